@@ -1,0 +1,261 @@
+"""Everything that can go wrong, as one tree; `web/` renders it, everybody else raises it.
+
+SignallerError                     500  internal_error
++- InvalidRequest                  400  invalid_request     a field is wrong; `param` names it
+|  +- InvalidJson                  400  invalid_json
+|  +- InvalidOffer                 400  invalid_offer
+|  +- BodyTooLarge                 413  body_too_large
+|  +- UnsupportedMediaType         415  unsupported_media_type
+|  +- RouteNotFound                404  route_not_found
+|  +- MethodNotAllowed             405  method_not_allowed
+|  +- ModelNotFound                404  model_not_found
+|  +- CallNotFound                 404  call_id_not_found
++- InvalidApiKey                   401  invalid_api_key
++- TokenRejected                   401  token_rejected      one sentence for every reason
++- UpstreamError                   502  upstream_error
+|  +- UpstreamUnreachable          502  upstream_unreachable    nothing was sent
+|  +- UpstreamDisconnected         502  upstream_disconnected   something was sent
+|  +- UpstreamTimeout              504  upstream_timeout        something was sent
+|  +- UpstreamInvalidResponse      502  upstream_invalid_response
+|  +- UpstreamAuthFailed           502  upstream_auth_failed
+|  +- UpstreamRefused              4xx  the provider's own code
+|  +- UpstreamUnavailable          429, 5xx
++- StoreUnavailable                503  store_unavailable
+ConfigError                        stops the start, never reaches a client
+"""
+
+from collections.abc import Sequence
+
+
+class SignallerError(Exception):
+    """A failure with a status for the client, a public sentence and a detail for the log."""
+
+    status = 500
+    type = "server_error"
+    code = "internal_error"
+    public = (
+        "The service met a fault of its own. Try again; if it persists, quote the X-Request-Id."
+    )
+    # OpenAI's SDKs retry 408, 409, 429 and 5xx twice unless told not to (`x-should-retry`).
+    should_retry: bool | None = None
+
+    def __init__(
+        self,
+        detail: str = "",
+        *,
+        public: str | None = None,
+        param: str | None = None,
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(detail or public or self.public)
+        if public is not None:
+            self.public = public
+        self.param = param
+        self.retry_after = retry_after
+        """Seconds after which another attempt makes sense; None where waiting does not help."""
+
+
+class InvalidRequest(SignallerError):
+    """What the client sent cannot be used; `param` names the field."""
+
+    status, type, code = 400, "invalid_request_error", "invalid_request"
+    public = "The request is not valid."
+
+
+class InvalidJson(InvalidRequest):
+    """The body is not a JSON object."""
+
+    code = "invalid_json"
+    public = "The body must be a JSON object in UTF-8."
+
+
+class InvalidOffer(InvalidRequest):
+    """The body is not an SDP offer with audio."""
+
+    code = "invalid_offer"
+    public = "The body must be an SDP offer with an audio section, as createOffer() makes it."
+
+
+class BodyTooLarge(InvalidRequest):
+    """More bytes than any real client sends."""
+
+    status, code = 413, "body_too_large"
+    public = "The body is too large."
+
+
+class UnsupportedMediaType(InvalidRequest):
+    """A Content-Type the route does not take."""
+
+    status, code = 415, "unsupported_media_type"
+    public = "This Content-Type is not supported here."
+
+
+class RouteNotFound(InvalidRequest):
+    """No such path."""
+
+    status, code = 404, "route_not_found"
+    public = "There is no such route. Realtime routes are under /v1/realtime."
+
+
+class MethodNotAllowed(InvalidRequest):
+    """The path exists, the method does not."""
+
+    status, code = 405, "method_not_allowed"
+    public = "This route does not take that method; see the Allow header."
+
+
+class ModelNotFound(InvalidRequest):
+    """No deployment serves the model asked for."""
+
+    status, code = 404, "model_not_found"
+    public = "There is no such model."
+
+
+class CallNotFound(InvalidRequest):
+    """No such call, or not one that this credential may touch."""
+
+    status, code = 404, "call_id_not_found"
+    public = "There is no such call, or it was made with another token."
+
+
+class InvalidApiKey(SignallerError):
+    """The caller did not prove who it is."""
+
+    status, type, code = 401, "authentication_error", "invalid_api_key"
+    public = (
+        "The API key is missing or wrong. Send the service's key as 'Authorization: Bearer <key>' "
+        "or 'api-key: <key>'."
+    )
+
+
+class TokenRejected(SignallerError):
+    """A token that opens nothing, whatever the reason: the client learns only what to do next."""
+
+    status, type, code = 401, "authentication_error", "token_rejected"
+    public = (
+        "The token is missing, malformed, expired or already used. Get a fresh one "
+        "from POST /v1/realtime/client_secrets and send it as 'Authorization: Bearer ek_...'."
+    )
+
+
+class UpstreamError(SignallerError):
+    """The provider, or the way to it, failed."""
+
+    status, type, code = 502, "upstream_error", "upstream_error"
+    public = "The provider failed to answer."
+    # Rule: a token is given back only when it is certain that no call began.
+    no_call_began = False
+    # Whether another deployment may do better, and this one should rest meanwhile.
+    fails_over = False
+
+
+class UpstreamUnreachable(UpstreamError):
+    """The connection to the provider never opened."""
+
+    code = "upstream_unreachable"
+    public = "The provider could not be reached. Try again."
+    no_call_began = True
+    fails_over = True
+
+
+class UpstreamDisconnected(UpstreamError):
+    """The connection broke after the request was sent."""
+
+    code = "upstream_disconnected"
+    public = "The provider closed the connection before it answered."
+    fails_over = True
+    should_retry = False
+
+
+class UpstreamTimeout(UpstreamError):
+    """The provider did not answer in time; what it did with the request is not known."""
+
+    status, code = 504, "upstream_timeout"
+    public = "The provider did not answer in time."
+    fails_over = True
+    should_retry = False
+
+
+class UpstreamInvalidResponse(UpstreamError):
+    """A 2xx without the secret, the answer or the shape that was promised."""
+
+    code = "upstream_invalid_response"
+    public = "The provider's answer could not be used."
+    fails_over = True
+    should_retry = False
+
+
+class UpstreamAuthFailed(UpstreamError):
+    """The provider refused the credential this service is configured with."""
+
+    code = "upstream_auth_failed"
+    public = (
+        "The provider refused this service's credential. The operator must check the deployment's "
+        "api_key; your own key or token is fine."
+    )
+    no_call_began = True
+    should_retry = False
+
+
+class UpstreamRefused(UpstreamError):
+    """The provider found fault with this one request (4xx); its status, code and param."""
+
+    no_call_began = True
+    should_retry: bool | None = False
+
+    def __init__(
+        self,
+        detail: str = "",
+        *,
+        status: int,
+        type: str | None,
+        code: str | None,
+        public: str | None = None,
+        param: str | None = None,
+    ) -> None:
+        super().__init__(detail, public=public, param=param)
+        self.status = status
+        self.type = type or "invalid_request_error"
+        self.code = code or "upstream_refused"
+
+
+class UpstreamUnavailable(UpstreamRefused):
+    """The provider is over its limits or down (429, 5xx); waiting or another one may help."""
+
+    public = "The provider is overloaded or failing. Try again later."
+    fails_over = True
+    should_retry = None
+
+    def __init__(
+        self,
+        detail: str = "",
+        *,
+        status: int,
+        type: str | None,
+        code: str | None,
+        public: str | None = None,
+        param: str | None = None,
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(detail, status=status, type=type, code=code, public=public, param=param)
+        self.type = type or ("rate_limit_error" if status == 429 else "upstream_error")
+        self.code = code or "upstream_unavailable"
+        self.retry_after = retry_after
+
+
+class StoreUnavailable(SignallerError):
+    """Redis did not answer: nothing is minted and nothing redeemed."""
+
+    status, type, code = 503, "server_error", "store_unavailable"
+    public = "The service cannot reach its store. Try again in a moment."
+
+    def __init__(self, detail: str = "") -> None:
+        super().__init__(detail, retry_after=1)
+
+
+class ConfigError(Exception):
+    """One or more faults in the configuration, each named by its path in the file."""
+
+    def __init__(self, faults: Sequence[str]) -> None:
+        super().__init__("\n".join(faults))
+        self.faults = tuple(faults)

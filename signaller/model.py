@@ -1,0 +1,122 @@
+"""The nouns: deployment, session, ephemeral secret, grant, call. Values, no behaviour."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from signaller.secret import Secret
+
+Provider = Literal["openai", "azure"]
+
+MAX_CALL_SECONDS = 3600
+"""No provider lets a session live longer (OpenAI and Azure: 60 minutes)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EntraCredential:
+    """A service principal that fetches Entra ID tokens (Azure)."""
+
+    tenant_id: str
+    client_id: str
+    client_secret: Secret
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deployment:
+    """One entry of `model_list`. Several may share a model name."""
+
+    id: str
+    """Stable across replicas, restarts and key changes: grants and calls refer to it."""
+    model_name: str
+    """What callers ask for; may hold `*`."""
+    provider: Provider
+    upstream_model: str
+    """What the provider calls it (Azure: the deployment's name); `*` takes what `*` matched."""
+    base_url: str
+    """Origin and path prefix without a trailing slash and without `/v1`."""
+    api_key: Secret | None = None
+    entra_token: Secret | None = None
+    entra: EntraCredential | None = None
+    organization: str | None = None
+    project: str | None = None
+    api_version: str | None = None
+    """Azure only; None is the GA API."""
+    weight: int = 1
+    timeout_seconds: float | None = None
+    """Rules over the configured mint and call time-outs."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionRequest:
+    """What one mint asks of the provider: the session as it goes upstream."""
+
+    session: Mapping[str, object]
+    expires_after_seconds: int
+    request_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EphemeralSecret:
+    """The provider's `ek_...` (no prefix is promised); never leaves the service."""
+
+    value: Secret
+    expires_at: int
+    """Unix seconds."""
+    session: Mapping[str, object]
+    """The provider's session, without any `client_secret`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """What a token allows, fixed when it is minted."""
+
+    model: str
+    uses: int
+    start_by: int
+    """Unix seconds: no call may start at or after it."""
+    origin: str | None = None
+    """The only `Origin` that may use the token; None is any."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grant:
+    """What one token stands for, in the store until redeemed."""
+
+    id: str
+    sealed_secret: str
+    """The ephemeral secret, sealed under a key that only the token carries."""
+    deployment_id: str
+    caller: str
+    terms: Terms
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offer:
+    """An SDP offer that passed `sdp.parse_offer`, byte for byte as received."""
+
+    sdp: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """The provider's SDP answer, byte for byte, and its id for the call (None: it gave none)."""
+
+    sdp: bytes
+    provider_call_id: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """A redeemed grant that the provider answered."""
+
+    id: str
+    """Ours, unguessable."""
+    provider_call_id: str | None
+    grant_id: str
+    deployment_id: str
+    caller: str
+    model: str
+    started_at: int
+    deadline: int
+    """Unix seconds after which it cannot still be live; the store forgets it then."""
+    ended: bool = False

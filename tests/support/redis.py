@@ -1,0 +1,64 @@
+"""A redis-server of the tests' own, on a free port, without a file on disk."""
+
+import contextlib
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+
+
+def free_port() -> int:
+    """A port that was free a moment ago."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def wait_for_port(port: int, *, seconds: float = 10) -> None:
+    """Return once something accepts connections; raise TimeoutError otherwise."""
+    deadline = time.monotonic() + seconds
+    while True:
+        with (
+            contextlib.suppress(ConnectionRefusedError),
+            socket.create_connection(("127.0.0.1", port), 1),
+        ):
+            return
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"nothing listens on port {port}")
+        time.sleep(0.01)  # a listening socket sends no notice
+
+
+@contextlib.contextmanager
+def redis_server(*arguments: str) -> Iterator[int]:
+    """The port of a running redis-server that ends with the block."""
+    binary = shutil.which("redis-server")
+    if binary is None:
+        raise RuntimeError(
+            "redis-server is not installed: run 'make test', or 'apt-get install redis-server'"
+        )
+    port = free_port()
+    process = subprocess.Popen(  # noqa: S603 - our own binary and arguments
+        [
+            binary,
+            "--port",
+            str(port),
+            "--bind",
+            "127.0.0.1",
+            "--save",
+            "",
+            "--appendonly",
+            "no",
+            "--dir",
+            "/tmp",
+            *arguments,
+        ],
+        stdout=subprocess.DEVNULL,
+    )
+    try:
+        wait_for_port(port)
+        yield port
+    finally:
+        process.terminate()
+        process.wait(10)
