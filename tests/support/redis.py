@@ -4,6 +4,7 @@ import contextlib
 import shutil
 import socket
 import subprocess
+import tempfile
 import time
 from collections.abc import Iterator
 
@@ -51,7 +52,7 @@ def redis_server(*arguments: str) -> Iterator[int]:
             "--appendonly",
             "no",
             "--dir",
-            "/tmp",
+            tempfile.gettempdir(),  # nothing is written there
             *arguments,
         ],
         stdout=subprocess.DEVNULL,
