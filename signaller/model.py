@@ -13,6 +13,13 @@ MAX_CALL_SECONDS = 3600
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Caller:
+    """Who asks for a token."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EntraCredential:
     """A service principal that fetches Entra ID tokens (Azure)."""
 
@@ -95,6 +102,8 @@ class Offer:
     """An SDP offer that passed `sdp.parse_offer`, byte for byte as received."""
 
     sdp: bytes
+    session: Mapping[str, object] | None = None
+    """What the client sent beside the offer (multipart), the model as the provider knows it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,11 +3,27 @@
 from collections.abc import Callable
 from typing import Protocol
 
-from signaller.model import Answer, Call, Deployment, EphemeralSecret, Grant, Offer, SessionRequest
+from signaller.model import (
+    Answer,
+    Call,
+    Caller,
+    Deployment,
+    EphemeralSecret,
+    Grant,
+    Offer,
+    SessionRequest,
+)
 from signaller.secret import Secret
 
 Clock = Callable[[], float]
 """Unix time in seconds."""
+
+
+class Callers(Protocol):
+    """Tells who a caller is."""
+
+    def identify(self, credential: Secret | None) -> Caller:
+        """The caller behind a credential. Raises InvalidApiKey."""
 
 
 class Store(Protocol):

@@ -1,1 +1,1 @@
-"""."""
+"""The HTTP surface: routes, handlers, one error renderer, middleware."""

@@ -1,0 +1,5 @@
+"""`python -m signaller`"""
+
+from signaller.cli import main
+
+main()

@@ -1,0 +1,93 @@
+"""The only place where parts are wired."""
+
+import random
+import time
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import TypedDict
+
+import httpx
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+
+from signaller.callers import MasterKey
+from signaller.deployments import Deployments
+from signaller.errors import SignallerError
+from signaller.ports import Clock, Store
+from signaller.settings import Settings
+from signaller.signalling import Signaller
+from signaller.stores import MemoryStore, RedisStore
+from signaller.tokens import Tokens
+from signaller.upstreams import AiohttpTransport, Azure, EntraTokens, OpenAI
+from signaller.web.handlers import Service
+from signaller.web.middleware import ResponseHeaders
+from signaller.web.rendering import render
+from signaller.web.routes import routes
+
+EXPOSED_HEADERS = ["Location", "Retry-After", "Server-Timing", "X-Request-Id", "Link"]
+PREFLIGHT_SECONDS = 600
+
+
+class State(TypedDict):
+    """What the lifespan lends to every request."""
+
+    service: Service
+
+
+def create_app(settings: Settings, *, clock: Clock = time.time) -> Starlette:
+    """The service. Connections are opened and closed by its lifespan."""
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[State]:
+        async with AsyncExitStack() as stack:
+            transport = AiohttpTransport(connect_seconds=settings.timeouts.connect_seconds)
+            client = await stack.enter_async_context(
+                # The adapters bound a whole exchange; httpx would bound each read only.
+                httpx.AsyncClient(transport=transport, timeout=None, trust_env=False)  # noqa: S113
+            )
+            entra = EntraTokens()
+            stack.push_async_callback(entra.aclose)
+            store = open_store(settings, clock)
+            stack.push_async_callback(store.aclose)
+            signaller = Signaller(
+                callers=MasterKey(settings.master_key),
+                deployments=Deployments(settings.deployments, clock, random.SystemRandom().random),
+                upstreams={
+                    "openai": OpenAI(client, settings.timeouts),
+                    "azure": Azure(client, settings.timeouts, entra),
+                },
+                tokens=Tokens(settings.token_keys, clock),
+                store=store,
+                clock=clock,
+                token_settings=settings.token,
+                aliases=settings.aliases,
+            )
+            yield {"service": Service(signaller, settings)}
+
+    return Starlette(
+        routes=routes(),
+        lifespan=lifespan,
+        middleware=[
+            Middleware(ResponseHeaders),
+            Middleware(
+                CORSMiddleware,
+                allow_origins=settings.cors_origins,
+                allow_methods=["GET", "POST", "DELETE", "OPTIONS"],
+                allow_headers=["*"],  # x-stainless-*, openai-* and the like: an open set
+                expose_headers=EXPOSED_HEADERS,
+                max_age=PREFLIGHT_SECONDS,
+            ),
+        ],
+        exception_handlers={SignallerError: render, HTTPException: render, Exception: render},
+    )
+
+
+def open_store(settings: Settings, clock: Clock) -> Store:
+    """Redis where it is configured, memory otherwise. Connects lazily."""
+    if settings.redis_url is None:
+        return MemoryStore(clock)
+    return RedisStore.from_url(
+        settings.redis_url, timeout_seconds=settings.timeouts.store_seconds, clock=clock
+    )

@@ -1,0 +1,101 @@
+"""The service and a provider of its own on this machine, in one process."""
+
+import asyncio
+import contextlib
+import secrets
+import signal
+import socket
+from collections.abc import Iterator
+
+import click
+import uvicorn
+
+from signaller.app import create_app
+from signaller.config import generate_token_key
+from signaller.loopback.app import create_loopback
+from signaller.model import Deployment
+from signaller.secret import Secret
+from signaller.settings import Settings
+
+MODEL = "gpt-realtime"
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without its signal handlers: the demo stops both servers itself."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave the process's signals alone."""
+        yield
+
+
+def run_demo(host: str, port: int, *, redis_url: str | None = None) -> None:
+    """Serve until SIGINT or SIGTERM."""
+    asyncio.run(_serve(host, port, Secret(redis_url) if redis_url else None))
+
+
+async def _serve(host: str, port: int, redis_url: Secret | None) -> None:
+    provider_key, master_key = (Secret(f"sk-{secrets.token_urlsafe(24)}") for _ in range(2))
+    with _listen("127.0.0.1", 0) as provider_socket, _listen(host, port) as service_socket:
+        deployment = Deployment(
+            id="loopback",
+            model_name=MODEL,
+            provider="openai",
+            upstream_model=MODEL,
+            base_url=f"http://127.0.0.1:{provider_socket.getsockname()[1]}",
+            api_key=provider_key,
+        )
+        settings = Settings(
+            deployments=(deployment,),
+            master_key=master_key,
+            token_keys=(generate_token_key(),),
+            redis_url=redis_url,
+            tester_key=master_key,
+        )
+        provider = _server(uvicorn.Config(create_loopback(api_key=provider_key)))
+        service = _server(uvicorn.Config(create_app(settings), server_header=False))
+
+        def stop() -> None:
+            service.should_exit = provider.should_exit = True
+
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, stop)
+        serving = [
+            asyncio.create_task(provider.serve(sockets=[provider_socket])),
+            asyncio.create_task(service.serve(sockets=[service_socket])),
+        ]
+        address = f"[{host}]" if ":" in host else host
+        _greet(f"http://{address}:{service_socket.getsockname()[1]}", master_key)
+        await asyncio.gather(*serving)
+
+
+def _server(config: uvicorn.Config) -> _Server:
+    config.log_config, config.access_log = None, False
+    config.timeout_graceful_shutdown = 2
+    return _Server(config)
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    # Listening before anything is printed: whoever reads the URL can connect at once.
+    return socket.create_server(
+        (host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET
+    )
+
+
+def _greet(url: str, key: Secret) -> None:
+    click.echo(
+        f"""
+signaller demo: the service and a provider on this machine. Ctrl-C ends both.
+
+  Open      {url}/
+  and press Connect: a tone greets you, and what you say comes back.
+
+  Or ask for a token:
+
+  curl {url}/v1/realtime/client_secrets \\
+    -H 'Authorization: Bearer {key.reveal()}' \\
+    -H 'Content-Type: application/json' \\
+    -d '{{"model": "{MODEL}"}}'
+"""
+    )

@@ -1,0 +1,68 @@
+"""Which deployment serves a model, in which order they are tried, and which ones rest."""
+
+import math
+from collections.abc import Callable, Sequence
+
+from signaller.errors import ModelNotFound
+from signaller.model import Deployment
+from signaller.ports import Clock
+from signaller.sessions import resolve
+
+REST_SECONDS = 5.0
+"""How long a failing deployment rests when it does not say."""
+MAX_REST_SECONDS = 60.0
+"""A provider's Retry-After beyond it would take a deployment out of sight of its operator."""
+
+
+class Deployments:
+    """The deployments of one service. Resting is a preference, never an outage."""
+
+    def __init__(
+        self, deployments: Sequence[Deployment], clock: Clock, random: Callable[[], float]
+    ) -> None:
+        self._deployments = tuple(deployments)
+        self._by_id = {deployment.id: deployment for deployment in deployments}
+        self._clock = clock
+        self._random = random
+        self._rests_until: dict[str, float] = {}
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """The model names on offer, patterns included, in the order of the configuration."""
+        return tuple(dict.fromkeys(deployment.model_name for deployment in self._deployments))
+
+    def named(self, id: str) -> Deployment | None:
+        """The deployment a grant or a call sticks to; None once it has left the configuration."""
+        return self._by_id.get(id)
+
+    def candidates(self, model: str) -> list[Deployment]:
+        """The deployments of a model in the order to try them. Raises ModelNotFound.
+
+        An exact name rules over a pattern, a longer pattern over a shorter one. Among equals
+        the order is random by weight, and those that rest come last.
+        """
+        found = [
+            (deployment.model_name, served)
+            for deployment in self._deployments
+            if (served := resolve(deployment, model))
+        ]
+        if not found:
+            names = ", ".join(self.models)
+            raise ModelNotFound(
+                public=f"There is no model '{model[:100]}' here. You may use: {names}.",
+                param="model",
+            )
+        best = max(found, key=lambda pair: ("*" not in pair[0], len(pair[0])))[0]
+        return sorted((served for name, served in found if name == best), key=self._order)
+
+    def rest(self, deployment: Deployment, seconds: float | None) -> None:
+        """Let a failing deployment rest, for as long as it asked or a short time."""
+        wanted = REST_SECONDS if seconds is None else min(seconds, MAX_REST_SECONDS)
+        self._rests_until[deployment.id] = self._clock() + wanted
+
+    def _order(self, deployment: Deployment) -> tuple[bool, float]:
+        resting = self._rests_until.get(deployment.id, 0) > self._clock()
+        # Efraimidis and Spirakis, 2006: sorted by -log(u)/weight, items fall in a random order
+        # in which each is first with a probability proportional to its weight.
+        weight = deployment.weight
+        return resting, -math.log(1 - self._random()) / weight if weight else math.inf

@@ -1,0 +1,122 @@
+"""Compact JWE (RFC 7516) in one form only: direct encryption, AES-256-GCM."""
+
+import base64
+import json
+import os
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+MAX_COMPACT_CHARS: Final = 4096
+"""Our tokens have under 1000; servers and proxies cut header lines at 8 KiB."""
+
+KEY_BYTES: Final = 32
+IV_BYTES: Final = 12  # RFC 7518 section 5.3: 96 bits
+TAG_BYTES: Final = 16  # RFC 7518 section 5.3: 128 bits
+_BASE64URL = re.compile(r"[A-Za-z0-9_-]*")
+
+
+class JweRejected(ValueError):
+    """A string that is not a JWE of ours; the message is for the log, never for a client."""
+
+
+@dataclass(frozen=True, slots=True)
+class ContentKey:
+    """A content encryption key and the one protected header it seals and opens under."""
+
+    key: bytes = field(repr=False)
+    kid: str | None = None
+
+    def __post_init__(self) -> None:
+        if len(self.key) != KEY_BYTES:
+            raise ValueError(f"A256GCM takes a key of {KEY_BYTES} bytes, not {len(self.key)}")
+
+    @property
+    def header(self) -> bytes:
+        """The protected header as its base64url segment, which is also the AAD."""
+        members = {"alg": "dir", "enc": "A256GCM"}
+        if self.kid is not None:
+            members["kid"] = self.kid
+        return _encode(json.dumps(members, separators=(",", ":")).encode("ascii")).encode("ascii")
+
+
+def encrypt(plaintext: bytes, key: ContentKey) -> str:
+    """Seal a plaintext; what would come out too long for `decrypt` is a ValueError."""
+    # A random IV is safe for 2^32 messages under one key (NIST SP 800-38D section 8.3).
+    iv = os.urandom(IV_BYTES)
+    header = key.header
+    ciphertext, tag = seal_content(key.key, iv, header, plaintext)
+    compact = ".".join((header.decode("ascii"), "", *map(_encode, (iv, ciphertext, tag))))
+    if len(compact) > MAX_COMPACT_CHARS:
+        raise ValueError(f"a JWE of {len(compact)} characters, more than {MAX_COMPACT_CHARS}")
+    return compact
+
+
+def decrypt(compact: str, keys: Sequence[ContentKey]) -> bytes:
+    """Open what `encrypt` sealed under one of the keys; everything else is JweRejected.
+
+    The header is compared, never interpreted: another algorithm, `zip`, `crit` or even another
+    order of its members is simply not one of ours.
+    """
+    if len(compact) > MAX_COMPACT_CHARS:
+        raise JweRejected(f"{len(compact)} characters, more than {MAX_COMPACT_CHARS}")
+    if not compact.isascii():
+        raise JweRejected("characters outside ASCII")
+    segments = compact.split(".")
+    if len(segments) != 5:
+        raise JweRejected(f"{len(segments)} segments instead of 5")
+    header = segments[0].encode("ascii")
+    candidates = [key for key in keys if key.header == header]
+    if not candidates:
+        raise JweRejected("the protected header is not that of any key")
+    if segments[1]:
+        raise JweRejected("an encrypted key, which 'dir' does not have")
+    iv, ciphertext, tag = (_decode(segment) for segment in segments[2:])
+    if len(iv) != IV_BYTES:
+        raise JweRejected(f"an IV of {len(iv)} bytes instead of {IV_BYTES}")
+    if len(tag) != TAG_BYTES:
+        raise JweRejected(f"a tag of {len(tag)} bytes instead of {TAG_BYTES}")
+    failure: InvalidTag | None = None
+    for key in candidates:
+        try:
+            return open_content(key.key, iv, header, ciphertext, tag)
+        except InvalidTag as error:
+            failure = error
+    raise JweRejected("the authentication tag does not match") from failure
+
+
+def derive(master: bytes, purpose: str) -> bytes:
+    """A 32-byte key for one purpose (HKDF-SHA256, RFC 5869); purposes share no keys."""
+    info = b"signaller " + purpose.encode("utf-8")
+    return HKDF(algorithm=SHA256(), length=KEY_BYTES, salt=None, info=info).derive(master)
+
+
+def seal_content(cek: bytes, iv: bytes, aad: bytes, plaintext: bytes) -> tuple[bytes, bytes]:
+    """Ciphertext and tag (RFC 7518 section 5.3)."""
+    sealed = AESGCM(cek).encrypt(iv, plaintext, aad)
+    return sealed[:-TAG_BYTES], sealed[-TAG_BYTES:]
+
+
+def open_content(cek: bytes, iv: bytes, aad: bytes, ciphertext: bytes, tag: bytes) -> bytes:
+    """The plaintext, or `cryptography`'s InvalidTag (RFC 7518 section 5.3)."""
+    return AESGCM(cek).decrypt(iv, ciphertext + tag, aad)
+
+
+def _encode(raw: bytes) -> str:
+    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode("ascii")
+
+
+def _decode(segment: str) -> bytes:
+    """Base64url in its one canonical form, so that no two strings are the same token."""
+    if not _BASE64URL.fullmatch(segment) or len(segment) % 4 == 1:
+        raise JweRejected("a segment is not base64url")
+    raw = base64.urlsafe_b64decode(segment + "=" * (-len(segment) % 4))
+    if _encode(raw) != segment:  # the unused bits of the last character are set
+        raise JweRejected("a segment is not canonical base64url")
+    return raw

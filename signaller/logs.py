@@ -1,0 +1,63 @@
+"""Log lines, as JSON or for people; their fields ride in `extra={"fields": ...}`."""
+
+import json
+import logging
+import sys
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Literal
+
+LogFormat = Literal["json", "console"]
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object a line."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Time (RFC 3339, UTC), level, logger, event and the record's fields."""
+        line = {
+            "time": _time(record),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "event": record.getMessage(),
+            **_fields(record),
+        }
+        if record.exc_info:
+            line["traceback"] = self.formatException(record.exc_info)
+        return json.dumps(line, default=str)
+
+
+class ConsoleFormatter(logging.Formatter):
+    """`time level event key=value ...`"""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The same content as the JSON form, for a terminal."""
+        # json.dumps of a value keeps line breaks out: a client cannot forge a log line.
+        fields = " ".join(f"{key}={_plain(value)}" for key, value in _fields(record).items())
+        text = f"{_time(record)} {record.levelname.lower():7} {record.getMessage()} {fields}"
+        if record.exc_info:
+            text += "\n" + self.formatException(record.exc_info)
+        return text.rstrip()
+
+
+def configure(level: str, form: LogFormat) -> None:
+    """Send every log line of this process to standard error, uvicorn's included."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(JsonFormatter() if form == "json" else ConsoleFormatter())
+    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+    # httpx logs every URL it asks for; our own lines say it better, with durations.
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+
+
+def _time(record: logging.LogRecord) -> str:
+    return datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
+
+
+def _fields(record: logging.LogRecord) -> Mapping[str, object]:
+    fields = getattr(record, "fields", {})
+    return fields if isinstance(fields, dict) else {}
+
+
+def _plain(value: object) -> str:
+    text = str(value)
+    return text if text.isprintable() and " " not in text and text else json.dumps(text)

@@ -1,0 +1,139 @@
+"""What a caller asks of a session, and what of it goes upstream: pure rules on the mint's body."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from signaller.errors import InvalidRequest
+from signaller.model import Deployment, Provider
+
+MIN_TTL_SECONDS, MAX_TTL_SECONDS = 10, 7200  # OpenAI's own bounds for expires_after.seconds
+MAX_MODEL_CHARS = 200  # it travels in the token
+SESSION_TYPES = ("realtime", "transcription")
+
+Aliases = Mapping[tuple[Provider, str], str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MintRequest:
+    """A checked body of POST /v1/realtime/client_secrets."""
+
+    model: str
+    session: Mapping[str, object]
+    ttl_seconds: int | None
+    """None: the configured default."""
+
+
+def parse_mint_request(body: Mapping[str, object]) -> MintRequest:
+    """Read both shapes: `{"model"}` (LiteLLM) and `{"session", "expires_after"}` (OpenAI).
+
+    Raises InvalidRequest, whose `param` names the field.
+    """
+    session = _object(body, "session", "session") or {}
+    kind = session.get("type", "realtime")
+    if kind not in SESSION_TYPES:
+        expected = " or ".join(f"'{name}'" for name in SESSION_TYPES)
+        raise InvalidRequest(public=f"session.type must be {expected}.", param="session.type")
+    model = (
+        _text(body, "model", "model")
+        or _text(session, "model", "session.model")
+        or (_transcription_model(session) if kind == "transcription" else None)
+    )
+    if model and len(model) > MAX_MODEL_CHARS:
+        raise InvalidRequest(
+            public=f"The model's name is longer than {MAX_MODEL_CHARS} characters.", param="model"
+        )
+    _transcription_model(session)  # its type is checked whichever model rules
+    if not model:
+        raise InvalidRequest(
+            public="No model was named: send 'model' or 'session.model'. "
+            "GET /v1/models lists the models you may use.",
+            param="model",
+        )
+    return MintRequest(
+        model=model, session={**session, "type": kind}, ttl_seconds=_ttl_seconds(body)
+    )
+
+
+def upstream_session(
+    request: MintRequest, deployment: Deployment, aliases: Aliases
+) -> dict[str, object]:
+    """The session as the provider gets it: untouched but for the models' names."""
+    session = dict(request.session)
+    # A transcription session has no model of its own: the nested one is all there is.
+    if session["type"] == "realtime" or "model" in session:
+        session["model"] = deployment.upstream_model
+    nested = _transcription_model(session)
+    if session["type"] == "transcription" and nested in (None, request.model):
+        return _with_transcription_model(session, deployment.upstream_model)
+    if nested and (resolved := aliases.get((deployment.provider, nested))):
+        return _with_transcription_model(session, resolved)
+    return session
+
+
+def resolve(deployment: Deployment, model: str) -> Deployment | None:
+    """The deployment as it serves `model`, wildcards filled in; None if it does not serve it."""
+    head, star, tail = deployment.model_name.partition("*")
+    if not star:
+        return deployment if model == deployment.model_name else None
+    if len(model) < len(head) + len(tail) or not (model.startswith(head) and model.endswith(tail)):
+        return None
+    matched = model[len(head) : len(model) - len(tail)]
+    return replace(deployment, upstream_model=deployment.upstream_model.replace("*", matched))
+
+
+def _with_transcription_model(session: dict[str, object], model: str) -> dict[str, object]:
+    audio = dict(_object(session, "audio", "session.audio") or {})
+    audio_input = dict(_object(audio, "input", "session.audio.input") or {})
+    path = "session.audio.input.transcription"
+    transcription = {**(_object(audio_input, "transcription", path) or {}), "model": model}
+    return {**session, "audio": {**audio, "input": {**audio_input, "transcription": transcription}}}
+
+
+def _transcription_model(session: Mapping[str, object]) -> str | None:
+    audio = _object(session, "audio", "session.audio") or {}
+    audio_input = _object(audio, "input", "session.audio.input") or {}
+    path = "session.audio.input.transcription"
+    transcription = _object(audio_input, "transcription", path) or {}
+    return _text(transcription, "model", f"{path}.model")
+
+
+def _ttl_seconds(body: Mapping[str, object]) -> int | None:
+    after = _object(body, "expires_after", "expires_after")
+    if after is None:
+        return None
+    if after.get("anchor", "created_at") != "created_at":
+        raise InvalidRequest(
+            public="expires_after.anchor must be 'created_at'.", param="expires_after.anchor"
+        )
+    seconds = after.get("seconds")
+    if seconds is None:
+        return None
+    if (
+        not isinstance(seconds, int)
+        or isinstance(seconds, bool)
+        or not MIN_TTL_SECONDS <= seconds <= MAX_TTL_SECONDS
+    ):
+        raise InvalidRequest(
+            public="expires_after.seconds must be a whole number "
+            f"from {MIN_TTL_SECONDS} to {MAX_TTL_SECONDS}.",
+            param="expires_after.seconds",
+        )
+    return seconds
+
+
+def _object(parent: Mapping[str, object], name: str, path: str) -> Mapping[str, object] | None:
+    value = parent.get(name)
+    if value is None:
+        return None
+    if not isinstance(value, dict):
+        raise InvalidRequest(public=f"{path} must be an object.", param=path)
+    return value
+
+
+def _text(parent: Mapping[str, object], name: str, path: str) -> str | None:
+    value = parent.get(name)
+    if value is None:
+        return None
+    if not isinstance(value, str) or not value:
+        raise InvalidRequest(public=f"{path} must be a non-empty string.", param=path)
+    return value

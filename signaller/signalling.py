@@ -1,0 +1,311 @@
+"""The heart: mint a token, trade an offer for an answer, hang up. Sees ports, never an adapter."""
+
+import contextlib
+import logging
+import os
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from signaller.deployments import Deployments
+from signaller.errors import (
+    CallNotFound,
+    InvalidRequest,
+    SignallerError,
+    StoreUnavailable,
+    TokenRejected,
+    UpstreamError,
+)
+from signaller.journal import journal
+from signaller.jwe import ContentKey, JweRejected, decrypt, encrypt
+from signaller.model import (
+    MAX_CALL_SECONDS,
+    Call,
+    Caller,
+    Deployment,
+    EphemeralSecret,
+    Grant,
+    Offer,
+    Provider,
+    SessionRequest,
+    Terms,
+)
+from signaller.ports import Callers, Clock, Store, Upstream
+from signaller.secret import Secret
+from signaller.sessions import MAX_TTL_SECONDS, Aliases, MintRequest, resolve, upstream_session
+from signaller.settings import TokenSettings
+from signaller.tokens import PREFIX, Claims, Tokens
+
+log = logging.getLogger("signaller")
+
+SECRET_MARGIN_SECONDS = 30
+"""How much longer than our token the provider's secret is asked to live: a call that starts in the
+token's last second still has to reach the provider, whose clock is not ours."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Minted:
+    """A fresh token and the session it stands for."""
+
+    token: Secret
+    expires_at: int
+    session: Mapping[str, object]
+    provider_seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Started:
+    """A call the provider answered."""
+
+    call: Call
+    sdp: bytes
+    provider_seconds: float
+
+
+class Signaller:
+    """The three things this service does."""
+
+    def __init__(
+        self,
+        *,
+        callers: Callers,
+        deployments: Deployments,
+        upstreams: Mapping[Provider, Upstream],
+        tokens: Tokens,
+        store: Store,
+        clock: Clock,
+        token_settings: TokenSettings,
+        aliases: Aliases,
+    ) -> None:
+        self.callers = callers
+        self.deployments = deployments
+        self.store = store
+        self._upstreams = upstreams
+        self._tokens = tokens
+        self._clock = clock
+        self._token_settings = token_settings
+        self._aliases = aliases
+
+    async def mint(self, caller: Caller, request: MintRequest, request_id: str) -> Minted:
+        """A token for one session.
+
+        Raises ModelNotFound, StoreUnavailable and UpstreamError: the last one, when every
+        deployment of the model has failed.
+        """
+        with journal(
+            "mint", request_id=request_id, caller=caller.name, model=request.model
+        ) as line:
+            candidates = self.deployments.candidates(request.model)
+            # Without a store there is no token: ask before the provider mints anything.
+            await self.store.ping()
+            ttl = request.ttl_seconds or self._token_settings.ttl_seconds
+            with line.timing("provider_ms") as provider:
+                deployment, secret = await self._mint_upstream(candidates, request, ttl, request_id)
+            now = int(self._clock())
+            terms = Terms(
+                model=request.model,
+                uses=self._token_settings.uses,
+                start_by=min(now + ttl, secret.expires_at),
+            )
+            claims = await self._grant(caller, deployment, secret, terms, now)
+            line.add(deployment=deployment.id, grant=claims.grant_id, expires_at=terms.start_by)
+            return Minted(
+                token=self._tokens.mint(claims),
+                expires_at=terms.start_by,
+                session=secret.session,
+                provider_seconds=provider.seconds,
+            )
+
+    def check(self, token: Secret) -> None:
+        """Refuse a token that opens nothing, at no cost. Raises TokenRejected."""
+        self._tokens.read(token)
+
+    async def start(self, token: Secret, offer: Offer, request_id: str) -> Started:
+        """Redeem a token and trade its offer for the provider's answer.
+
+        Raises TokenRejected, InvalidRequest (another model in the offer's session),
+        StoreUnavailable and UpstreamError. The provider is asked once, never again.
+        """
+        with journal("call", request_id=request_id) as line:
+            claims = self._tokens.read(token)
+            line.add(grant=claims.grant_id, model=claims.model)
+            if offer.session and offer.session.get("model", claims.model) != claims.model:
+                raise InvalidRequest(
+                    public=f"session.model cannot change: this token is for '{claims.model}'. "
+                    "Leave it out, or mint a token for the other model.",
+                    param="session.model",
+                )
+            grant = await self._redeem(claims)
+            deployment = self._deployment(grant)
+            line.add(caller=grant.caller, deployment=deployment.id)
+            with line.timing("provider_ms") as provider:
+                call, sdp = await self._answer(grant, claims, deployment, offer, request_id)
+            line.add(call=call.id, provider_call=call.provider_call_id)
+            await self._remember(call, request_id)
+            return Started(call=call, sdp=sdp, provider_seconds=provider.seconds)
+
+    async def hang_up(self, credential: Secret | None, call_id: str, request_id: str) -> None:
+        """End a call for whoever holds the token it was made with, or the master key.
+
+        Ending it again is no error. Raises InvalidApiKey, TokenRejected, CallNotFound,
+        StoreUnavailable and UpstreamError.
+        """
+        with journal("hangup", request_id=request_id, call=call_id[:100]) as line:
+            grant_id: str | None = None
+            if credential is not None and credential.reveal().startswith(PREFIX):
+                grant_id = self._tokens.read(credential, even_if_expired=True).grant_id
+            else:
+                self.callers.identify(credential)
+            call = await self.store.get_call(call_id)
+            if call is None or grant_id not in (None, call.grant_id):
+                raise CallNotFound(param="call_id")
+            line.add(caller=call.caller, deployment=call.deployment_id)
+            await self._end(call, request_id)
+
+    async def abandon(self, call: Call, request_id: str) -> None:
+        """Hang up a call that no client knows of: there is nobody to report a failure to."""
+        with (
+            contextlib.suppress(SignallerError),
+            journal("abandoned", request_id=request_id, call=call.id, caller=call.caller),
+        ):
+            await self._end(call, request_id)
+
+    async def _mint_upstream(
+        self, candidates: list[Deployment], request: MintRequest, ttl: int, request_id: str
+    ) -> tuple[Deployment, EphemeralSecret]:
+        last: UpstreamError | None = None
+        for deployment in candidates:
+            session = upstream_session(request, deployment, self._aliases)
+            wanted = SessionRequest(
+                session=session,
+                expires_after_seconds=min(ttl + SECRET_MARGIN_SECONDS, MAX_TTL_SECONDS),
+                request_id=request_id,
+            )
+            try:
+                return deployment, await self._upstreams[deployment.provider].mint(
+                    deployment, wanted
+                )
+            except UpstreamError as error:
+                if not error.fails_over:
+                    raise
+                self.deployments.rest(deployment, error.retry_after)
+                log.warning(
+                    "deployment rests",
+                    extra={
+                        "fields": {
+                            "request_id": request_id,
+                            "deployment": deployment.id,
+                            "code": error.code,
+                            "detail": str(error),
+                        }
+                    },
+                )
+                last = error
+        if last is None:
+            raise RuntimeError("candidates() gave no deployment and no error")
+        raise last
+
+    async def _grant(
+        self,
+        caller: Caller,
+        deployment: Deployment,
+        secret: EphemeralSecret,
+        terms: Terms,
+        now: int,
+    ) -> Claims:
+        # The store gets the secret under a key that only the token will carry.
+        seal_key = os.urandom(32)
+        grant = Grant(
+            id=secrets.token_urlsafe(16),
+            sealed_secret=encrypt(secret.value.reveal().encode(), ContentKey(seal_key)),
+            deployment_id=deployment.id,
+            caller=caller.name,
+            terms=terms,
+        )
+        await self.store.put_grant(grant)
+        return Claims(
+            grant_id=grant.id,
+            model=terms.model,
+            issued_at=now,
+            expires_at=terms.start_by,
+            seal_key=seal_key,
+        )
+
+    async def _redeem(self, claims: Claims) -> Grant:
+        grant = await self.store.redeem(claims.grant_id)
+        if grant is None:
+            # The token itself was good and in time: somebody has used it before.
+            log.warning("replay", extra={"fields": {"grant": claims.grant_id}})
+            raise TokenRejected(f"grant {claims.grant_id}: no uses left")
+        return grant
+
+    def _deployment(self, grant: Grant) -> Deployment:
+        deployment = self.deployments.named(grant.deployment_id)
+        served = deployment and resolve(deployment, grant.terms.model)
+        if served is None:
+            raise TokenRejected(f"grant {grant.id}: deployment {grant.deployment_id} is gone")
+        return served
+
+    async def _answer(
+        self, grant: Grant, claims: Claims, deployment: Deployment, offer: Offer, request_id: str
+    ) -> tuple[Call, bytes]:
+        try:
+            secret = Secret(decrypt(grant.sealed_secret, [ContentKey(claims.seal_key)]).decode())
+        except (JweRejected, UnicodeDecodeError) as broken:
+            raise TokenRejected(f"grant {grant.id}: its secret does not open") from broken
+        if offer.session is not None:
+            session = {**offer.session, "model": deployment.upstream_model}
+            offer = replace(offer, session=session)
+        upstream = self._upstreams[deployment.provider]
+        try:
+            answer = await upstream.call(deployment, secret, offer, request_id)
+        except UpstreamError as error:
+            if error.no_call_began:
+                await self._give_back(grant)
+            raise
+        now = int(self._clock())
+        call = Call(
+            id=f"rtc_{secrets.token_urlsafe(18)}",
+            provider_call_id=answer.provider_call_id,
+            grant_id=grant.id,
+            deployment_id=deployment.id,
+            caller=grant.caller,
+            model=grant.terms.model,
+            started_at=now,
+            deadline=now + MAX_CALL_SECONDS,
+        )
+        return call, answer.sdp
+
+    async def _give_back(self, grant: Grant) -> None:
+        try:
+            await self.store.give_back(grant)
+        except StoreUnavailable as error:
+            # The client is told what the provider said; all it loses is a token.
+            log.warning(
+                "token not given back", extra={"fields": {"grant": grant.id, "detail": str(error)}}
+            )
+
+    async def _remember(self, call: Call, request_id: str) -> None:
+        try:
+            await self.store.put_call(call)
+        except StoreUnavailable:
+            # A call that nobody could end must not go on.
+            await self.abandon(call, request_id)
+            raise
+
+    async def _end(self, call: Call, request_id: str) -> None:
+        if call.ended:
+            return
+        await self._hang_up_upstream(call, request_id)
+        await self.store.put_call(replace(call, ended=True))
+
+    async def _hang_up_upstream(self, call: Call, request_id: str) -> None:
+        deployment = self.deployments.named(call.deployment_id)
+        if deployment is None or call.provider_call_id is None:
+            raise UpstreamError(
+                f"call {call.id}: no way to end it",
+                public="This call cannot be ended from here: its deployment has left the "
+                "configuration, or the provider gave the call no id. Close the peer connection.",
+            )
+        upstream = self._upstreams[deployment.provider]
+        await upstream.hang_up(deployment, call.provider_call_id, request_id)

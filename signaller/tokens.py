@@ -1,0 +1,136 @@
+"""The token a client holds: `ek_` + a compact JWE around a signed JWT.
+
+Checked in order: length, form, header, tag (all `jwe`), signature, claims. Every failure is the
+same TokenRejected; the reason is for the log only. A forged token costs one AES-GCM pass at most.
+"""
+
+import base64
+import binascii
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import jwt
+
+from signaller.errors import TokenRejected
+from signaller.jwe import ContentKey, JweRejected, decrypt, derive, encrypt
+from signaller.ports import Clock
+from signaller.secret import Secret
+
+PREFIX = "ek_"  # the Agents SDK refuses any other key in a browser
+ISSUER = "signaller"
+AUDIENCE = "realtime/calls"
+ALGORITHM = "HS256"
+CLAIMS = ("iss", "aud", "iat", "exp", "jti", "mdl", "key")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claims:
+    """What a token says: which grant it names, and the key that unseals it."""
+
+    grant_id: str
+    model: str
+    issued_at: int
+    expires_at: int
+    seal_key: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class _Keys:
+    """One master of the ring, split by purpose."""
+
+    encryption: ContentKey
+    signature: bytes
+
+    @classmethod
+    def from_master(cls, master: Secret) -> "_Keys":
+        key = _decode(master.reveal())
+        kid = _encode(derive(key, "key id")[:6])
+        return cls(ContentKey(derive(key, "token encryption"), kid), derive(key, "token signature"))
+
+
+class Tokens:
+    """Mints and opens tokens under a ring of master keys: the first seals, all open."""
+
+    def __init__(self, ring: Sequence[Secret], clock: Clock) -> None:
+        self._ring = [_Keys.from_master(master) for master in ring]
+        self._clock = clock
+
+    def mint(self, claims: Claims) -> Secret:
+        """The token for these claims."""
+        keys = self._ring[0]
+        payload = {
+            "iss": ISSUER,
+            "aud": AUDIENCE,
+            "iat": claims.issued_at,
+            "exp": claims.expires_at,
+            "jti": claims.grant_id,
+            "mdl": claims.model,
+            "key": _encode(claims.seal_key),
+        }
+        signed = jwt.encode(payload, keys.signature, algorithm=ALGORITHM)
+        return Secret(PREFIX + encrypt(signed.encode(), keys.encryption))
+
+    def read(self, token: Secret, *, even_if_expired: bool = False) -> Claims:
+        """The claims of a token of ours. Raises TokenRejected.
+
+        `even_if_expired` is for ending a call: its token outlives the time to start one.
+        """
+        text = token.reveal()
+        if not text.startswith(PREFIX):
+            raise TokenRejected("the token has no ek_ prefix")
+        reason: JweRejected | None = None
+        for keys in self._ring:
+            try:
+                signed = decrypt(text.removeprefix(PREFIX), [keys.encryption])
+            except JweRejected as rejected:
+                reason = rejected
+                continue
+            claims = _verify(signed, keys.signature)
+            # At the boundary it is over: `start_by` is exclusive, in the store too.
+            if not even_if_expired and claims.expires_at <= self._clock():
+                raise TokenRejected(f"grant {claims.grant_id}: the token has expired")
+            return claims
+        raise TokenRejected(f"not a token of ours: {reason}") from reason
+
+
+def _verify(signed: bytes, key: bytes) -> Claims:
+    try:
+        payload = jwt.decode(
+            signed,
+            key,
+            algorithms=[ALGORITHM],
+            audience=AUDIENCE,
+            issuer=ISSUER,
+            # PyJWT would read the machine's clock; ours is an argument.
+            options={"require": list(CLAIMS), "verify_exp": False, "verify_iat": False},
+        )
+        return _claims(payload)
+    except (jwt.PyJWTError, ValueError, TypeError) as invalid:
+        raise TokenRejected(f"the token's claims are not ours: {invalid}") from invalid
+
+
+def _claims(payload: Mapping[str, object]) -> Claims:
+    match payload:
+        case {
+            "jti": str(jti),
+            "mdl": str(model),
+            "iat": int(iat),
+            "exp": int(exp),
+            "key": str(key),
+        }:
+            return Claims(
+                grant_id=jti, model=model, issued_at=iat, expires_at=exp, seal_key=_decode(key)
+            )
+        case _:
+            raise ValueError("a claim has the wrong type")
+
+
+def _encode(raw: bytes) -> str:
+    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+
+
+def _decode(text: str) -> bytes:
+    try:
+        return base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+    except binascii.Error as invalid:
+        raise ValueError("not base64url") from invalid

@@ -1,0 +1,69 @@
+"""Request bodies, capped while they are read."""
+
+import json
+from collections.abc import Mapping
+from typing import NoReturn
+
+from starlette.requests import ClientDisconnect, Request
+
+from signaller.errors import BodyTooLarge, InvalidJson, InvalidRequest, UnsupportedMediaType
+
+MAX_JSON_BYTES = 256 * 1024
+"""A session with long instructions and many tools stays well below it."""
+
+
+async def read_body(request: Request, limit: int) -> bytes:
+    """The whole body. Raises BodyTooLarge as soon as it is certain, InvalidRequest when cut off."""
+    if int(request.headers.get("content-length", "0")) > limit:
+        _too_large(limit)
+    body = bytearray()
+    try:
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > limit:
+                _too_large(limit)
+    except ClientDisconnect as gone:
+        raise InvalidRequest(public="The body ended early.") from gone
+    return bytes(body)
+
+
+async def read_json(request: Request) -> Mapping[str, object]:
+    """A JSON object. Raises UnsupportedMediaType, BodyTooLarge and InvalidJson, with the place."""
+    kind = media_type(request)
+    if kind not in ("application/json", ""):
+        raise UnsupportedMediaType(public="Send JSON with 'Content-Type: application/json'.")
+    return parse_json(await read_body(request, MAX_JSON_BYTES))
+
+
+def parse_json(body: bytes) -> Mapping[str, object]:
+    """A JSON object (RFC 8259) in UTF-8. Raises InvalidJson."""
+    try:
+        value = json.loads(body.decode("utf-8"), parse_constant=_no_constant)
+    except UnicodeDecodeError as invalid:
+        raise InvalidJson(
+            public=f"The body is not UTF-8: byte {invalid.start} cannot be read."
+        ) from invalid
+    except json.JSONDecodeError as invalid:
+        place = f"line {invalid.lineno}, column {invalid.colno}"
+        raise InvalidJson(public=f"The body is not JSON: {invalid.msg} at {place}.") from invalid
+    except (ValueError, RecursionError) as invalid:
+        # A number of thousands of digits, or a hundred thousand brackets.
+        raise InvalidJson(
+            public="The body holds a number or a nesting that is too large."
+        ) from invalid
+    if not isinstance(value, dict):
+        raise InvalidJson(public="The body must be a JSON object: {...}.")
+    return value
+
+
+def media_type(request: Request) -> str:
+    """The media type in lower case without its parameters; empty when there is none."""
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise json.JSONDecodeError(f"{name} is not a JSON value", name, 0)
+
+
+def _too_large(limit: int) -> NoReturn:
+    raise BodyTooLarge(public=f"The body is too large: {limit // 1024} KiB are allowed.")

@@ -1,0 +1,125 @@
+"""Parse, call, render."""
+
+import time
+from dataclasses import dataclass
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from signaller.errors import TokenRejected
+from signaller.sessions import parse_mint_request
+from signaller.settings import Settings
+from signaller.signalling import Signaller
+from signaller.web.bodies import read_json
+from signaller.web.credentials import credential
+from signaller.web.offers import read_offer
+
+NO_STORE = {"cache-control": "no-store"}
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """What handlers work with; the lifespan puts it into the request's state."""
+
+    signaller: Signaller
+    settings: Settings
+
+
+async def mint(request: Request) -> Response:
+    """POST /v1/realtime/client_secrets"""
+    began, service = time.perf_counter(), _service(request)
+    caller = service.signaller.callers.identify(credential(request))
+    wanted = parse_mint_request(await read_json(request))
+    minted = await service.signaller.mint(caller, wanted, request.scope["request_id"])
+    token = {"value": minted.token.reveal(), "expires_at": minted.expires_at}
+    base_url = service.settings.public_url or str(request.base_url).rstrip("/")
+    body = {
+        **token,
+        "session": minted.session,
+        "client_secret": token,
+        "calls_url": f"{base_url}/v1/realtime/calls",
+    }
+    return JSONResponse(body, headers=NO_STORE | _timing(began, minted.provider_seconds))
+
+
+async def calls(request: Request) -> Response:
+    """POST /v1/realtime/calls, OPTIONS (RFC 9725, 4.2: which offers are taken)"""
+    if request.method == "OPTIONS":
+        headers = {"accept-post": "application/sdp", "allow": "OPTIONS, POST"}
+        return Response(status_code=204, headers=headers)
+    return await start_call(request)
+
+
+async def start_call(request: Request) -> Response:
+    """Trade a token and an offer for the provider's answer."""
+    began, signaller = time.perf_counter(), _service(request).signaller
+    token = credential(request)
+    if token is None:
+        raise TokenRejected("no credential")
+    signaller.check(token)  # a forged token is refused before its body is read
+    offer = await read_offer(request)
+    started = await signaller.start(token, offer, request.scope["request_id"])
+    if await request.is_disconnected():
+        # Nobody will ever connect to this call, yet the provider keeps it open.
+        await signaller.abandon(started.call, request.scope["request_id"])
+    headers = {"location": f"/v1/realtime/calls/{started.call.id}"}
+    return Response(
+        started.sdp,
+        201,
+        NO_STORE | headers | _timing(began, started.provider_seconds),
+        media_type="application/sdp",
+    )
+
+
+async def hang_up(request: Request) -> Response:
+    """POST /v1/realtime/calls/{id}/hangup, DELETE /v1/realtime/calls/{id}"""
+    await _service(request).signaller.hang_up(
+        credential(request), request.path_params["call_id"], request.scope["request_id"]
+    )
+    return Response(status_code=200, headers=NO_STORE)
+
+
+async def models(request: Request) -> Response:
+    """GET /v1/models: the realtime models a caller may use."""
+    signaller = _service(request).signaller
+    signaller.callers.identify(credential(request))
+    data = [
+        {"id": name, "object": "model", "created": 0, "owned_by": "signaller"}
+        for name in signaller.deployments.models
+    ]
+    return JSONResponse({"object": "list", "data": data}, headers=NO_STORE)
+
+
+async def healthz(_: Request) -> Response:
+    """GET /healthz: the process lives, whatever Redis does."""
+    return JSONResponse({"status": "ok"}, headers=NO_STORE)
+
+
+async def readyz(request: Request) -> Response:
+    """GET /readyz: the store answers; otherwise 503, in the error shape."""
+    await _service(request).signaller.store.ping()
+    return JSONResponse({"status": "ready"}, headers=NO_STORE)
+
+
+async def tester(request: Request) -> Response:
+    """GET /tester.json: what the tester page fills in. A key only where `signaller demo` runs."""
+    service = _service(request)
+    key = service.settings.tester_key
+    body = {
+        "demo": key is not None,
+        "key": key.reveal() if key else None,
+        "models": service.signaller.deployments.models if key else [],
+    }
+    return JSONResponse(body, headers=NO_STORE)
+
+
+def _service(request: Request) -> Service:
+    service: Service = request.state.service
+    return service
+
+
+def _timing(began: float, provider_seconds: float) -> dict[str, str]:
+    gateway_ms = (time.perf_counter() - began - provider_seconds) * 1000
+    return {
+        "server-timing": f"gateway;dur={gateway_ms:.1f}, provider;dur={provider_seconds * 1000:.1f}"
+    }

@@ -1,0 +1,82 @@
+"""The two forms an offer arrives in: `application/sdp`, and multipart with `sdp` and `session`."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import python_multipart
+from python_multipart.exceptions import FormParserError
+from python_multipart.multipart import Field, File
+from starlette.requests import Request
+
+from signaller.errors import InvalidOffer, InvalidRequest, UnsupportedMediaType
+from signaller.model import Offer
+from signaller.sdp import MAX_SDP_BYTES, parse_offer
+from signaller.web.bodies import MAX_JSON_BYTES, media_type, parse_json, read_body
+
+ENVELOPE_BYTES = 4 * 1024
+"""Boundaries and part headers of two parts."""
+
+
+async def read_offer(request: Request) -> Offer:
+    """The offer, byte for byte. Raises InvalidRequest of one kind or another."""
+    match media_type(request):
+        case "application/sdp":
+            return parse_offer(await read_body(request, MAX_SDP_BYTES))
+        case "multipart/form-data":
+            limit = MAX_SDP_BYTES + MAX_JSON_BYTES + ENVELOPE_BYTES
+            parts = parse_multipart(
+                request.headers["content-type"], await read_body(request, limit)
+            )
+            return _from_parts(parts)
+        case _:
+            raise UnsupportedMediaType(
+                public="Send the SDP offer with 'Content-Type: application/sdp' "
+                "(or multipart/form-data with a part named 'sdp')."
+            )
+
+
+def _from_parts(parts: Mapping[str, bytes]) -> Offer:
+    if "sdp" not in parts:
+        raise InvalidOffer(public="The multipart body has no part named 'sdp'.", param="sdp")
+    offer = parse_offer(parts["sdp"])
+    if "session" not in parts:
+        return offer
+    return replace(offer, session=parse_json(parts["session"]))
+
+
+def parse_multipart(content_type: str, body: bytes) -> dict[str, bytes]:
+    """The parts by name, as raw bytes (RFC 7578). Raises InvalidRequest.
+
+    Starlette's form parser decodes fields and falls back to Latin-1, which would change an
+    offer's bytes; python-multipart below it leaves them alone.
+    """
+    parts: dict[str, bytes] = {}
+
+    def keep(name: bytes | None, value: bytes | None) -> None:
+        key = (name or b"").decode("utf-8", "replace")
+        if key in parts:
+            raise InvalidRequest(public=f"The part '{key[:40]}' stands twice.", param=key[:40])
+        parts[key] = value or b""
+
+    def keep_file(file: File) -> None:
+        # curl's -F sdp=@offer.sdp sends a file name; the content is the same.
+        file.file_object.seek(0)
+        keep(file.field_name, file.file_object.read())
+
+    def keep_field(field: Field) -> None:
+        keep(field.field_name, field.value)
+
+    try:
+        parser = python_multipart.create_form_parser(
+            {"Content-Type": content_type.encode("latin-1")},
+            keep_field,
+            keep_file,
+            config={"MAX_MEMORY_FILE_SIZE": len(body) + 1},  # never a file on disk
+        )
+        parser.write(body)
+        parser.finalize()
+    except (FormParserError, ValueError) as invalid:
+        raise InvalidRequest(public=f"The multipart body cannot be read: {invalid}.") from invalid
+    if not parts:
+        raise InvalidRequest(public="The multipart body is empty or cut off.")
+    return parts

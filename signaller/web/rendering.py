@@ -1,0 +1,58 @@
+"""Errors in OpenAI's shape, from whichever layer they come."""
+
+import math
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from signaller.errors import (
+    InvalidApiKey,
+    InvalidRequest,
+    MethodNotAllowed,
+    RouteNotFound,
+    SignallerError,
+    TokenRejected,
+)
+
+
+def error_response(error: SignallerError) -> Response:
+    """`{"error": {message, type, code, param}}` with the headers that clients act on."""
+    headers = {"cache-control": "no-store"}
+    if error.retry_after is not None:
+        headers["retry-after"] = str(math.ceil(error.retry_after))
+    if error.should_retry is not None:
+        headers["x-should-retry"] = str(error.should_retry).lower()
+    if isinstance(error, InvalidApiKey | TokenRejected):
+        headers["www-authenticate"] = "Bearer"  # RFC 9110, 11.6.1: a 401 names a scheme
+    body = {
+        "message": error.public,
+        "type": error.type,
+        "code": error.code,
+        "param": error.param,
+    }
+    return JSONResponse({"error": body}, error.status, headers)
+
+
+async def render(_: Request, error: Exception) -> Response:
+    """Starlette's hook for every error raised below it."""
+    if isinstance(error, SignallerError):
+        return error_response(error)
+    if isinstance(error, HTTPException):
+        return _from_starlette(error)
+    # Starlette logs the traceback of what ends here; the client learns nothing of it.
+    return error_response(SignallerError(type(error).__name__))
+
+
+def _from_starlette(error: HTTPException) -> Response:
+    match error.status_code:
+        case 404:
+            return error_response(RouteNotFound())
+        case 405:
+            response = error_response(MethodNotAllowed())
+            response.headers["allow"] = (error.headers or {}).get("Allow", "GET, HEAD")
+            return response
+        case _:
+            response = error_response(InvalidRequest(public=error.detail))
+            response.status_code = error.status_code
+            return response

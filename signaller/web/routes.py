@@ -1,0 +1,47 @@
+"""Every path the service answers, with its aliases."""
+
+from importlib.resources import files
+from pathlib import Path
+
+from starlette.routing import BaseRoute, Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from signaller.web import handlers
+
+PREFIXES = ("/v1", "", "/openai/v1")
+"""LiteLLM has all three; Azure-style clients use the last."""
+
+
+def routes() -> list[BaseRoute]:
+    """The routes, the static files last."""
+    api = [
+        route
+        for prefix in PREFIXES
+        for route in (
+            Route(f"{prefix}/realtime/client_secrets", handlers.mint, methods=["POST"]),
+            # Two routes on one path would answer a wrong method with half an Allow header.
+            Route(
+                f"{prefix}/realtime/calls",
+                handlers.calls,
+                methods=["POST", "OPTIONS"],
+            ),
+            Route(
+                f"{prefix}/realtime/calls/{{call_id}}/hangup", handlers.hang_up, methods=["POST"]
+            ),
+            Route(f"{prefix}/realtime/calls/{{call_id}}", handlers.hang_up, methods=["DELETE"]),
+            Route(f"{prefix}/models", handlers.models, methods=["GET"]),
+        )
+    ]
+    return [
+        *api,
+        Route("/healthz", handlers.healthz, methods=["GET"]),
+        Route("/readyz", handlers.readyz, methods=["GET"]),
+        Route("/tester.json", handlers.tester, methods=["GET"]),
+        Mount("/", StaticFiles(directory=static_directory(), html=True)),
+    ]
+
+
+def static_directory() -> Path:
+    """The tester page's files: inside the installed package, or beside it in a checkout."""
+    packaged = Path(str(files("signaller"))) / "static"
+    return packaged if packaged.is_dir() else packaged.parents[1] / "static"
