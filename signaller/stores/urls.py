@@ -1,0 +1,124 @@
+"""Reads `signaller.redis_url`; the password it may hold never appears in a message."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from signaller.errors import ConfigError
+from signaller.secret import Secret
+
+Topology = Literal["single", "unix", "sentinel", "cluster"]
+
+_SCHEMES: Mapping[str, tuple[Topology, bool]] = {
+    "redis": ("single", False),
+    "rediss": ("single", True),
+    "unix": ("unix", False),
+    "redis+sentinel": ("sentinel", False),
+    "rediss+sentinel": ("sentinel", True),
+    "redis+cluster": ("cluster", False),
+    "rediss+cluster": ("cluster", True),
+}
+_DEFAULT_PORTS: Mapping[Topology, int] = {"single": 6379, "sentinel": 26379, "cluster": 6379}
+_TLS_OPTIONS = frozenset({"ssl_ca_certs", "ssl_certfile", "ssl_keyfile", "ssl_cert_reqs"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RedisAddress:
+    """Where Redis is and how to log in."""
+
+    topology: Topology
+    hosts: tuple[tuple[str, int], ...] = ()
+    path: str = ""
+    """The socket's, with `unix`."""
+    service: str = ""
+    """The master's name, with `sentinel`."""
+    db: int = 0
+    username: str | None = None
+    password: Secret | None = None
+    tls: bool = False
+    tls_options: Mapping[str, str] = field(default_factory=dict)
+
+
+def parse_redis_url(url: Secret) -> RedisAddress:
+    """The address, or ConfigError that says what was expected instead."""
+    try:
+        parts = urlsplit(url.reveal())
+    except ValueError as error:  # an unbalanced [ of an IPv6 address
+        raise _fault("a URL", "one whose host cannot be read") from error
+    known = _SCHEMES.get(parts.scheme)
+    if known is None:
+        # Without a scheme the whole text may be a password: say nothing of it.
+        expected = "one of " + ", ".join(f"{scheme}://" for scheme in _SCHEMES)
+        raise _fault(expected, f"{parts.scheme}://" if "://" in url.reveal() else "no scheme")
+    topology, tls = known
+    userinfo, _, hosts = parts.netloc.rpartition("@")
+    user, _, password = userinfo.partition(":")
+    options = dict(parse_qsl(parts.query, keep_blank_values=True))
+    path = unquote(parts.path)
+    db = options.pop("db", "")
+    service = ""
+    if topology == "unix":
+        if not path.strip("/") or hosts:
+            raise _fault("unix:///path/to/redis.sock", "no absolute path to a socket")
+    elif topology == "sentinel":
+        service, _, db = path.lstrip("/").partition("/")
+        if not service:
+            raise _fault(
+                "redis+sentinel://host:26379/<name of the master>", "no name of the master"
+            )
+    else:
+        db = path.strip("/") or db
+    if unknown := sorted(set(options) - (_TLS_OPTIONS if tls else frozenset())):
+        allowed = "only db and " + ", ".join(sorted(_TLS_OPTIONS)) if tls else "no option but db"
+        raise _fault(f"{allowed} after '?'", ", ".join(unknown))
+    if topology == "cluster" and db not in ("", "0"):
+        raise _fault("database 0, the only one of a cluster", "another one")
+    return RedisAddress(
+        topology=topology,
+        hosts=() if topology == "unix" else _hosts(hosts, _DEFAULT_PORTS[topology], topology),
+        path=path if topology == "unix" else "",
+        service=service,
+        db=_database(db),
+        username=unquote(user) or None,
+        password=Secret(unquote(password)) if password else None,
+        tls=tls,
+        tls_options=options,
+    )
+
+
+def _hosts(listed: str, default_port: int, topology: Topology) -> tuple[tuple[str, int], ...]:
+    names = listed.split(",")
+    if topology == "single" and len(names) > 1:
+        raise _fault("one host (several: redis+sentinel:// or redis+cluster://)", "several")
+    return tuple(_host(name, default_port) for name in names)
+
+
+def _host(text: str, default_port: int) -> tuple[str, int]:
+    """`host`, `host:port`, `[::1]` or `[::1]:port`."""
+    host, port = text, ""
+    if text.startswith("["):
+        host, _, port = text[1:].partition("]")
+        port = port.removeprefix(":")
+    elif ":" in text:
+        host, _, port = text.partition(":")
+    if not host:
+        raise _fault("a host, as in redis://127.0.0.1:6379/0", "none")
+    if not port:
+        return host, default_port
+    # The text after a colon may be a password whose '@' was forgotten: it is not repeated.
+    if not (port.isascii() and port.isdigit() and 0 < int(port[:6]) < 65536):
+        raise _fault("a port from 1 to 65535 after the host's ':'", "something else")
+    return host, int(port)
+
+
+def _database(text: str) -> int:
+    if not text:
+        return 0
+    if not (text.isascii() and text.isdigit() and len(text) <= 5):
+        raise _fault("a database number, as in redis://127.0.0.1:6379/0", "something else")
+    return int(text)
+
+
+def _fault(expected: str, found: str) -> ConfigError:
+    return ConfigError([f"signaller.redis_url: expected {expected}, found {found}"])

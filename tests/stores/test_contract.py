@@ -1,0 +1,177 @@
+"""What every store promises."""
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+
+from signaller.ports import Store
+from tests.stores.making import SetClock, make_call, make_grant
+
+
+async def test_a_grant_is_redeemed_once(store: Store, clock: SetClock) -> None:
+    """The first redemption gets the grant as it was put, the second gets nothing."""
+    grant = make_grant(clock)
+    await store.put_grant(grant)
+    assert await store.redeem(grant.id) == grant
+    assert await store.redeem(grant.id) is None
+
+
+async def test_an_unknown_grant_is_none(store: Store) -> None:
+    """An id that was never put redeems nothing."""
+    assert await store.redeem("never-put") is None
+
+
+async def test_a_grant_lives_until_start_by(store: Store, clock: SetClock) -> None:
+    """Redeemable in the last moment before start_by."""
+    grant = make_grant(clock)
+    await store.put_grant(grant)
+    clock.now = grant.terms.start_by - 0.001
+    assert await store.redeem(grant.id) == grant
+
+
+async def test_a_grant_is_gone_at_start_by(store: Store, clock: SetClock) -> None:
+    """Not redeemable in the moment of start_by itself, whatever the store's own clock says."""
+    grant = make_grant(clock)
+    await store.put_grant(grant)
+    clock.now = grant.terms.start_by
+    assert await store.redeem(grant.id) is None
+
+
+async def test_a_grant_with_three_uses_is_redeemed_three_times(
+    store: Store, clock: SetClock
+) -> None:
+    """Each use gives the same grant; then it is spent."""
+    grant = make_grant(clock, uses=3)
+    await store.put_grant(grant)
+    assert [await store.redeem(grant.id) for _ in range(4)] == [grant, grant, grant, None]
+
+
+@pytest.mark.parametrize("uses", [1, 3])
+async def test_a_use_given_back_can_be_redeemed_again(
+    store: Store, clock: SetClock, uses: int
+) -> None:
+    """Giving back undoes exactly one redemption, of the last use too."""
+    grant = make_grant(clock, uses=uses)
+    await store.put_grant(grant)
+    for _ in range(uses):
+        await store.redeem(grant.id)
+    await store.give_back(grant)
+    assert await store.redeem(grant.id) == grant
+    assert await store.redeem(grant.id) is None
+
+
+async def test_giving_back_never_adds_uses(store: Store, clock: SetClock) -> None:
+    """A grant has at most the uses it was minted with, however often it is given back."""
+    grant = make_grant(clock, uses=2)
+    await store.put_grant(grant)
+    await store.redeem(grant.id)
+    for _ in range(3):
+        await store.give_back(grant)
+    assert [await store.redeem(grant.id) for _ in range(3)] == [grant, grant, None]
+
+
+async def test_an_expired_grant_is_not_given_back(store: Store, clock: SetClock) -> None:
+    """What has expired meanwhile stays spent, even if the clock were to step back."""
+    grant = make_grant(clock)
+    await store.put_grant(grant)
+    await store.redeem(grant.id)
+    clock.now = grant.terms.start_by
+    await store.give_back(grant)
+    clock.now = grant.terms.start_by - 30
+    assert await store.redeem(grant.id) is None
+
+
+async def test_a_grant_given_back_still_expires(store: Store, clock: SetClock) -> None:
+    """Giving back does not prolong a grant."""
+    grant = make_grant(clock)
+    await store.put_grant(grant)
+    await store.redeem(grant.id)
+    await store.give_back(grant)
+    clock.now = grant.terms.start_by
+    assert await store.redeem(grant.id) is None
+
+
+async def test_a_call_is_remembered(store: Store, clock: SetClock) -> None:
+    """A call is found by its id, as often as one asks."""
+    call = make_call(clock)
+    await store.put_call(call)
+    assert [await store.get_call(call.id) for _ in range(2)] == [call, call]
+
+
+async def test_a_call_without_a_provider_id_is_remembered(store: Store, clock: SetClock) -> None:
+    """A provider that gave no id leaves None, not a word for it."""
+    call = replace(make_call(clock), provider_call_id=None)
+    await store.put_call(call)
+    assert await store.get_call(call.id) == call
+
+
+async def test_a_call_that_ended_is_known_to_have_ended(store: Store, clock: SetClock) -> None:
+    """Putting a call again replaces it."""
+    call = make_call(clock)
+    await store.put_call(call)
+    await store.put_call(replace(call, ended=True))
+    assert await store.get_call(call.id) == replace(call, ended=True)
+
+
+async def test_an_unknown_call_is_none(store: Store) -> None:
+    """An id that was never put finds nothing."""
+    assert await store.get_call("never-put") is None
+
+
+async def test_a_call_is_forgotten_at_its_deadline(store: Store, clock: SetClock) -> None:
+    """Known until just before the deadline, unknown at it."""
+    call = make_call(clock)
+    await store.put_call(call)
+    clock.now = call.deadline - 0.001
+    assert await store.get_call(call.id) == call
+    clock.now = call.deadline
+    assert await store.get_call(call.id) is None
+
+
+async def test_a_grant_and_a_call_of_one_id_do_not_meet(store: Store, clock: SetClock) -> None:
+    """Grants and calls are kept apart."""
+    grant = make_grant(clock)
+    await store.put_grant(grant)
+    assert await store.get_call(grant.id) is None
+    assert await store.redeem(grant.id) == grant
+
+
+async def test_what_one_replica_puts_another_redeems(
+    replicas: tuple[Store, Store], clock: SetClock
+) -> None:
+    """Replicas share grants and calls."""
+    here, there = replicas
+    grant, call = make_grant(clock), make_call(clock)
+    await here.put_grant(grant)
+    await here.put_call(call)
+    assert await there.redeem(grant.id) == grant
+    assert await here.redeem(grant.id) is None
+    assert await there.get_call(call.id) == call
+
+
+async def test_of_64_concurrent_redemptions_one_wins(
+    replicas: tuple[Store, Store], clock: SetClock
+) -> None:
+    """200 times over, 64 attempts spread over two replicas get one grant between them."""
+    for _ in range(200):
+        grant = make_grant(clock)
+        await replicas[0].put_grant(grant)
+        attempts = [replicas[number % 2].redeem(grant.id) for number in range(64)]
+        won = [taken for taken in await asyncio.gather(*attempts) if taken is not None]
+        assert won == [grant]
+
+
+async def test_concurrent_redemptions_take_exactly_the_uses(
+    replicas: tuple[Store, Store], clock: SetClock
+) -> None:
+    """Of 64 concurrent attempts at a grant of five uses, five win."""
+    grant = make_grant(clock, uses=5)
+    await replicas[0].put_grant(grant)
+    attempts = [replicas[number % 2].redeem(grant.id) for number in range(64)]
+    assert sum(taken is not None for taken in await asyncio.gather(*attempts)) == 5
+
+
+async def test_a_store_that_answers_pings(store: Store) -> None:
+    """A healthy store passes its readiness check."""
+    assert await store.ping() is None  # type: ignore[func-returns-value] # None is the promise
