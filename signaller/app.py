@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TypedDict
 
-import httpx
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
@@ -20,7 +19,7 @@ from signaller.settings import Settings
 from signaller.signalling import Signaller
 from signaller.stores import MemoryStore, RedisStore
 from signaller.tokens import Tokens
-from signaller.upstreams import AiohttpTransport, Azure, EntraTokens, OpenAI
+from signaller.upstreams import Azure, EntraTokens, OpenAI, http_client
 from signaller.web.handlers import Service
 from signaller.web.middleware import ResponseHeaders
 from signaller.web.rendering import render
@@ -42,11 +41,7 @@ def create_app(settings: Settings, *, clock: Clock = time.time) -> Starlette:
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[State]:
         async with AsyncExitStack() as stack:
-            transport = AiohttpTransport(connect_seconds=settings.timeouts.connect_seconds)
-            client = await stack.enter_async_context(
-                # The adapters bound a whole exchange; httpx would bound each read only.
-                httpx.AsyncClient(transport=transport, timeout=None, trust_env=False)  # noqa: S113
-            )
+            client = await stack.enter_async_context(http_client())
             entra = EntraTokens()
             stack.push_async_callback(entra.aclose)
             store = open_store(settings, clock)

@@ -1,0 +1,119 @@
+"""One request and its answer: sent at most once, bounded in time and bytes."""
+
+import asyncio
+import contextlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import httpx
+
+from signaller import __version__
+from signaller.errors import (
+    UpstreamAuthFailed,
+    UpstreamDisconnected,
+    UpstreamInvalidResponse,
+    UpstreamTimeout,
+    UpstreamUnreachable,
+)
+from signaller.upstreams.failures import UpstreamConnectTimeout
+
+MAX_BODY_BYTES = 256 * 1024
+"""Sessions and SDP answers have some 10 KB."""
+ERROR_BODY_SECONDS = 1
+"""An error's status is worth passing on at once, even if its text is slow to come."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outgoing:
+    """One POST; `deadline` is the loop's time by which it must be over."""
+
+    url: str
+    headers: Mapping[str, str]
+    content: bytes
+    deadline: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Incoming:
+    """Its answer; an error's body may be empty because it could not be read."""
+
+    status: int
+    headers: httpx.Headers
+    body: bytes
+
+    @property
+    def succeeded(self) -> bool:
+        """Any 2xx."""
+        return 200 <= self.status < 300
+
+
+async def send(client: httpx.AsyncClient, outgoing: Outgoing, connect_seconds: float) -> Incoming:
+    """The answer, whatever its status; an UpstreamError when there is none."""
+    request = _request(outgoing, connect_seconds)
+    try:
+        async with (
+            asyncio.timeout_at(outgoing.deadline),
+            contextlib.aclosing(
+                await client.send(request, stream=True, follow_redirects=False)
+            ) as response,
+        ):
+            return Incoming(
+                status=response.status_code,
+                headers=response.headers,
+                body=await (_body if response.is_success else _error_body)(response),
+            )
+    except TimeoutError as error:
+        raise UpstreamTimeout("no complete answer in time") from error
+    except httpx.ConnectTimeout as error:
+        raise UpstreamConnectTimeout(str(error)) from error
+    except httpx.ConnectError as error:
+        raise UpstreamUnreachable(str(error)) from error
+    except httpx.TimeoutException as error:
+        raise UpstreamTimeout(str(error)) from error
+    except httpx.RemoteProtocolError as error:
+        raise UpstreamInvalidResponse(f"not HTTP: {type(error).__name__}") from error
+    except httpx.TransportError as error:
+        raise UpstreamDisconnected(str(error)) from error
+
+
+def _request(outgoing: Outgoing, connect_seconds: float) -> httpx.Request:
+    headers = {
+        "User-Agent": f"signaller/{__version__}",
+        "Accept-Encoding": "identity",  # small bodies; and nothing to inflate
+        **outgoing.headers,
+    }
+    for name, value in headers.items():
+        if not value.isascii() or not value.isprintable():
+            raise UpstreamAuthFailed(f"the configured {name} holds characters no header can carry")
+    remaining = outgoing.deadline - asyncio.get_running_loop().time()
+    # Shorter than the whole, so that a connection that never opens is known as such.
+    timeout = httpx.Timeout(remaining, connect=min(connect_seconds, 0.9 * remaining))
+    try:
+        return httpx.Request(
+            "POST",
+            outgoing.url,
+            headers=headers,
+            content=outgoing.content,
+            extensions={"timeout": timeout.as_dict()},
+        )
+    except httpx.InvalidURL as error:
+        raise UpstreamUnreachable(f"the deployment's api_base is no URL: {error}") from error
+
+
+async def _body(response: httpx.Response) -> bytes:
+    if response.headers.get("content-encoding", "identity").lower() != "identity":
+        raise UpstreamInvalidResponse("an encoded body, though none was asked for")
+    body = bytearray()
+    async for chunk in response.aiter_raw():
+        body += chunk
+        if len(body) > MAX_BODY_BYTES:
+            raise UpstreamInvalidResponse(f"a body of more than {MAX_BODY_BYTES} bytes")
+    return bytes(body)
+
+
+async def _error_body(response: httpx.Response) -> bytes:
+    """The body where it can be had; the status says enough without it."""
+    with contextlib.suppress(TimeoutError, httpx.TransportError, UpstreamInvalidResponse):
+        async with asyncio.timeout(ERROR_BODY_SECONDS):
+            return await _body(response)
+    return b""

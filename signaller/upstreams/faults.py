@@ -1,0 +1,89 @@
+"""A provider's error answer, as one of our errors."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import httpx
+
+from signaller.errors import (
+    UpstreamAuthFailed,
+    UpstreamError,
+    UpstreamInvalidResponse,
+    UpstreamRefused,
+    UpstreamUnavailable,
+)
+from signaller.secret import Secret
+from signaller.upstreams.json_body import parse_object
+from signaller.upstreams.masking import identifier, mask_secrets, showable
+from signaller.upstreams.retry_after import retry_after
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """An error answer: short names that may be shown, and a message that may not, as it stands."""
+
+    status: int
+    type: str | None = None
+    code: str | None = None
+    param: str | None = None
+    message: str = ""
+    request_id: str | None = None
+    retry_after: float | None = None
+
+
+def parse_fault(
+    status: int, headers: httpx.Headers, body: bytes, secrets: Iterable[Secret], now: float
+) -> Fault:
+    """Whatever can be made out; the body may be of any shape, or none."""
+    try:
+        answer = parse_object(body)
+    except ValueError:
+        answer = {}
+    error = answer.get("error", answer)
+    fields: Mapping[str, object] = error if isinstance(error, Mapping) else {"message": error}
+    message = fields.get("message")
+    secrets = tuple(secrets)
+    return Fault(
+        status=status,
+        type=identifier(fields.get("type"), secrets),
+        code=identifier(fields.get("code"), secrets),
+        param=identifier(fields.get("param"), secrets),
+        message=message if isinstance(message, str) else "",
+        request_id=identifier(headers.get("x-request-id"), ()),
+        retry_after=retry_after(headers, now),
+    )
+
+
+def as_error(
+    fault: Fault, step: str, secrets: Iterable[Secret], *, explanation: str | None = None
+) -> UpstreamError:
+    """The error for it; `explanation` is a sentence of ours that takes the message's place."""
+    secrets = tuple(secrets)
+    said = mask_secrets(fault.message, secrets) or "nothing"
+    detail = (
+        f"{step}: {fault.status} type={fault.type} code={fault.code} param={fault.param} "
+        f"x-request-id={fault.request_id}, saying: {said}"
+    )
+    if fault.status in (401, 403):
+        return UpstreamAuthFailed(detail, public=explanation)
+    if not 400 <= fault.status < 600:
+        return UpstreamInvalidResponse(detail)
+    public = explanation or showable(fault.message, secrets)
+    if fault.status == 429 or fault.status >= 500:
+        return UpstreamUnavailable(
+            detail,
+            status=fault.status,
+            type=fault.type,
+            code=fault.code,
+            param=fault.param,
+            public=public,
+            retry_after=fault.retry_after,
+        )
+    return UpstreamRefused(
+        detail,
+        status=fault.status,
+        type=fault.type,
+        code=fault.code,
+        param=fault.param,
+        public=public or "The provider refused the request.",
+    )

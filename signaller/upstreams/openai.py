@@ -1,0 +1,23 @@
+"""OpenAI's realtime API."""
+
+from signaller.errors import UpstreamAuthFailed
+from signaller.model import Deployment
+from signaller.secret import Secret
+from signaller.upstreams.surface import Headers, RealtimeSurface
+
+
+class OpenAI(RealtimeSurface):
+    """Speaks to OpenAI, and to whatever offers its routes."""
+
+    def _root(self, deployment: Deployment) -> str:
+        return f"{deployment.base_url}/v1/realtime"
+
+    async def _credential(self, deployment: Deployment, deadline: float) -> tuple[Headers, Secret]:
+        if not deployment.api_key:
+            raise UpstreamAuthFailed(f"deployment {deployment.id} has no api_key")
+        headers = {"Authorization": f"Bearer {deployment.api_key.reveal()}"}
+        if deployment.organization:
+            headers["OpenAI-Organization"] = deployment.organization
+        if deployment.project:
+            headers["OpenAI-Project"] = deployment.project
+        return headers, deployment.api_key

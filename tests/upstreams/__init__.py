@@ -1,0 +1,1 @@
+"""The adapters, against providers that behave and providers that do not."""

@@ -1,0 +1,216 @@
+"""OpenAI's adapter against a provider on a real socket."""
+
+import time
+
+import httpx
+import pytest
+
+from signaller.errors import UpstreamAuthFailed, UpstreamInvalidResponse
+from signaller.model import SessionRequest
+from signaller.secret import Secret
+from signaller.settings import Timeouts
+from signaller.upstreams.openai import OpenAI
+from tests.support.provider import ANSWER, Body, FakeProvider
+from tests.upstreams.canaries import API_KEY, ASKED, EPHEMERAL, OFFER, assert_silent, deployment
+from tests.upstreams.raw import http, raw_server, says
+
+SOON = int(time.time()) + 600
+
+
+@pytest.fixture
+def openai(client: httpx.AsyncClient) -> OpenAI:
+    """The adapter under test."""
+    return OpenAI(client, Timeouts())
+
+
+async def test_mint_sends_what_openai_documents(
+    openai: OpenAI, provider: FakeProvider, url: str
+) -> None:
+    """Path, body and headers are the GA API's, and nothing else goes along."""
+    secret = await openai.mint(deployment(url, organization="org-1", project="proj-1"), ASKED)
+    (request,) = provider.requests
+    assert (request.path, request.query) == ("/v1/realtime/client_secrets", "")
+    assert request.json() == {
+        "expires_after": {"anchor": "created_at", "seconds": 60},
+        "session": ASKED.session,
+    }
+    assert {name: value for name, value in request.headers.items() if name != "content-length"} == {
+        "host": url.removeprefix("http://"),
+        "user-agent": "signaller/0.1.0",
+        "accept-encoding": "identity",
+        "authorization": f"Bearer {API_KEY}",
+        "openai-organization": "org-1",
+        "openai-project": "proj-1",
+        "content-type": "application/json",
+        "x-client-request-id": "req-1",
+    }
+    assert provider.secrets == {secret.value.reveal(): secret.expires_at}
+    assert "client_secret" not in secret.session
+    assert secret.session["id"] == "sess_1"
+
+
+async def test_call_relays_bytes_both_ways(
+    openai: OpenAI, provider: FakeProvider, url: str
+) -> None:
+    """Offer and answer are untouched; only the ephemeral secret goes along."""
+    secret = await openai.mint(deployment(url, organization="org-1"), ASKED)
+    answer = await openai.call(deployment(url, organization="org-1"), secret.value, OFFER, "req-2")
+    (request,) = provider.call.requests
+    assert request.path == "/v1/realtime/calls"
+    assert request.body == OFFER.sdp
+    assert request.headers["authorization"] == f"Bearer {secret.value.reveal()}"
+    assert request.headers["content-type"] == "application/sdp"
+    assert "openai-organization" not in request.headers
+    assert "openai-beta" not in request.headers
+    assert answer.sdp == ANSWER
+    assert {answer.provider_call_id} == provider.live_calls
+
+
+async def test_hang_up_is_idempotent(openai: OpenAI, provider: FakeProvider, url: str) -> None:
+    """It uses the deployment's credential, and a call that has ended is no error."""
+    secret = await openai.mint(deployment(url), ASKED)
+    answer = await openai.call(deployment(url), secret.value, OFFER, "req-2")
+    assert answer.provider_call_id is not None
+    for _ in range(2):
+        await openai.hang_up(deployment(url), answer.provider_call_id, "req-3")
+    assert provider.live_calls == set()
+    first, _ = provider.hangup.requests
+    assert first.headers["authorization"] == f"Bearer {API_KEY}"
+    assert first.body == b""
+
+
+async def test_hang_up_quotes_the_id(openai: OpenAI) -> None:
+    """An id cannot lead to another route."""
+    async with raw_server(says(http("200 OK"))) as raw:
+        await openai.hang_up(deployment(raw.url), "a/b?c#d", "req-3")
+    assert raw.received[0].startswith(b"POST /v1/realtime/calls/a%2Fb%3Fc%23d/hangup HTTP/1.1")
+
+
+@pytest.mark.parametrize("status", [200, 201, 202])
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param({"value": EPHEMERAL, "expires_at": SOON}, id="ga"),
+        pytest.param({"client_secret": {"value": EPHEMERAL, "expires_at": SOON}}, id="nested"),
+        pytest.param(
+            {"value": EPHEMERAL, "client_secret": {"expires_at": SOON}, "session": None}, id="mixed"
+        ),
+    ],
+)
+async def test_any_2xx_is_wrapped(
+    openai: OpenAI, provider: FakeProvider, url: str, status: int, body: Body
+) -> None:
+    """The secret is found wherever providers put it; a missing session is the one asked for."""
+    provider.mint.answers(status, body)
+    secret = await openai.mint(deployment(url), ASKED)
+    assert (secret.value, secret.expires_at) == (Secret(EPHEMERAL), SOON)
+    assert secret.session == ASKED.session
+
+
+async def test_the_session_holds_no_secret(
+    openai: OpenAI, provider: FakeProvider, url: str
+) -> None:
+    """`client_secret` goes at any depth, the secret under any other name, and a type is there."""
+    session = {
+        "client_secret": {"value": EPHEMERAL},
+        "audio": [{"client_secret": "x", "rate": 24000}],
+        "echo": f"key={EPHEMERAL}",
+        EPHEMERAL: True,
+    }
+    provider.mint.answers(
+        200, {"value": EPHEMERAL, "expires_at": SOON, "session": session, "key": EPHEMERAL}
+    )
+    asked = SessionRequest(
+        session={"type": "transcription"}, expires_after_seconds=60, request_id="r"
+    )
+    secret = await openai.mint(deployment(url), asked)
+    assert secret.session == {
+        "audio": [{"rate": 24000}],
+        "echo": "key=****",
+        "type": "transcription",
+    }
+    assert EPHEMERAL not in repr(secret)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param({"expires_at": SOON}, id="no-value"),
+        pytest.param({"value": "", "expires_at": SOON}, id="empty-value"),
+        pytest.param({"value": 7, "expires_at": SOON}, id="number-as-value"),
+        pytest.param({"value": f"{EPHEMERAL}\r\nX: y", "expires_at": SOON}, id="line-in-value"),
+        pytest.param({"value": "ek_ü", "expires_at": SOON}, id="no-ascii-value"),
+        pytest.param({"value": "e" * 5000, "expires_at": SOON}, id="long-value"),
+        pytest.param({"value": EPHEMERAL}, id="no-expiry"),
+        pytest.param({"value": EPHEMERAL, "expires_at": str(SOON)}, id="text-as-expiry"),
+        pytest.param({"value": EPHEMERAL, "expires_at": True}, id="true-as-expiry"),
+        pytest.param({"value": EPHEMERAL, "expires_at": 1_600_000_000}, id="expired"),
+        pytest.param('["ek"]', id="list"),
+        pytest.param(f'{{"value": "{EPHEMERAL}", "expires_at": NaN}}', id="nan"),
+        pytest.param(f'{{"value": "{EPHEMERAL}", "x": 1e999}}', id="infinite"),
+        pytest.param(f'{{"value": "{EPHEMERAL}", "x": "\\ud800"}}', id="lone-surrogate"),
+        pytest.param(f'{{"value": "{EPHEMERAL}", "x": {"[" * 40}{"]" * 40}}}', id="nested-deep"),
+        pytest.param(f'{{"value": "{EPHEMERAL}", "x": "', id="cut-off"),
+    ],
+)
+async def test_a_mint_without_a_usable_secret_is_invalid(
+    openai: OpenAI, provider: FakeProvider, url: str, body: Body
+) -> None:
+    """No token ever stands for a secret that is missing, expired or unusable."""
+    provider.mint.answers(200, body)
+    with pytest.raises(UpstreamInvalidResponse) as caught:
+        await openai.mint(deployment(url), ASKED)
+    assert type(caught.value) is UpstreamInvalidResponse
+    assert_silent(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("location", "expected"),
+    [
+        pytest.param("/v1/realtime/calls/rtc_1", "rtc_1", id="path"),
+        pytest.param("https://api.example/v1/realtime/calls/rtc_1/?a=b/c", "rtc_1", id="url"),
+        pytest.param("rtc_1", "rtc_1", id="relative"),
+        pytest.param("/v1/realtime/calls/", None, id="no-id"),
+        pytest.param("/v1/realtime/calls/..", None, id="dots"),
+        pytest.param("http://[", None, id="no-url"),
+        pytest.param("/v1/realtime/calls/" + "a" * 300, None, id="long"),
+        pytest.param(None, None, id="absent"),
+    ],
+)
+async def test_the_call_id_is_the_last_segment(
+    openai: OpenAI, provider: FakeProvider, url: str, location: str | None, expected: str | None
+) -> None:
+    """As SDKs take it, of any 2xx and any content type; an answer without one still counts."""
+    headers = {"content-type": "text/plain"} | ({"location": location} if location else {})
+    provider.call.answers(200, ANSWER, headers=headers)
+    answer = await openai.call(deployment(url), Secret(EPHEMERAL), OFFER, "req-2")
+    assert (answer.sdp, answer.provider_call_id) == (ANSWER, expected)
+
+
+@pytest.mark.parametrize("body", [b"", b"{}", b"v=01\r\n", b" v=0\r\n", b"<html>v=0\r\n"])
+async def test_an_answer_that_is_no_sdp_is_invalid(
+    openai: OpenAI, provider: FakeProvider, url: str, body: bytes
+) -> None:
+    """A 2xx without an answer leaves the token spent."""
+    provider.call.answers(201, body)
+    with pytest.raises(UpstreamInvalidResponse) as caught:
+        await openai.call(deployment(url), Secret(EPHEMERAL), OFFER, "req-2")
+    assert not caught.value.no_call_began
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        pytest.param(None, id="absent"),
+        pytest.param(Secret(f"{API_KEY}\r\nX-Evil: 1"), id="line"),
+        pytest.param(Secret(f"{API_KEY}ü"), id="no-ascii"),
+    ],
+)
+async def test_a_key_that_no_header_can_carry_is_not_sent(
+    openai: OpenAI, provider: FakeProvider, url: str, key: Secret | None
+) -> None:
+    """A configured key that is missing or mangled is the operator's fault, and stays unseen."""
+    with pytest.raises(UpstreamAuthFailed) as caught:
+        await openai.mint(deployment(url, api_key=key), ASKED)
+    assert provider.requests == []
+    assert_silent(caught.value)
