@@ -1,0 +1,84 @@
+"""What `signaller check` prints: the configuration as it was understood, secrets masked."""
+
+from collections.abc import Iterable, Sequence
+from urllib.parse import urlsplit
+
+from signaller.model import Deployment
+from signaller.secret import MASK, Secret
+from signaller.settings import Settings
+
+_HEADER = ("MODEL", "PROVIDER", "UPSTREAM MODEL", "BASE URL", "CREDENTIAL", "WEIGHT", "TIMEOUT")
+_LABEL_CHARS = 14
+
+
+def describe(settings: Settings) -> str:
+    """Plain text, a table of deployments first and the notes last."""
+    rows = [_HEADER, *(_row(deployment) for deployment in settings.deployments)]
+    times = settings.timeouts
+    facts = (
+        ("master key", MASK if settings.master_key else "none: nobody can get a token"),
+        ("store", _store(settings.redis_url)),
+        ("token keys", _token_keys(len(settings.token_keys))),
+        ("tokens", f"start {_uses(settings.token.uses)} within {settings.token.ttl_seconds} s"),
+        (
+            "time-outs",
+            f"connect {times.connect_seconds:g} s, mint {times.mint_seconds:g} s, "
+            f"call {times.call_seconds:g} s, store {times.store_seconds:g} s",
+        ),
+        ("CORS", ", ".join(settings.cors_origins) or "same origin only"),
+        ("public URL", settings.public_url or "the request's own host"),
+    )
+    blocks = [
+        "\n".join(_table(rows)),
+        "\n".join(f"{label:<{_LABEL_CHARS}}{fact}" for label, fact in facts),
+    ]
+    if settings.notes:
+        blocks.append("\n".join(["Notes:", *(f"- {note}" for note in settings.notes)]))
+    return "\n\n".join(blocks) + "\n"
+
+
+def _row(deployment: Deployment) -> tuple[str, ...]:
+    seconds = deployment.timeout_seconds
+    return (
+        deployment.model_name,
+        deployment.provider,
+        deployment.upstream_model,
+        deployment.base_url,
+        _credential(deployment),
+        str(deployment.weight),
+        "default" if seconds is None else f"{seconds:g} s",
+    )
+
+
+def _credential(deployment: Deployment) -> str:
+    if deployment.api_key:
+        return f"api key {MASK}"
+    if deployment.entra_token:
+        return f"Entra token {MASK}"
+    return f"Entra service principal {MASK}"
+
+
+def _store(redis_url: Secret | None) -> str:
+    """Only the scheme and host: user, password and query stay out."""
+    if redis_url is None:
+        return "memory (one process, forgotten at its end)"
+    parts = urlsplit(redis_url.reveal())
+    where = parts.netloc.rpartition("@")[2] or parts.path
+    return f"Redis, {parts.scheme}://{where}"
+
+
+def _token_keys(count: int) -> str:
+    return "1" if count == 1 else f"{count}: the first seals, all open"
+
+
+def _uses(count: int) -> str:
+    return "1 call" if count == 1 else f"{count} calls"
+
+
+def _table(rows: Sequence[Iterable[str]]) -> list[str]:
+    columns = list(zip(*rows, strict=True))
+    widths = [max(map(len, column)) for column in columns]
+    return [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    ]

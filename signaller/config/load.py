@@ -1,0 +1,82 @@
+"""A configuration, from its text and the environment to settings: no I/O, all faults at once."""
+
+from collections.abc import Mapping
+
+from signaller.config.document import parse_document
+from signaller.config.environment import document_from
+from signaller.config.findings import Findings
+from signaller.config.master_key import read_master_key
+from signaller.config.model_list import read_model_list
+from signaller.config.ours import read_ours
+from signaller.config.section import Section
+from signaller.errors import ConfigError
+from signaller.settings import Settings
+
+_READ = ("model_list", "general_settings", "signaller", "environment_variables")
+# What a LiteLLM proxy's file may hold besides, and a signalling service has no use for.
+_LITELLM = (
+    "litellm_settings router_settings callback_settings credential_list guardrails policies "
+    "prompts mcp_servers mcp_tools mcp_aliases vector_stores vector_store_registry search_tools "
+    "finetune_settings files_settings assistant_settings default_vertex_config worker_config "
+    "agent_list agents"
+).split()
+
+
+def load_settings(
+    text: str | None,
+    env: Mapping[str, str],
+    *,
+    workers: int = 1,
+    allow_public_master_key: bool = False,
+) -> Settings:
+    """The settings that a file (None: there is none) and the environment amount to.
+
+    Raises ConfigError, with one line for each fault.
+    """
+    if text is None:
+        document, names = document_from(env)
+        findings = Findings(env=env, names=names)
+    else:
+        document = parse_document(text)
+        findings = Findings(env=env)
+    root = Section("", document, findings, strict=False)
+    _look_around(root)
+    findings.env = {**_environment_variables(root), **env}
+    deployments, aliases = read_model_list(root)
+    if text is None and len(deployments) > 1:
+        findings.note("the environment", "'azure/<model>' goes to Azure, all else to OpenAI")
+    master_key = read_master_key(
+        root.section("general_settings"), allow_public=allow_public_master_key
+    )
+    ours = read_ours(root.section("signaller", strict=True), workers=workers)
+    if findings.faults:
+        raise ConfigError(findings.faults)
+    return Settings(
+        deployments=deployments,
+        master_key=master_key,
+        token_keys=ours.token_keys,
+        redis_url=ours.redis_url,
+        token=ours.token,
+        timeouts=ours.timeouts,
+        cors_origins=ours.cors_origins,
+        public_url=ours.public_url,
+        aliases=aliases,
+        notes=tuple(findings.notes),
+    )
+
+
+def _look_around(root: Section) -> None:
+    """Sections without effect are named, unknown ones refused; `x-...` is for anchors."""
+    if "include" in root:
+        root.fault("include", "everything in one file", "a reference to others")
+    known = (*_READ, *_LITELLM, "include")
+    idle = [key for key in root if key in _LITELLM]
+    if idle:
+        root.findings.note(", ".join(idle), "no effect here")
+    root.unknown((*known, *(key for key in root if key.startswith("x-"))), refuse=True)
+
+
+def _environment_variables(root: Section) -> dict[str, str]:
+    """As LiteLLM does: for whatever the environment itself does not say."""
+    section = root.section("environment_variables")
+    return {key: value for key in section if (value := section.raw_text(key))}

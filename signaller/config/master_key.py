@@ -1,0 +1,33 @@
+"""The key of the one caller who may mint: `general_settings.master_key`, or the environment."""
+
+from signaller.config.findings import fits_header
+from signaller.config.section import Section
+from signaller.secret import Secret
+
+VARIABLES = ("SIGNALLER_MASTER_KEY", "LITELLM_MASTER_KEY")
+PUBLICLY_KNOWN = "sk-1234"  # from LiteLLM's documentation, and so in everybody's first guess
+SHORT_CHARS = 16
+
+
+def read_master_key(general: Section, *, allow_public: bool) -> Secret | None:
+    """The master key; None, with a note, where there is none."""
+    others = general.unknown({"master_key"}, refuse=False)
+    if others:
+        general.findings.note(general.path, f"{', '.join(others)}: no effect here")
+    text = general.text("master_key", *VARIABLES, secret=True)
+    if text is None:
+        if "master_key" not in general:
+            general.findings.note(
+                general.at("master_key"),
+                "none given, so nobody can get a token; set it, or SIGNALLER_MASTER_KEY",
+            )
+        return None
+    if not fits_header(text):
+        return None
+    if text.value == PUBLICLY_KNOWN and not allow_public:
+        text.fault("a key of your own", f"the publicly known {PUBLICLY_KNOWN}")
+    elif len(text.value) < SHORT_CHARS:
+        general.findings.note(
+            text.path, f"shorter than {SHORT_CHARS} characters, and so within reach of guessing"
+        )
+    return Secret(text.value)

@@ -1,0 +1,120 @@
+"""The `signaller:` section: store, token keys, time-outs, CORS."""
+
+import re
+from dataclasses import dataclass
+
+from signaller.config.findings import as_text
+from signaller.config.keys import generate_token_key, token_key
+from signaller.config.section import Section
+from signaller.config.urls import http_url, origin
+from signaller.secret import Secret
+from signaller.sessions import MAX_TTL_SECONDS, MIN_TTL_SECONDS
+from signaller.settings import Timeouts, TokenSettings
+
+KEYS = ("redis_url", "token_keys", "token", "timeouts", "cors_origins", "public_url")
+LATER = ("callers", "gateway")
+MAX_USES = 100
+MAX_TIMEOUT_SECONDS = 600
+_TIMEOUTS = ("connect_seconds", "mint_seconds", "call_seconds", "store_seconds")
+_REDIS_URL = re.compile(r"(rediss?(\+(sentinel|cluster))?|unix)://[^\s]+")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ours:
+    """What stands under `signaller:`."""
+
+    token_keys: tuple[Secret, ...]
+    redis_url: Secret | None
+    token: TokenSettings
+    timeouts: Timeouts
+    cors_origins: tuple[str, ...]
+    public_url: str | None
+
+
+def read_ours(ours: Section, *, workers: int) -> Ours:
+    """The section, faults noted."""
+    for key in LATER:
+        if key in ours:
+            ours.fault(key, "no such key yet", "one that this version does not support")
+    ours.unknown((*KEYS, *LATER), refuse=True)
+    redis_url = _redis_url(ours)
+    _replicas_share(ours, workers=workers)
+    public_url = ours.text("public_url")
+    return Ours(
+        token_keys=_token_keys(ours),
+        redis_url=redis_url,
+        token=_token(ours.section("token")),
+        timeouts=_timeouts(ours.section("timeouts")),
+        cors_origins=_cors_origins(ours),
+        public_url=http_url(public_url) if public_url else None,
+    )
+
+
+def _redis_url(ours: Section) -> Secret | None:
+    text = ours.text("redis_url", secret=True)
+    if text and not _REDIS_URL.fullmatch(text.value):
+        text.fault(
+            "a URL that starts with redis://, rediss:// or unix://, "
+            "or with redis(s)+sentinel:// or redis(s)+cluster://"
+        )
+    return Secret(text.value) if text else None
+
+
+def _replicas_share(ours: Section, *, workers: int) -> None:
+    if workers > 1 and "redis_url" not in ours:
+        ours.fault("redis_url", f"a Redis URL, as {workers} workers must share one store", "none")
+    if "redis_url" in ours and "token_keys" not in ours:
+        ours.fault(
+            "token_keys",
+            "at least one key, as all replicas on one Redis must share them "
+            "('signaller keygen' makes one)",
+            "none",
+        )
+
+
+def _token_keys(ours: Section) -> tuple[Secret, ...]:
+    values = ours.list("token_keys", "a list of keys")
+    if values is None:
+        if "token_keys" not in ours and "redis_url" not in ours:
+            ours.findings.note(
+                ours.at("token_keys"),
+                "none given, so a random one was made: a restart voids the tokens not yet used",
+            )
+        return (Secret(generate_token_key()),)
+    if not values:
+        ours.fault("token_keys", "at least one key", "an empty list")
+    keys: list[Secret] = []
+    for index, value in enumerate(values):
+        path = f"{ours.at('token_keys')}[{index}]"
+        text = as_text(value, path, ours.findings, secret=True)
+        key = token_key(text) if text else None
+        if text and key in keys:
+            text.fault("each key once", "one given before")
+        elif key:
+            keys.append(key)
+    return tuple(keys)
+
+
+def _token(section: Section) -> TokenSettings:
+    section.unknown(("ttl_seconds", "uses"), refuse=True)
+    defaults = TokenSettings()
+    ttl_seconds = section.whole("ttl_seconds", MIN_TTL_SECONDS, MAX_TTL_SECONDS)
+    uses = section.whole("uses", 1, MAX_USES)
+    return TokenSettings(
+        ttl_seconds=ttl_seconds or defaults.ttl_seconds, uses=uses or defaults.uses
+    )
+
+
+def _timeouts(section: Section) -> Timeouts:
+    section.unknown(_TIMEOUTS, refuse=True)
+    given = {key: section.seconds(key, MAX_TIMEOUT_SECONDS) for key in _TIMEOUTS}
+    return Timeouts(**{key: value for key, value in given.items() if value is not None})
+
+
+def _cors_origins(ours: Section) -> tuple[str, ...]:
+    values = ours.list("cors_origins", "a list of origins") or ()
+    texts = (
+        as_text(value, f"{ours.at('cors_origins')}[{index}]", ours.findings)
+        for index, value in enumerate(values)
+    )
+    return tuple(dict.fromkeys(found for text in texts if text and (found := origin(text))))

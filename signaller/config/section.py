@@ -1,0 +1,137 @@
+"""One mapping of the file: a wrong value becomes a fault with its path, and reads as absent."""
+
+import difflib
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
+
+from signaller.config.findings import (
+    REFERENCE,
+    SHOWN_CHARS,
+    Findings,
+    Text,
+    as_text,
+    fits_header,
+    shown,
+)
+from signaller.secret import Secret
+
+_NUMBER = re.compile(r"[+-]?\d{1,15}(\.\d{1,15})?")
+_UNSET = object()
+
+
+class Section:
+    """One mapping of the file. `strict`: a key without a value is a fault, not an absence."""
+
+    def __init__(
+        self, path: str, values: Mapping[object, object], findings: Findings, *, strict: bool
+    ) -> None:
+        self.path, self.findings, self._strict = path, findings, strict
+        self._values: dict[str, object] = {}
+        for key, value in values.items():
+            if not isinstance(key, str):
+                findings.fault(path or "the file", "names as keys", f"{shown(key)} as a key")
+            elif value is not None or strict:
+                self._values[key] = value
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._values
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def at(self, key: str) -> str:
+        """The path of a key."""
+        return f"{self.path}.{key}" if self.path else key
+
+    def fault(self, key: str, expected: str, found: str | None = None) -> None:
+        """Say what is wrong with a key."""
+        self.findings.fault(self.at(key), expected, found or shown(self._values.get(key)))
+
+    def section(self, key: str, *, strict: bool | None = None) -> "Section":
+        """A mapping below this one; empty where there is none."""
+        value = self._values.get(key, {})
+        if not isinstance(value, dict):
+            self.fault(key, "a mapping", shown(value, secret=True))
+            value = {}
+        strict = self._strict if strict is None else strict
+        return Section(self.at(key), value, self.findings, strict=strict)
+
+    def list(self, key: str, expected: str) -> Sequence[object] | None:
+        """A list below this one."""
+        if key not in self:
+            return None
+        value = self._values[key]
+        if not isinstance(value, list):
+            self.fault(key, expected, shown(value, secret=True))
+            return None
+        return value
+
+    def raw(self, key: str) -> object:
+        """A value that nothing is demanded of."""
+        return self._values.get(key)
+
+    def raw_text(self, key: str) -> str | None:
+        """A string that nothing is demanded of."""
+        value = self._values.get(key)
+        return value if isinstance(value, str) else None
+
+    def text(self, key: str, *variables: str, secret: bool = False) -> Text | None:
+        """A string, `os.environ/` resolved; where absent, the first of `variables` that is set."""
+        if key in self:
+            return as_text(self._values[key], self.at(key), self.findings, secret=secret)
+        if found := self.findings.variable(*variables):
+            return as_text(found[1], found[0], self.findings, secret=secret, variable=found[0])
+        return None
+
+    def secret(self, key: str, *variables: str) -> Secret | None:
+        """A credential: printable ASCII without spaces, as HTTP headers demand."""
+        text = self.text(key, *variables, secret=True)
+        return Secret(text.value) if text and fits_header(text) else None
+
+    def whole(self, key: str, low: int, high: int) -> int | None:
+        """A whole number within bounds."""
+        value = self._number(key)
+        if isinstance(value, int) and not isinstance(value, bool) and low <= value <= high:
+            return value
+        if key in self and value is not _UNSET:
+            self.fault(key, f"a whole number from {low} to {high}", shown(value))
+        return None
+
+    def seconds(self, key: str, high: int) -> float | None:
+        """A duration: a number above zero."""
+        value = self._number(key)
+        if isinstance(value, int | float) and not isinstance(value, bool) and 0 < value <= high:
+            return value
+        if key in self and value is not _UNSET:
+            self.fault(key, f"a number of seconds above 0, up to {high}", shown(value))
+        return None
+
+    def _number(self, key: str) -> object:
+        value = self._values.get(key)
+        if not isinstance(value, str) or not value.startswith(REFERENCE):
+            return value
+        text = self.text(key)
+        if text is None:
+            return _UNSET
+        if not _NUMBER.fullmatch(text.value):
+            return text.value
+        return float(text.value) if "." in text.value else int(text.value)
+
+    def unknown(self, known: Collection[str], *, refuse: bool) -> Sequence[str]:
+        """Keys that are not known. Misspelt ones are faults, and all of them with `refuse`."""
+        others = []
+        for key in self:
+            if key in known:
+                continue
+            near = difflib.get_close_matches(key.lower(), sorted(known), 1, cutoff=0.8)
+            if near:
+                self.findings.fault(
+                    self.at(key[:SHOWN_CHARS]), "a known key", f"none; did you mean {near[0]}?"
+                )
+            elif refuse:
+                self.findings.fault(
+                    self.at(key[:SHOWN_CHARS]), f"one of {', '.join(sorted(known))}", "this key"
+                )
+            else:
+                others.append(key[:SHOWN_CHARS])
+        return others

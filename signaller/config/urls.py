@@ -1,0 +1,63 @@
+"""URLs and origins as a configuration may write them."""
+
+import re
+from urllib.parse import urlsplit
+
+from signaller.config.findings import Text
+from signaller.model import Provider
+
+_HTTP_URL = re.compile(r"https?://[^/?#@\s]+(/[!-~]*)?", re.I)
+# Hybrid apps have origins of their own: capacitor://localhost, tauri://localhost.
+_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(:\d{1,5})?", re.I)
+_DEFAULT_PORTS = {"http": ":80", "https": ":443"}
+# What people paste from the providers' pages, behind the part that all routes share.
+_API_SUFFIXES: dict[Provider, tuple[str, ...]] = {
+    "openai": ("/v1",),
+    "azure": ("/openai/v1", "/openai"),
+}
+
+
+def http_url(text: Text) -> str | None:
+    """An http(s) URL without credentials, query and trailing slashes; None after a fault."""
+    value = text.value
+    if not _HTTP_URL.fullmatch(value) or "?" in value or "#" in value or not _has_host(value):
+        text.fault("an http(s) URL without user, password and query")
+        return None
+    return value.rstrip("/")
+
+
+def base_url(text: Text, provider: Provider) -> str | None:
+    """What stands before `/v1` (OpenAI) or `/openai/v1` (Azure)."""
+    url = http_url(text)
+    if url is None:
+        return None
+    for suffix in _API_SUFFIXES[provider]:
+        url = url.removesuffix(suffix)
+    return url.rstrip("/")
+
+
+def origin(text: Text) -> str | None:
+    """An origin as browsers send it, or `*`; None after a fault."""
+    value = text.value
+    if value == "*":
+        text.findings.note(text.path, "any web page may use a token it got hold of")
+        return value
+    if not _ORIGIN.fullmatch(value) or not _has_host(value):
+        text.fault("an origin such as https://app.example (no path, no trailing slash), or '*'")
+        return None
+    value = value.lower()
+    return value.removesuffix(_DEFAULT_PORTS.get(value.partition(":")[0], "\n"))
+
+
+def in_the_clear(url: str) -> bool:
+    """Whether credentials sent to a URL can be read on the way."""
+    host = urlsplit(url).hostname
+    return url.lower().startswith("http:") and host not in {"localhost", "127.0.0.1", "::1"}
+
+
+def _has_host(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port beyond 65535, an unclosed bracket
+        return False
