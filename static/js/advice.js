@@ -1,0 +1,87 @@
+/** What to do about a failure, in words. Knows no DOM. */
+
+import { AnswerError, ApiError, NetworkError } from "./api.js";
+
+/** @typedef {{title: string, message: string, todo: string}} Advice */
+
+const TITLES = /** @type {Record<string, string>} */ ({
+  microphone: "No microphone", token: "No token", offer: "No offer", answer: "No answer from the provider",
+  ice: "No way through the network", dtls: "No secure connection", "data-channel": "No data channel",
+  connection: "The connection was lost", hangup: "The hang up was not confirmed", page: "The page could not be set up",
+});
+
+const MICROPHONE = /** @type {Record<string, [string, string]>} */ ({
+  NotAllowedError: ["The microphone was refused.", "Allow it for this page in the address bar (and in the system's privacy settings), then connect again."],
+  NotFoundError: ["No microphone was found.", "Plug one in or choose one in the system's sound settings, then connect again."],
+  NotReadableError: ["The microphone is there but cannot be opened.", "Close other programs that use it, then connect again."],
+  SecurityError: ["Browsers give the microphone to secure pages only.", "Open this page over https, or as http://localhost on this machine."],
+});
+
+const CODES = /** @type {Record<string, string>} */ ({
+  invalid_api_key: "Check the key above: it is this service's key (master_key in its configuration), not the provider's.",
+  token_rejected: "Connect again for a fresh token; each starts one call, and soon expires.",
+  model_not_found: "Choose another model above, or ask the operator to add this one to model_list.",
+  upstream_auth_failed: "Your key is fine. The operator must correct the deployment's api_key.",
+  upstream_unreachable: "Try again; if it stays so, the operator should check api_base and the way out to the provider.",
+  upstream_disconnected: "Connect again. Nothing was repeated on its own, so that no second call was started.",
+  upstream_timeout: "Connect again in a moment. The provider was slow; a call it may have begun ends by itself.",
+  upstream_invalid_response: "The operator should check that api_base points at a realtime provider.",
+  store_unavailable: "The service lost its store (Redis). Wait a moment and connect again.",
+  invalid_offer: "The browser's offer was not accepted. Try another browser, and report this one.",
+});
+
+const STATUSES = /** @type {Record<number, string>} */ ({
+  400: "The message names what the service did not accept.",
+  401: "Check the key above, then connect again.",
+  403: "This key may not do that. Ask the operator what it is allowed.",
+  404: "Check that this page is served by signaller itself, and the model's name.",
+  413: "Something between this page and the provider limits the size of requests.",
+  429: "Too many requests for this key or at the provider.",
+  500: "A fault of the service. If it persists, give the operator the request id.",
+  502: "The provider, or something on the way to it, failed. Try again.",
+  503: "The service or the provider is overloaded or restarting.",
+  504: "Nothing answered in time. Connect again in a moment.",
+});
+
+const CONNECTION = /** @type {Record<string, string>} */ ({
+  ice: "Signalling worked, but no audio path opened. A firewall or VPN is probably blocking UDP: try another network, or allow outgoing UDP.",
+  dtls: "The network path opened but encryption did not. Turn off VPNs or inspecting firewalls, then connect again.",
+  "data-channel": "Audio may work, but events cannot pass. Turn off VPNs or inspecting firewalls, then connect again.",
+  "session-created": "The channel is open but the provider is silent. Try a message; if nothing answers, connect again.",
+  connection: "Check the network, then connect again.",
+});
+
+/** What a step that is still waiting is waiting for. */
+export const WAITING = /** @type {Record<string, string>} */ ({
+  microphone: "Allow the microphone when the browser asks.",
+  "first-audio": "Speak, or write a message.",
+});
+
+/**
+ * @param {string} step
+ * @param {unknown} error
+ * @returns {Advice}
+ */
+export function advise(step, error) {
+  const title = TITLES[step] ?? "Something went wrong";
+  const message = error instanceof Error ? error.message : String(error);
+  if (error instanceof ApiError) {
+    const wait = error.retryAfterSeconds === null ? "" : ` Wait ${seconds(error.retryAfterSeconds)}, then try again.`;
+    return { title, message, todo: (CODES[error.code ?? ""] ?? STATUSES[error.status] ?? STATUSES[error.status < 500 ? 400 : 500]) + wait };
+  }
+  if (error instanceof NetworkError) return { title, message, todo: "Check that the service runs and that you are online, then try again." };
+  if (error instanceof AnswerError) return { title, message, todo: "Something between this page and the service may change its answers; ask the operator." };
+  if (step === "microphone" && error instanceof Error) {
+    const [what, todo] = MICROPHONE[error.name] ?? [message, "Check the microphone in the system's sound settings, then connect again."];
+    return { title, message: what, todo };
+  }
+  return { title, message, todo: CONNECTION[step] ?? "Connect again. If it persists, try another browser." };
+}
+
+/** The fix for a step that failed on its own, without an error to explain. */
+export const stepAdvice = (/** @type {string} */ step) => CONNECTION[step] ?? "";
+
+/** @param {number} count */
+function seconds(count) {
+  return count === 1 ? "1 second" : `${count} seconds`;
+}

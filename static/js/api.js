@@ -1,0 +1,154 @@
+/** The service's HTTP calls and their failures. Knows no DOM. */
+
+/** @typedef {{gateway: number | null, provider: number | null}} ServerTiming milliseconds */
+/** @typedef {{method: string, path: string, status: number | null, ms: number, requestId: string | null, timing: ServerTiming}} Exchange */
+/** @typedef {{signal?: AbortSignal, onExchange?: (exchange: Exchange) => void}} Options */
+
+/** The service answered, and the answer is an error. */
+export class ApiError extends Error {
+  name = "ApiError";
+
+  /**
+   * @param {Exchange} exchange
+   * @param {{message?: unknown, type?: unknown, code?: unknown, param?: unknown}} body
+   * @param {number | null} retryAfterSeconds
+   */
+  constructor(exchange, body, retryAfterSeconds) {
+    super(typeof body.message === "string" ? body.message : `The service answered ${exchange.status} without a reason.`);
+    this.exchange = exchange;
+    this.status = /** @type {number} */ (exchange.status);
+    this.requestId = exchange.requestId;
+    this.type = typeof body.type === "string" ? body.type : null;
+    this.code = typeof body.code === "string" ? body.code : null;
+    this.param = typeof body.param === "string" ? body.param : null;
+    this.retryAfterSeconds = retryAfterSeconds;
+  }
+}
+
+/** Nothing answered: the service is down, or the network is. */
+export class NetworkError extends Error {
+  name = "NetworkError";
+}
+
+/** The service answered with success, but not with what it promises. */
+export class AnswerError extends Error {
+  name = "AnswerError";
+}
+
+/**
+ * What the operator lets this page know.
+ * @param {Options} [options]
+ * @returns {Promise<{key: string | null, models: string[], demo: boolean}>}
+ */
+export async function readTester(options = {}) {
+  const { response } = await request("GET", "tester.json", {}, null, options);
+  const settings = await json(response);
+  return {
+    key: typeof settings.key === "string" ? settings.key : null,
+    models: Array.isArray(settings.models) ? settings.models.filter((name) => typeof name === "string") : [],
+    demo: settings.demo === true,
+  };
+}
+
+/**
+ * Trade the caller's key for a token that starts one call.
+ * @param {string} key
+ * @param {Record<string, unknown>} session
+ * @param {Options} [options]
+ */
+export async function mintToken(key, session, options = {}) {
+  const headers = { Authorization: `Bearer ${key}`, "Content-Type": "application/json" };
+  const { response, exchange } = await request("POST", "v1/realtime/client_secrets", headers, JSON.stringify({ session }), options);
+  const { value } = await json(response);
+  if (typeof value !== "string") throw new AnswerError("The service's answer holds no token.");
+  return { token: value, exchange };
+}
+
+/**
+ * Trade an SDP offer for the provider's answer.
+ * @param {string} token
+ * @param {string} offer
+ * @param {Options} [options]
+ */
+export async function postOffer(token, offer, options = {}) {
+  const headers = { Authorization: `Bearer ${token}`, "Content-Type": "application/sdp" };
+  const { response, exchange } = await request("POST", "v1/realtime/calls", headers, offer, options);
+  const place = response.headers.get("Location");
+  if (!place) throw new AnswerError("The service's answer has no Location, so the call cannot be ended from here.");
+  const location = new URL(place, response.url);
+  if (location.origin !== new URL(response.url).origin) throw new AnswerError("The call's Location is at another host.");
+  const callId = decodeURIComponent(location.pathname.split("/").pop() ?? "");
+  return { answer: await response.text(), location: location.href, callId, exchange };
+}
+
+/**
+ * End a call; ending it twice is fine. Outlives the page with `keepalive`.
+ * @param {string} token
+ * @param {string} location
+ * @param {Options & {keepalive?: boolean}} [options]
+ */
+export async function endCall(token, location, options = {}) {
+  await request("DELETE", location, { Authorization: `Bearer ${token}` }, null, options);
+}
+
+/**
+ * @param {string} method
+ * @param {string} url
+ * @param {Record<string, string>} headers
+ * @param {string | null} body
+ * @param {Options & {keepalive?: boolean}} options
+ */
+async function request(method, url, headers, body, { signal, onExchange, keepalive = false }) {
+  const began = performance.now();
+  /** @type {Exchange} */
+  const exchange = { method, path: `/${url}`.replace(/^\/https?:\/\/[^/]*/, ""), status: null, ms: 0, requestId: null, timing: { gateway: null, provider: null } };
+  let response;
+  try {
+    response = await fetch(url, { method, headers, body, signal, keepalive, cache: "no-store", credentials: "omit", redirect: "error" });
+  } catch (error) {
+    exchange.ms = performance.now() - began;
+    onExchange?.(exchange);
+    if (error instanceof TypeError) throw new NetworkError("The service did not answer.", { cause: error });
+    throw error;
+  }
+  exchange.ms = performance.now() - began;
+  exchange.status = response.status;
+  exchange.requestId = response.headers.get("X-Request-Id");
+  exchange.timing = serverTiming(response.headers.get("Server-Timing"));
+  onExchange?.(exchange);
+  if (!response.ok) throw await apiError(response, exchange);
+  return { response, exchange };
+}
+
+/**
+ * @param {Response} response
+ * @param {Exchange} exchange
+ */
+async function apiError(response, exchange) {
+  const body = await response.json().catch(() => null); // a proxy in between may answer in HTML
+  const seconds = Number(response.headers.get("Retry-After") ?? NaN);
+  return new ApiError(exchange, body?.error ?? {}, Number.isFinite(seconds) ? seconds : null);
+}
+
+/**
+ * @param {Response} response
+ * @returns {Promise<Record<string, unknown>>}
+ */
+async function json(response) {
+  const body = await response.json().catch(() => null);
+  if (body === null || typeof body !== "object") throw new AnswerError("The service's answer is not a JSON object.");
+  return body;
+}
+
+/**
+ * `gateway;dur=3.1, provider;dur=41.0` in milliseconds.
+ * @param {string | null} header
+ * @returns {ServerTiming}
+ */
+export function serverTiming(header) {
+  const find = (/** @type {string} */ name) => {
+    const found = new RegExp(`(?:^|,)\\s*${name}\\s*;[^,]*?\\bdur=([0-9.]+)`).exec(header ?? "");
+    return found ? Number(found[1]) : null;
+  };
+  return { gateway: find("gateway"), provider: find("provider") };
+}

@@ -1,0 +1,27 @@
+/** A button that copies text and says so. */
+
+/**
+ * @param {HTMLButtonElement} button
+ * @param {() => string} text
+ */
+export function CopyButton(button, text) {
+  const name = button.textContent ?? "";
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  let timer;
+  button.addEventListener("click", async () => {
+    const copied = await copy(text());
+    button.textContent = copied ? "Copied" : "Not allowed";
+    clearTimeout(timer);
+    timer = setTimeout(() => { button.textContent = name; }, 1500);
+  });
+}
+
+/** @param {string} text */
+async function copy(text) {
+  try {
+    await navigator.clipboard.writeText(text); // absent on plain http, refused without permission
+    return true;
+  } catch {
+    return false;
+  }
+}

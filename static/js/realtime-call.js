@@ -1,0 +1,237 @@
+/** One WebRTC call through the service, from microphone to hang up. Knows no DOM. */
+
+import { endCall, mintToken, postOffer } from "./api.js";
+import { whenAudible } from "./audible.js";
+import { StepClock } from "./step-clock.js";
+
+/** Seconds a step of the connection may take before it counts as failed. */
+const PATIENCE = { ice: 15, dtls: 10, "data-channel": 10, "session-created": 10 };
+/** In this order: to have reached one is to have passed those before it. */
+const CONNECTION = /** @type {const} */ (["ice", "dtls", "data-channel", "session-created"]);
+
+/** A step did not come to its end; `cause` says why. */
+export class StepFailure extends Error {
+  name = "StepFailure";
+
+  /**
+   * @param {string} step
+   * @param {unknown} cause
+   */
+  constructor(step, cause) {
+    super(`${step}: ${cause instanceof Error ? cause.message : cause}`, { cause });
+    this.step = step;
+  }
+}
+
+/** A step took longer than anyone should wait. */
+export class StepTimeout extends Error {
+  name = "StepTimeout";
+}
+
+/**
+ * Dispatches `CustomEvent`s: `step` (Step), `exchange` (Exchange), `event` ({direction, event}), `id` (string),
+ * `microphone` and `voice` (MediaStream), and `state`: connecting, connected, interrupted, or at last ended
+ * ({by: "us" | "them"}) or failed ({error: StepFailure}).
+ */
+export class RealtimeCall extends EventTarget {
+  #peer = new RTCPeerConnection();
+  #channel = this.#peer.createDataChannel("oai-events");
+  #steps = new StepClock((step) => this.#emit("step", { ...step }));
+  #over = new AbortController();
+  /** @type {MediaStream | null} */
+  #microphone = null;
+  /** @type {{token: string, location: string} | null} */
+  #remote = null;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #patience;
+  #sent = 0;
+
+  /** Press everything into motion; resolves when the answer is applied, and never rejects: see `state`. */
+  async open({ key = "", model = "", withMicrophone = true } = {}) {
+    this.#watch();
+    this.#state("connecting");
+    const options = { signal: this.#over.signal, onExchange: (/** @type {unknown} */ seen) => this.#emit("exchange", seen) };
+    try {
+      if (withMicrophone) await this.#step("microphone", () => this.#openMicrophone());
+      else this.#withoutMicrophone();
+      const minted = await this.#step("token", () => mintToken(key, { type: "realtime", model }, options));
+      const offer = await this.#step("offer", () => this.#makeOffer());
+      await this.#step("answer", async () => {
+        const { answer, location, callId, exchange } = await postOffer(minted.token, offer, options);
+        this.#remote = { token: minted.token, location };
+        this.#emit("id", callId);
+        await this.#peer.setRemoteDescription({ type: "answer", sdp: answer });
+        return { exchange };
+      });
+      this.#await("ice");
+    } catch (error) {
+      if (error instanceof StepFailure) this.#fail(error);
+      else if (!this.#over.signal.aborted) throw error;
+    }
+  }
+
+  /**
+   * Send one client event; false when there is no open channel.
+   * @param {Record<string, unknown>} event
+   */
+  send(event) {
+    if (this.#channel.readyState !== "open") return false;
+    const numbered = { event_id: `page_${++this.#sent}`, ...event };
+    this.#channel.send(JSON.stringify(numbered));
+    this.#emit("event", { direction: "out", event: numbered });
+    return numbered.event_id;
+  }
+
+  /** @param {boolean} muted */
+  mute(muted) {
+    for (const track of this.#microphone?.getTracks() ?? []) track.enabled = !muted;
+  }
+
+  /** Close here at once, then tell the service; rejects when that fails. */
+  async hangUp({ keepalive = false } = {}) {
+    if (this.#over.signal.aborted) return;
+    this.#close();
+    this.#state("ended", { by: "us" });
+    await this.#endRemote(keepalive);
+  }
+
+  /**
+   * @template T
+   * @param {string} name
+   * @param {() => Promise<T>} work
+   * @returns {Promise<T>}
+   */
+  async #step(name, work) {
+    this.#steps.begin(name);
+    try {
+      const result = await work();
+      this.#over.signal.throwIfAborted();
+      this.#steps.done(name, /** @type {any} */ (result)?.exchange?.timing);
+      return result;
+    } catch (error) {
+      if (this.#over.signal.aborted) throw error;
+      throw new StepFailure(name, error);
+    }
+  }
+
+  async #openMicrophone() {
+    if (!navigator.mediaDevices) throw new DOMException("This page is not in a secure context.", "SecurityError");
+    const stream = await navigator.mediaDevices.getUserMedia({ audio: { echoCancellation: true, noiseSuppression: true } });
+    if (this.#over.signal.aborted) {
+      for (const track of stream.getTracks()) track.stop(); // permission came after the hang up
+      return;
+    }
+    this.#microphone = stream;
+    for (const track of stream.getTracks()) this.#peer.addTrack(track, stream);
+    this.#emit("microphone", stream);
+  }
+
+  #withoutMicrophone() {
+    this.#steps.skip("microphone");
+    this.#peer.addTransceiver("audio", { direction: "sendrecv" }); // providers want an audio section in any case
+  }
+
+  async #makeOffer() {
+    await this.#peer.setLocalDescription();
+    return this.#peer.localDescription?.sdp ?? "";
+  }
+
+  #watch() {
+    const { signal } = this.#over;
+    this.#peer.addEventListener("iceconnectionstatechange", () => {
+      const state = this.#peer.iceConnectionState;
+      if (state === "connected" || state === "completed") this.#await("dtls");
+      if (state === "disconnected") this.#state("interrupted");
+    }, { signal });
+    this.#peer.addEventListener("connectionstatechange", () => {
+      const state = this.#peer.connectionState;
+      if (state === "connected") this.#connected();
+      if (state === "failed") this.#failConnection(new Error("The connection failed."));
+    }, { signal });
+    this.#peer.addEventListener("track", ({ receiver, track }) => {
+      this.#emit("voice", new MediaStream([track]));
+      whenAudible(receiver, signal, () => this.#steps.done("first-audio"));
+    }, { signal });
+    this.#channel.addEventListener("open", () => {
+      this.#await("session-created");
+      this.#state("connected");
+    }, { signal });
+    this.#channel.addEventListener("message", ({ data }) => this.#receive(data), { signal });
+    this.#channel.addEventListener("close", () => {
+      this.#close();
+      this.#state("ended", { by: "them" });
+    }, { signal });
+  }
+
+  #connected() {
+    if (this.#channel.readyState === "open") this.#state("connected"); // back after an interruption
+    else this.#await("data-channel");
+    this.#steps.begin("first-audio");
+  }
+
+  /** @param {unknown} data */
+  #receive(data) {
+    let event;
+    try {
+      event = JSON.parse(String(data));
+    } catch {
+      event = { type: "(not JSON)", data: String(data) };
+    }
+    this.#emit("event", { direction: "in", event });
+    if (event?.type === "session.created") {
+      clearTimeout(this.#patience);
+      this.#steps.done("session-created");
+    }
+  }
+
+  /** Everything before this step of the connection is reached; give it its time. */
+  #await(/** @type {typeof CONNECTION[number]} */ name) {
+    for (const passed of CONNECTION.slice(0, CONNECTION.indexOf(name))) this.#steps.done(passed);
+    if (this.#steps.state(name) !== "pending") return;
+    this.#steps.begin(name);
+    clearTimeout(this.#patience);
+    this.#patience = setTimeout(() => {
+      const timeout = new StepTimeout(`Nothing happened for ${PATIENCE[name]} seconds.`);
+      if (name === "session-created") this.#steps.fail(name); // the call itself stands
+      else this.#fail(new StepFailure(name, timeout));
+    }, PATIENCE[name] * 1000);
+  }
+
+  /** @param {Error} error */
+  #failConnection(error) {
+    const step = CONNECTION.find((name) => this.#steps.state(name) === "active") ?? "connection";
+    this.#fail(new StepFailure(step, error));
+  }
+
+  /** @param {StepFailure} error */
+  #fail(error) {
+    if (error.step !== "connection") this.#steps.fail(error.step);
+    this.#close();
+    this.#state("failed", { error });
+    this.#endRemote(false).catch(() => {}); // seen in `exchange`; the failure itself is what matters
+  }
+
+  #close() {
+    this.#over.abort();
+    clearTimeout(this.#patience);
+    this.#steps.stop();
+    for (const track of this.#microphone?.getTracks() ?? []) track.stop();
+    this.#peer.close();
+  }
+
+  /** @param {boolean} keepalive */
+  async #endRemote(keepalive) {
+    if (!this.#remote) return;
+    const { token, location } = this.#remote;
+    this.#remote = null;
+    await endCall(token, location, { keepalive, onExchange: (seen) => this.#emit("exchange", seen) });
+  }
+
+  #state(/** @type {string} */ state, /** @type {object} */ detail = {}) {
+    this.#emit("state", { state, ...detail });
+  }
+
+  #emit(/** @type {string} */ type, /** @type {unknown} */ detail) {
+    this.dispatchEvent(new CustomEvent(type, { detail }));
+  }
+}

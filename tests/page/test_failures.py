@@ -1,0 +1,159 @@
+"""What the page says when something fails."""
+
+import re
+
+import pytest
+from playwright.async_api import Page, Route, expect
+from starlette.responses import Response
+
+from tests.page.conftest import TOKEN, Service, failure
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")  # the browser lives on that loop
+
+MESSAGE = "The sentence the server chose."
+
+
+async def connect(service: Service, page: Page) -> None:
+    """Open the page and press Connect."""
+    await page.goto(service.url)
+    await expect(page.locator("#key")).to_have_value("sk-page")
+    await page.click("#connect")
+
+
+@pytest.mark.parametrize(
+    ("refusal", "advice"),
+    [
+        (failure(401, "invalid_api_key", MESSAGE), "this service's key"),
+        (failure(404, "model_not_found", MESSAGE), "Choose another model"),
+        (failure(429, "rate_limited", MESSAGE, retry_after="7"), "Wait 7 seconds"),
+        (failure(503, "store_unavailable", MESSAGE, retry_after="1"), "Wait 1 second,"),
+        (failure(418, "unheard_of", MESSAGE), "The message names"),
+    ],
+    ids=["401", "404", "429", "503", "unknown"],
+)
+async def test_a_refused_mint_is_explained(
+    service: Service, page: Page, refusal: Response, advice: str
+) -> None:
+    """The server's own sentence, its code and request id, and what to do."""
+    service.mint = refusal
+    await connect(service, page)
+    error = page.locator("#error")
+    for text in [MESSAGE, str(refusal.status_code), "req_of_this_test", advice]:
+        await expect(error).to_contain_text(text)
+    await expect(page.locator('[data-step="token"]')).to_have_attribute("data-state", "failed")
+    await expect(page.locator('[data-step="token"] .step-note')).to_contain_text(advice)
+    await expect(page.locator("#status")).to_have_text("Could not connect")
+    await expect(page.locator("#connect")).to_be_focused()
+    assert service.offers == []
+
+
+async def test_a_refused_offer_is_explained_at_its_own_step(service: Service, page: Page) -> None:
+    """The token was good, the call was not: the ladder shows where it broke."""
+    service.call = failure(401, "token_rejected", "The token is already used.")
+    await connect(service, page)
+    await expect(page.locator("#error")).to_contain_text("The token is already used.")
+    await expect(page.locator("#error")).to_contain_text("fresh token")
+    for step, state in {
+        "microphone": "done",
+        "token": "done",
+        "offer": "done",
+        "answer": "failed",
+        "ice": "pending",
+    }.items():
+        await expect(page.locator(f'[data-step="{step}"]')).to_have_attribute("data-state", state)
+    elapsed = await page.locator('[data-step="token"]').get_attribute("data-ms")
+    assert elapsed is not None
+    assert float(elapsed) > 0
+    assert service.authorizations == ["Bearer sk-page", f"Bearer {TOKEN}"]
+    assert service.offers[0].startswith(b"v=0")
+    assert b"m=audio" in service.offers[0]
+
+
+async def test_an_answer_that_is_not_ours_is_still_explained(service: Service, page: Page) -> None:
+    """A proxy in between answers in HTML; nothing of it is parsed as markup."""
+    service.mint = Response("<b id=injected>Bad gateway</b>", 502, media_type="text/html")
+    await connect(service, page)
+    await expect(page.locator("#error")).to_contain_text("answered 502 without a reason")
+    await expect(page.locator("#error")).to_contain_text("Try again.")
+
+
+async def test_a_hostile_message_is_shown_as_text(service: Service, page: Page) -> None:
+    """Markup in a message stays text."""
+    service.mint = failure(400, "x", "<img id=injected src=x onerror=alert(1)>")
+    await connect(service, page)
+    await expect(page.locator("#error")).to_contain_text("<img id=injected")
+    assert await page.locator("#injected").count() == 0
+
+
+async def test_a_service_that_is_gone_is_explained(service: Service, page: Page) -> None:
+    """No answer at all is said in words, not as a TypeError."""
+    await page.goto(service.url)
+    await expect(page.locator("#key")).to_have_value("sk-page")
+    await page.route("**/client_secrets", lambda route: route.abort())
+    await page.click("#connect")
+    await expect(page.locator("#error")).to_contain_text("The service did not answer.")
+    await expect(page.locator("#error")).to_contain_text("Check that the service runs")
+
+
+async def test_a_refused_microphone_is_explained_and_can_be_gone_without(
+    service: Service, page: Page
+) -> None:
+    """No token is spent; the page offers to connect without a microphone, and then does."""
+
+    async def refuse(route: Route) -> None:
+        document = await route.fetch()
+        headers = {**document.headers, "permissions-policy": "microphone=()"}
+        await route.fulfill(response=document, headers=headers)
+
+    await page.route(f"{service.url}/", refuse)
+    await connect(service, page)
+    error = page.locator("#error")
+    await expect(error).to_contain_text("The microphone was refused.")
+    await expect(error).to_contain_text("address bar")
+    assert service.minted == []
+    await error.get_by_role("button", name="Connect without a microphone").click()
+    await expect(error).to_contain_text("No provider in this test.")
+    skipped = page.locator('[data-step="microphone"]')
+    await expect(skipped).to_have_attribute("data-state", "skipped")
+    assert b"m=audio" in service.offers[0]
+
+
+async def test_plain_http_from_afar_is_explained(service: Service, page: Page) -> None:
+    """Browsers hide their devices from insecure pages; the page says why there is no microphone."""
+    await page.add_init_script(
+        "Object.defineProperty(navigator, 'mediaDevices', {value: undefined})"
+    )
+    await connect(service, page)
+    await expect(page.locator("#error")).to_contain_text("secure pages only")
+
+
+async def test_the_microphone_is_released_after_a_failure(service: Service, page: Page) -> None:
+    """The browser's recording sign goes out: every track is stopped."""
+    await page.add_init_script(
+        """
+        globalThis.streams = [];
+        const real = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+        navigator.mediaDevices.getUserMedia = async (wanted) => {
+          const stream = await real(wanted);
+          streams.push(stream);
+          return stream;
+        };
+        """
+    )
+    await connect(service, page)
+    await expect(page.locator("#error")).to_be_visible()
+    states = "streams.flatMap((stream) => stream.getTracks()).map((track) => track.readyState)"
+    assert await page.evaluate(states) == ["ended"]
+    await expect(page.locator('[data-level="out"]')).to_have_attribute("aria-valuenow", "0")
+
+
+async def test_the_key_and_token_stay_out_of_the_log(service: Service, page: Page) -> None:
+    """The event log shows requests, never what authorised them."""
+    await connect(service, page)
+    await expect(page.locator("#events li")).to_have_count(2)
+    for summary in await page.locator("#events summary").all():
+        await summary.click()
+    text = await page.locator("#events").inner_text()
+    assert re.search(r"POST /v1/realtime/calls 503", text)
+    assert "sk-page" not in text
+    assert TOKEN not in text
