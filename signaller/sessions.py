@@ -42,6 +42,13 @@ def parse_mint_request(body: Mapping[str, object]) -> MintRequest:
         raise InvalidRequest(
             public=f"The model's name is longer than {MAX_MODEL_CHARS} characters.", param="model"
         )
+    if model and model.startswith(("sk-", "ek_")):
+        # A key in the wrong field would be quoted in errors and logs.
+        raise InvalidRequest(
+            public="The model's name looks like a key. Send the model's name in 'model', and the "
+            "key in the Authorization header.",
+            param="model",
+        )
     _transcription_model(session)  # its type is checked whichever model rules
     if not model:
         raise InvalidRequest(

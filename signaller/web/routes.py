@@ -3,8 +3,10 @@
 from importlib.resources import files
 from pathlib import Path
 
+from starlette.responses import FileResponse
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
+from starlette.types import Receive, Scope, Send
 
 from signaller.web import handlers
 
@@ -37,8 +39,29 @@ def routes() -> list[BaseRoute]:
         Route("/healthz", handlers.healthz, methods=["GET"]),
         Route("/readyz", handlers.readyz, methods=["GET"]),
         Route("/tester.json", handlers.tester, methods=["GET"]),
-        Mount("/", StaticFiles(directory=static_directory(), html=True)),
+        *page_routes(static_directory()),
     ]
+
+
+def page_routes(static: Path) -> list[BaseRoute]:
+    """The tester page. A mount at `/` would match every path, and turn 405s into 404s."""
+    return [
+        Route("/", FilePage(static / "index.html"), methods=["GET"]),
+        Route("/favicon.svg", FilePage(static / "favicon.svg"), methods=["GET"]),
+        Mount("/css", StaticFiles(directory=static / "css")),
+        Mount("/js", StaticFiles(directory=static / "js")),
+    ]
+
+
+class FilePage:
+    """One file as an endpoint."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI."""
+        await FileResponse(self.path)(scope, receive, send)
 
 
 def static_directory() -> Path:

@@ -1,0 +1,196 @@
+"""What holds on every route: errors, headers, CORS, health, models, the page."""
+
+import contextlib
+import json
+
+import pytest
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from signaller.errors import InvalidJson, InvalidRequest
+from signaller.web.bodies import parse_json
+from signaller.web.offers import parse_multipart
+from tests.support.service import MASTER_KEY, MODEL, error, running
+
+MASTER = {"authorization": f"Bearer {MASTER_KEY}"}
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "code"),
+    [
+        ("GET", "/nope", 404, "route_not_found"),
+        ("POST", "/v1/chat/completions", 404, "route_not_found"),
+        ("GET", "/v1/realtime/calls/rtc_x/hangup/more", 404, "route_not_found"),
+        ("GET", "/../pyproject.toml", 404, "route_not_found"),
+        ("GET", "/%2e%2e/pyproject.toml", 404, "route_not_found"),
+        ("GET", "/v1/realtime/client_secrets", 405, "method_not_allowed"),
+        ("PATCH", "/v1/realtime/calls/rtc_x", 405, "method_not_allowed"),
+        ("PUT", "/healthz", 405, "method_not_allowed"),
+    ],
+)
+async def test_what_does_not_exist(method: str, path: str, status: int, code: str) -> None:
+    """404 and 405 in the same shape as every error, the latter with Allow."""
+    async with running() as service:
+        response = await service.client.request(method, path)
+        assert (response.status_code, error(response)["code"]) == (status, code)
+        assert ("allow" in response.headers) == (status == 405)
+
+
+async def test_options_tells_which_offers_are_taken() -> None:
+    """RFC 9725, 4.2: Accept-Post."""
+    async with running() as service:
+        response = await service.client.options("/v1/realtime/calls")
+        assert response.headers["accept-post"] == "application/sdp"
+        assert response.headers["allow"] == "OPTIONS, POST"
+
+
+async def test_a_request_id_is_kept_or_made() -> None:
+    """A gateway's own id is echoed; one that could not be an id, or looks like a key, is not."""
+    async with running() as service:
+        for given, kept in (("abc-1.2_3", True), ("a b", False), ("ek_" + "x" * 40, False)):
+            response = await service.client.get("/healthz", headers={"x-request-id": given})
+            assert (response.headers["x-request-id"] == given) == kept
+
+
+async def test_every_response_carries_the_security_headers() -> None:
+    """The page, the API and errors alike."""
+    async with running() as service:
+        for path in ("/", "/healthz", "/nope", "/v1/models"):
+            headers = (await service.client.get(path)).headers
+            assert headers["x-content-type-options"] == "nosniff"
+            assert "default-src 'none'" in headers["content-security-policy"]
+            assert "unsafe" not in headers["content-security-policy"]
+
+
+ORIGIN = "https://app.example"
+ASKED = "authorization,content-type,x-openai-agents-sdk,x-stainless-os,openai-organization"
+
+
+async def test_a_listed_origin_may_call_from_a_browser() -> None:
+    """Preflight and answer, with the headers SDKs send and read."""
+    async with running(cors_origins=(ORIGIN,)) as service:
+        preflight = await service.client.options(
+            "/v1/realtime/calls",
+            headers={
+                "origin": ORIGIN,
+                "access-control-request-method": "POST",
+                "access-control-request-headers": ASKED,
+            },
+        )
+        assert preflight.status_code == 200
+        assert preflight.headers["access-control-allow-origin"] == ORIGIN
+        allowed = preflight.headers["access-control-allow-headers"].lower()
+        assert set(ASKED.split(",")) <= {name.strip() for name in allowed.split(",")}
+        response = await service.client.post("/v1/realtime/calls", headers={"origin": ORIGIN})
+        assert response.status_code == 401
+        assert response.headers["access-control-allow-origin"] == ORIGIN
+        exposed = response.headers["access-control-expose-headers"]
+        for name in ("Location", "Retry-After", "Server-Timing", "X-Request-Id", "Link"):
+            assert name in exposed
+        assert "access-control-allow-credentials" not in response.headers
+
+
+@pytest.mark.parametrize("origins", [(), ("https://other.example",)])
+async def test_other_origins_may_not(origins: tuple[str, ...]) -> None:
+    """Same-origin is the default."""
+    async with running(cors_origins=origins) as service:
+        response = await service.client.get("/healthz", headers={"origin": ORIGIN})
+        assert "access-control-allow-origin" not in response.headers
+
+
+async def test_models_are_for_callers() -> None:
+    """OpenAI's list shape, with the key only."""
+    async with running() as service:
+        assert (await service.client.get("/v1/models")).status_code == 401
+        listed = (await service.client.get("/v1/models", headers=MASTER)).json()
+        assert [model["id"] for model in listed["data"]] == [MODEL]
+        assert listed["object"] == "list"
+
+
+async def test_the_tester_page_is_served_and_knows_no_key() -> None:
+    """Only the demo fills one in."""
+    async with running() as service:
+        page = await service.client.get("/")
+        assert page.headers["content-type"].startswith("text/html")
+        filled = (await service.client.get("/tester.json")).json()
+        assert filled == {"demo": False, "key": None, "models": []}
+
+
+async def test_calls_url_follows_the_public_url() -> None:
+    """Behind a gateway the token must go to the gateway."""
+    async with running(public_url="https://voice.example/rt") as service:
+        answer = (await service.mint()).json()
+        assert answer["calls_url"] == "https://voice.example/rt/v1/realtime/calls"
+
+
+@pytest.mark.parametrize(
+    "length", ["-1", "abc", "99999999999999999999999999", "1e3", "+5", " 5 ", "٣"]
+)
+async def test_a_lying_content_length_is_no_500(length: str) -> None:
+    """Refused by the server or by us, never a fault of ours."""
+    import asyncio
+
+    async with running() as service:
+        host, port = service.url.removeprefix("http://").split(":")
+        reader, writer = await asyncio.open_connection(host, int(port))
+        head = (
+            "POST /v1/realtime/client_secrets HTTP/1.1\r\nHost: x\r\n"
+            f"Authorization: Bearer {MASTER_KEY}\r\nContent-Type: application/json\r\n"
+            f"Content-Length: {length}\r\n\r\n"
+        )
+        writer.write(head.encode())
+        writer.write_eof()
+        status = (await asyncio.wait_for(reader.readline(), 10)).split(b" ")
+        assert len(status) < 2 or status[1][:1] == b"4"
+        writer.close()
+
+
+@given(st.binary(max_size=300))
+def test_any_bytes_as_json_are_an_object_or_invalid_json(body: bytes) -> None:
+    """Nothing else comes out of the JSON door."""
+    with contextlib.suppress(InvalidJson):
+        assert isinstance(parse_json(body), dict)
+
+
+@given(
+    st.lists(
+        st.sampled_from(
+            [
+                b"--b",
+                b"--b--",
+                b"\r\n",
+                b"\r\n\r\n",
+                b'Content-Disposition: form-data; name="sdp"',
+                b"Content-Transfer-Encoding: base64",
+                b"Content-Type: \xff",
+                b"v=0\r\n",
+                b"x" * 99,
+            ]
+        )
+        | st.binary(max_size=20),
+        max_size=20,
+    ),
+    st.sampled_from(
+        [
+            "multipart/form-data; boundary=b",
+            "multipart/form-data",
+            "multipart/form-data; boundary=",
+            "multipart/form-data; boundary=" + "b" * 500,
+            'multipart/form-data; boundary="b',
+        ]
+    ),
+)
+@hypothesis_settings(suppress_health_check=[HealthCheck.too_slow])
+def test_any_bytes_as_a_form_are_parts_or_an_invalid_request(
+    pieces: list[bytes], content_type: str
+) -> None:
+    """Hostile forms have one outcome."""
+    with contextlib.suppress(InvalidRequest):
+        assert parse_multipart(content_type, b"".join(pieces))
+
+
+def test_json_is_not_altered_on_its_way() -> None:
+    """Numbers, escapes and order survive reading and writing."""
+    text = '{"b": 1.10, "a": 123456789012345678901234567890, "c": "\\ud83d"}'
+    assert json.dumps(parse_json(text.encode())) == text.replace("1.10", "1.1")
