@@ -147,7 +147,7 @@ def check(config_path: Path | None, allow_public_master_key: bool) -> None:
 @main.command()
 def keygen() -> None:
     """Print a new token key for signaller.token_keys (32 random bytes, base64url)."""
-    click.echo(generate_token_key().reveal())
+    click.echo(generate_token_key())
 
 
 @main.command()

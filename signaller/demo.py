@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 import click
 import uvicorn
+from starlette.applications import Starlette
 
 from signaller.app import create_app
 from signaller.config import generate_token_key
@@ -18,10 +19,28 @@ from signaller.secret import Secret
 from signaller.settings import Settings
 
 MODEL = "gpt-realtime"
+SHUTDOWN_SECONDS = 2
 
 
 class _Server(uvicorn.Server):
-    """uvicorn without its signal handlers: the demo stops both servers itself."""
+    """uvicorn that tells when it serves, and leaves signals to the demo."""
+
+    def __init__(self, app: Starlette) -> None:
+        super().__init__(
+            uvicorn.Config(
+                app,
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                timeout_graceful_shutdown=SHUTDOWN_SECONDS,
+            )
+        )
+        self.ready = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start, then say so."""
+        await super().startup(sockets=sockets)
+        self.ready.set()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -48,12 +67,12 @@ async def _serve(host: str, port: int, redis_url: Secret | None) -> None:
         settings = Settings(
             deployments=(deployment,),
             master_key=master_key,
-            token_keys=(generate_token_key(),),
+            token_keys=(Secret(generate_token_key()),),
             redis_url=redis_url,
             tester_key=master_key,
         )
-        provider = _server(uvicorn.Config(create_loopback(api_key=provider_key)))
-        service = _server(uvicorn.Config(create_app(settings), server_header=False))
+        provider = _Server(create_loopback(api_key=provider_key))
+        service = _Server(create_app(settings))
 
         def stop() -> None:
             service.should_exit = provider.should_exit = True
@@ -65,19 +84,13 @@ async def _serve(host: str, port: int, redis_url: Secret | None) -> None:
             asyncio.create_task(provider.serve(sockets=[provider_socket])),
             asyncio.create_task(service.serve(sockets=[service_socket])),
         ]
+        await asyncio.gather(provider.ready.wait(), service.ready.wait())
         address = f"[{host}]" if ":" in host else host
         _greet(f"http://{address}:{service_socket.getsockname()[1]}", master_key)
         await asyncio.gather(*serving)
 
 
-def _server(config: uvicorn.Config) -> _Server:
-    config.log_config, config.access_log = None, False
-    config.timeout_graceful_shutdown = 2
-    return _Server(config)
-
-
 def _listen(host: str, port: int) -> socket.socket:
-    # Listening before anything is printed: whoever reads the URL can connect at once.
     return socket.create_server(
         (host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET
     )

@@ -8,9 +8,10 @@ from signaller.config.section import Section
 from signaller.config.urls import base_url, in_the_clear
 from signaller.model import Deployment, Provider
 
-PARAMS = frozenset(
-    "model api_key api_base base_url organization project api_version timeout weight "
-    "azure_ad_token tenant_id client_id client_secret custom_llm_provider".split()
+PARAMS = (
+    *("model", "custom_llm_provider", "api_base", "base_url", "api_version", "timeout", "weight"),
+    *("api_key", "organization", "project"),
+    *("azure_ad_token", "tenant_id", "client_id", "client_secret"),
 )
 OPENAI_URL = "https://api.openai.com"
 MAX_TIMEOUT_SECONDS = 600

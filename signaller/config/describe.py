@@ -1,7 +1,7 @@
 """What `signaller check` prints: the configuration as it was understood, secrets masked."""
 
+import re
 from collections.abc import Iterable, Sequence
-from urllib.parse import urlsplit
 
 from signaller.model import Deployment
 from signaller.secret import MASK, Secret
@@ -9,6 +9,8 @@ from signaller.settings import Settings
 
 _HEADER = ("MODEL", "PROVIDER", "UPSTREAM MODEL", "BASE URL", "CREDENTIAL", "WEIGHT", "TIMEOUT")
 _LABEL_CHARS = 14
+# No '@' beyond the user's part: an unescaped '/' or '?' in a password would move it there.
+_REDIS_ADDRESS = re.compile(r"([a-z+]+://)(?:[^@/?#]*@)?([a-z0-9\[/][^@?#]*)(?:\?[^@]*)?", re.I)
 
 
 def describe(settings: Settings) -> str:
@@ -59,12 +61,11 @@ def _credential(deployment: Deployment) -> str:
 
 
 def _store(redis_url: Secret | None) -> str:
-    """Only the scheme and host: user, password and query stay out."""
+    """Where Redis is, if it can be told apart from a password for certain."""
     if redis_url is None:
         return "memory (one process, forgotten at its end)"
-    parts = urlsplit(redis_url.reveal())
-    where = parts.netloc.rpartition("@")[2] or parts.path
-    return f"Redis, {parts.scheme}://{where}"
+    found = _REDIS_ADDRESS.fullmatch(redis_url.reveal())
+    return f"Redis, {found[1]}{found[2]}" if found else f"Redis, {MASK}"
 
 
 def _token_keys(count: int) -> str:

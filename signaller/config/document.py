@@ -5,6 +5,7 @@ from collections.abc import Hashable
 
 import yaml
 
+from signaller.config.findings import shown
 from signaller.errors import ConfigError
 
 MAX_CHARS = 1024 * 1024  # a model list of thousands of entries stays below
@@ -12,7 +13,7 @@ MAX_DEPTH = 32  # the deepest documented LiteLLM file nests a dozen levels
 MAX_ALIASES = 1000
 
 # PyYAML quotes what it met, which may be a key in the wrong place; single characters are safe.
-_QUOTED = re.compile(r"""\s*(['"]).{4,}\1""", re.S)
+_QUOTED = re.compile(r"""\s*(['"])(.*?)\1""", re.S)
 
 
 def parse_document(text: str) -> dict[object, object]:
@@ -39,10 +40,14 @@ def parse_document(text: str) -> dict[object, object]:
 def _fault(error: yaml.MarkedYAMLError) -> str:
     mark = error.problem_mark or error.context_mark
     place = _place(mark.line, mark.column) if mark else "the file"
-    problem = _QUOTED.sub("", error.problem or error.context or "something else")
+    problem = _QUOTED.sub(_unless_long, error.problem or error.context or "something else")
     if problem.startswith("expected "):
         return f"{place}: {problem}"
     return f"{place}: expected YAML, found: {problem.removeprefix('found ')}"
+
+
+def _unless_long(quoted: re.Match[str]) -> str:
+    return quoted[0] if len(quoted[2]) < 4 or quoted[2].startswith("<") else ""
 
 
 def _place(line: int, column: int) -> str:
@@ -85,7 +90,7 @@ class _Loader(yaml.SafeLoader):
         for key, _ in node.value:
             if isinstance(key, yaml.ScalarNode):
                 if key.value in seen:
-                    raise _at(key, f"expected each key once, found {key.value[:40]} again")
+                    raise _at(key, f"expected each key once, found {shown(key.value)} again")
                 seen.add(key.value)
         return node
 
@@ -98,4 +103,5 @@ class _Loader(yaml.SafeLoader):
 
 
 def _at(place: yaml.Event | yaml.Node, problem: str) -> yaml.MarkedYAMLError:
-    return yaml.MarkedYAMLError(problem=problem, problem_mark=place.start_mark)
+    mark = place.start_mark
+    return yaml.MarkedYAMLError(problem=problem, problem_mark=mark)  # type: ignore[arg-type]

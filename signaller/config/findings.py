@@ -10,6 +10,13 @@ MAX_TEXT_CHARS = 16_384  # the longest value a file has a use for is an Entra to
 SHOWN_CHARS = 60
 # Keys, JWTs, and URLs with a password or a query, wherever they were put by mistake.
 _LOOKS_SECRET = re.compile(r"(?:^|[^a-z])[se]k[-_]|eyJ|[?@]", re.I)
+_KINDS = (
+    (type(None), "nothing"),
+    (list, "a list"),
+    (dict, "a mapping"),
+    (int | float, "a number"),
+    (datetime.date, "a date"),
+)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -73,6 +80,8 @@ def as_text(
             found = "it unset" if value is None else "it empty"
             findings.fault(path, f"the environment variable {variable}", found)
             return None
+    if type(value) is datetime.date:  # what YAML makes of an api_version such as 2025-04-01
+        value = value.isoformat()
     if not isinstance(value, str):
         findings.fault(path, "a string", shown(value, secret=secret))
         return None
@@ -92,25 +101,19 @@ def fits_header(text: Text) -> bool:
 
 
 def shown(value: object, *, secret: bool = False) -> str:
-    """What was found, in words that hold no secret."""
-    match value:
-        case None:
-            return "nothing"
-        case list():
-            return "a list"
-        case dict():
-            return "a mapping"
-        case str() if secret or _LOOKS_SECRET.search(value):
+    """What was found, in one line that holds no secret."""
+    if isinstance(value, str):
+        if secret or looks_secret(value):
             return f"a string of {len(value)} characters"
-        case str():
-            return repr(value[:SHOWN_CHARS]) + ("..." if len(value) > SHOWN_CHARS else "")
-        case bool() if not secret:
-            return str(value).lower()
-        case int() | float() if secret:
-            return "a number"
-        case int() | float() if abs(value) >= 10**18:
-            return "a number beyond all bounds"
-        case datetime.date():
-            return "a date"
-        case _:
-            return str(value)[:SHOWN_CHARS]
+        return repr(value[:SHOWN_CHARS]) + ("..." if len(value) > SHOWN_CHARS else "")
+    if isinstance(value, bool) and not secret:
+        return str(value).lower()
+    if isinstance(value, int | float) and not secret:
+        # Python refuses to write out integers of thousands of digits.
+        return f"{value}" if abs(value) < 10**18 else "a number beyond all bounds"
+    return next((words for kind, words in _KINDS if isinstance(value, kind)), "something else")
+
+
+def looks_secret(text: str) -> bool:
+    """Whether a text is, or may hold, a credential."""
+    return bool(_LOOKS_SECRET.search(text))

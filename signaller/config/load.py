@@ -15,11 +15,12 @@ from signaller.settings import Settings
 _READ = ("model_list", "general_settings", "signaller", "environment_variables")
 # What a LiteLLM proxy's file may hold besides, and a signalling service has no use for.
 _LITELLM = (
-    "litellm_settings router_settings callback_settings credential_list guardrails policies "
-    "prompts mcp_servers mcp_tools mcp_aliases vector_stores vector_store_registry search_tools "
-    "finetune_settings files_settings assistant_settings default_vertex_config worker_config "
-    "agent_list agents"
-).split()
+    *("litellm_settings", "router_settings", "callback_settings", "credential_list"),
+    *("guardrails", "policies", "prompts", "worker_config", "agent_list", "agents"),
+    *("mcp_servers", "mcp_tools", "mcp_aliases", "search_tools"),
+    *("vector_stores", "vector_store_registry", "finetune_settings", "files_settings"),
+    *("assistant_settings", "default_vertex_config"),
+)
 
 
 def load_settings(
@@ -34,8 +35,8 @@ def load_settings(
     Raises ConfigError, with one line for each fault.
     """
     if text is None:
-        document, names = document_from(env)
-        findings = Findings(env=env, names=names)
+        findings = Findings(env=env)
+        document = document_from(findings)
     else:
         document = parse_document(text)
         findings = Findings(env=env)
@@ -43,8 +44,6 @@ def load_settings(
     _look_around(root)
     findings.env = {**_environment_variables(root), **env}
     deployments, aliases = read_model_list(root)
-    if text is None and len(deployments) > 1:
-        findings.note("the environment", "'azure/<model>' goes to Azure, all else to OpenAI")
     master_key = read_master_key(
         root.section("general_settings"), allow_public=allow_public_master_key
     )
@@ -69,11 +68,14 @@ def _look_around(root: Section) -> None:
     """Sections without effect are named, unknown ones refused; `x-...` is for anchors."""
     if "include" in root:
         root.fault("include", "everything in one file", "a reference to others")
-    known = (*_READ, *_LITELLM, "include")
     idle = [key for key in root if key in _LITELLM]
     if idle:
         root.findings.note(", ".join(idle), "no effect here")
-    root.unknown((*known, *(key for key in root if key.startswith("x-"))), refuse=True)
+    for key in root.unknown((*_READ, *_LITELLM, "include"), refuse=False):
+        if not key.startswith("x-"):
+            root.findings.fault(
+                key, "model_list, general_settings, signaller or a section of LiteLLM's", "another"
+            )
 
 
 def _environment_variables(root: Section) -> dict[str, str]:

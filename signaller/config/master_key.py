@@ -19,7 +19,7 @@ def read_master_key(general: Section, *, allow_public: bool) -> Secret | None:
         if "master_key" not in general:
             general.findings.note(
                 general.at("master_key"),
-                "none given, so nobody can get a token; set it, or SIGNALLER_MASTER_KEY",
+                "not set (nor is SIGNALLER_MASTER_KEY), so nobody can get a token",
             )
         return None
     if not fits_header(text):

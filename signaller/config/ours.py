@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from signaller.config.findings import as_text
 from signaller.config.keys import generate_token_key, token_key
@@ -35,7 +36,7 @@ def read_ours(ours: Section, *, workers: int) -> Ours:
     """The section, faults noted."""
     for key in LATER:
         if key in ours:
-            ours.fault(key, "no such key yet", "one that this version does not support")
+            ours.fault(key, "no such key, as this version does not support it", "it")
     ours.unknown((*KEYS, *LATER), refuse=True)
     redis_url = _redis_url(ours)
     _replicas_share(ours, workers=workers)
@@ -52,12 +53,19 @@ def read_ours(ours: Section, *, workers: int) -> Ours:
 
 def _redis_url(ours: Section) -> Secret | None:
     text = ours.text("redis_url", secret=True)
-    if text and not _REDIS_URL.fullmatch(text.value):
+    if text and not _is_redis_url(text.value):
         text.fault(
             "a URL that starts with redis://, rediss:// or unix://, "
             "or with redis(s)+sentinel:// or redis(s)+cluster://"
         )
     return Secret(text.value) if text else None
+
+
+def _is_redis_url(value: str) -> bool:
+    try:
+        return bool(_REDIS_URL.fullmatch(value) and urlsplit(value))
+    except ValueError:  # an unclosed bracket
+        return False
 
 
 def _replicas_share(ours: Section, *, workers: int) -> None:

@@ -11,6 +11,7 @@ from signaller.config.findings import (
     Text,
     as_text,
     fits_header,
+    looks_secret,
     shown,
 )
 from signaller.secret import Secret
@@ -123,15 +124,19 @@ class Section:
         for key in self:
             if key in known:
                 continue
-            near = difflib.get_close_matches(key.lower(), sorted(known), 1, cutoff=0.8)
+            near = difflib.get_close_matches(key[:SHOWN_CHARS].lower(), sorted(known), 1, 0.8)
+            path = self.at(_label(key))
             if near:
-                self.findings.fault(
-                    self.at(key[:SHOWN_CHARS]), "a known key", f"none; did you mean {near[0]}?"
-                )
+                expected = f"a known key (did you mean {near[0]}?)"
+                self.findings.fault(path, expected, "another")
             elif refuse:
-                self.findings.fault(
-                    self.at(key[:SHOWN_CHARS]), f"one of {', '.join(sorted(known))}", "this key"
-                )
+                self.findings.fault(path, f"one of {', '.join(sorted(known))}", "another key")
             else:
-                others.append(key[:SHOWN_CHARS])
+                others.append(_label(key))
         return others
+
+
+def _label(key: str) -> str:
+    """A key as it can be printed: it may be a value in the wrong place."""
+    plain = re.fullmatch(r"[\w.-]{1,60}", key) and not looks_secret(key)
+    return key if plain else shown(key)

@@ -20,7 +20,12 @@ _API_SUFFIXES: dict[Provider, tuple[str, ...]] = {
 def http_url(text: Text) -> str | None:
     """An http(s) URL without credentials, query and trailing slashes; None after a fault."""
     value = text.value
-    if not _HTTP_URL.fullmatch(value) or "?" in value or "#" in value or not _has_host(value):
+    if (
+        not (value.isascii() and _HTTP_URL.fullmatch(value))
+        or "?" in value
+        or "#" in value
+        or not _has_host(value)
+    ):
         text.fault("an http(s) URL without user, password and query")
         return None
     return value.rstrip("/")

@@ -1,63 +1,76 @@
-"""Makes redis-py's client for an address; it does no I/O before the first command."""
+"""Makes a link to the Redis of an address; it does no I/O before the first command."""
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Protocol
 
-from redis.asyncio import Redis, RedisCluster, Sentinel
-from redis.asyncio.cluster import ClusterNode
+from redis.asyncio import Redis, Sentinel
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
+from signaller.stores.cluster import Address, Cluster
 from signaller.stores.urls import RedisAddress
 
 MAX_CONNECTIONS = 64
 """Per process. A step takes Redis well under a millisecond; more would only queue there."""
 
-Client = Redis | RedisCluster
+
+class Link(Protocol):
+    """Sends a command to wherever its key lives."""
+
+    async def execute(self, key: str, *command: str | int) -> Any:
+        """The reply. Raises what redis-py raises."""
+
+    async def aclose(self) -> None:
+        """Close every connection."""
 
 
-@dataclass(frozen=True, slots=True)
-class Connected:
-    """A client and everything that has to be closed with it."""
+class Direct:
+    """One Redis at a time, whatever the key."""
 
-    client: Client
-    closers: tuple[Callable[[], Awaitable[None]], ...]
+    def __init__(self, client: Redis, others: Sequence[Redis] = ()) -> None:
+        self._client: Any = client  # redis-py leaves execute_command untyped
+        self._others = others
+
+    async def execute(self, key: str, *command: str | int) -> Any:
+        """The reply. Raises what redis-py raises."""
+        return await self._client.execute_command(*command)
+
+    async def aclose(self) -> None:
+        """Close the pool, and the Sentinels' with it."""
+        for client in (self._client, *self._others):
+            await client.aclose()
 
 
-def connect(address: RedisAddress, timeout_seconds: float) -> Connected:
-    """The client that fits the address's topology."""
-    bounds = _bounds(timeout_seconds)
+def connect(address: RedisAddress, timeout_seconds: float) -> Link:
+    """The link that fits the address's topology."""
     login: dict[str, Any] = {
         "username": address.username,
         "password": address.password.reveal() if address.password is not None else None,
     }
     tls: dict[str, Any] = {"ssl": True, **address.tls_options} if address.tls else {}
+    options = _bounds(timeout_seconds) | login | tls
+    # Sentinels and Cluster nodes are asked for the way one after the other: each gets its share,
+    # so that a silent one does not use up the whole step before the next is asked.
+    share_seconds = timeout_seconds / (len(address.hosts) + 1)
     match address.topology:
         case "sentinel":
-            # Sentinels are asked one after the other: each gets its share, so that a silent one
-            # does not use up the whole step before the next is asked.
-            asking = _bounds(timeout_seconds / (len(address.hosts) + 1))
             # redis-py leaves this one constructor untyped.
             sentinel = Sentinel(  # type: ignore[no-untyped-call]
-                address.hosts, sentinel_kwargs=asking | tls
+                address.hosts, sentinel_kwargs=_bounds(share_seconds) | tls
             )
-            options = bounds | login | tls
-            client = sentinel.master_for(address.service, db=address.db, **options)
-            return Connected(client, (client.aclose, *(peer.aclose for peer in sentinel.sentinels)))
+            master = sentinel.master_for(address.service, db=address.db, **options)
+            return Direct(master, sentinel.sentinels)
         case "cluster":
-            nodes = [ClusterNode(host, port) for host, port in address.hosts]
-            options = bounds | login | tls
-            cluster = RedisCluster(startup_nodes=nodes, **options)
-            return Connected(cluster, (cluster.aclose,))
+
+            def open_node(at: Address) -> Redis:
+                return Redis(host=at[0], port=at[1], **options)
+
+            return Cluster(address.hosts, open_node, share_seconds)
         case "unix":
-            options = bounds | login
-            client = Redis(unix_socket_path=address.path, db=address.db, **options)
+            return Direct(Redis(unix_socket_path=address.path, db=address.db, **options))
         case "single":
             host, port = address.hosts[0]
-            options = bounds | login | tls
-            client = Redis(host=host, port=port, db=address.db, **options)
-    return Connected(client, (client.aclose,))
+            return Direct(Redis(host=host, port=port, db=address.db, **options))
 
 
 def _bounds(timeout_seconds: float) -> dict[str, Any]:

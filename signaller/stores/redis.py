@@ -1,16 +1,16 @@
 """The shared store: a Redis, its Sentinels or a Cluster; every step is one bounded round trip."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Coroutine
 from typing import Any
 
-from redis.exceptions import NoScriptError, RedisClusterException, RedisError
+from redis.exceptions import NoScriptError, RedisError
 
 from signaller.errors import StoreUnavailable
 from signaller.model import Call, Grant
 from signaller.ports import Clock
 from signaller.secret import Secret
-from signaller.stores.connecting import MAX_CONNECTIONS, Connected, connect
+from signaller.stores.connecting import MAX_CONNECTIONS, Link, connect
 from signaller.stores.records import call_from_json, call_to_json, grant_from_json, grant_to_json
 from signaller.stores.scripts import GIVE_BACK, REDEEM, Script
 from signaller.stores.urls import parse_redis_url
@@ -19,10 +19,8 @@ from signaller.stores.urls import parse_redis_url
 class RedisStore:
     """Grants and calls that several replicas share."""
 
-    def __init__(self, connected: Connected, *, timeout_seconds: float, clock: Clock) -> None:
-        self._connected = connected
-        # redis-py types replies by command and protocol; here each is checked where it is read.
-        self._client: Any = connected.client
+    def __init__(self, link: Link, *, timeout_seconds: float, clock: Clock) -> None:
+        self._link = link
         self._timeout_seconds = timeout_seconds
         self._clock = clock
         # redis-py's pools fail when exhausted; waiting within the step's time is kinder to bursts.
@@ -31,18 +29,17 @@ class RedisStore:
     @classmethod
     def from_url(cls, url: Secret, *, timeout_seconds: float, clock: Clock) -> "RedisStore":
         """A store for one of the URLs in `urls`; raises ConfigError and does no I/O."""
-        connected = connect(parse_redis_url(url), timeout_seconds)
-        return cls(connected, timeout_seconds=timeout_seconds, clock=clock)
+        link = connect(parse_redis_url(url), timeout_seconds)
+        return cls(link, timeout_seconds=timeout_seconds, clock=clock)
 
     async def put_grant(self, grant: Grant) -> None:
         """Keep a grant until `grant.terms.start_by`, in one command with its TTL."""
-        record = f"{grant.terms.uses}:{grant_to_json(grant)}"
-        key, start_by = _grant_key(grant.id), grant.terms.start_by
-        await self._step("put_grant", lambda: self._client.set(key, record, exat=start_by))
+        key, record = _grant_key(grant.id), f"{grant.terms.uses}:{grant_to_json(grant)}"
+        await self._set("put_grant", key, record, grant.terms.start_by)
 
     async def redeem(self, grant_id: str) -> Grant | None:
         """Take one use, atomically; None once the uses are spent or the grant has expired."""
-        reply = await self._step("redeem", lambda: self._run(REDEEM, _grant_key(grant_id)))
+        reply = await self._step("redeem", self._run(REDEEM, _grant_key(grant_id)))
         if reply is None:
             return None
         grant = grant_from_json(reply)
@@ -55,18 +52,16 @@ class RedisStore:
         if terms.start_by <= self._clock():
             return
         key, record = _grant_key(grant.id), grant_to_json(grant)
-        await self._step(
-            "give_back", lambda: self._run(GIVE_BACK, key, record, terms.start_by, terms.uses)
-        )
+        await self._step("give_back", self._run(GIVE_BACK, key, record, terms.start_by, terms.uses))
 
     async def put_call(self, call: Call) -> None:
         """Remember a call until `call.deadline`, in one command with its TTL."""
-        key, record = _call_key(call.id), call_to_json(call)
-        await self._step("put_call", lambda: self._client.set(key, record, exat=call.deadline))
+        await self._set("put_call", _call_key(call.id), call_to_json(call), call.deadline)
 
     async def get_call(self, call_id: str) -> Call | None:
         """The call, or None when it is unknown or past its deadline."""
-        reply = await self._step("get_call", lambda: self._client.get(_call_key(call_id)))
+        key = _call_key(call_id)
+        reply = await self._step("get_call", self._link.execute(key, "GET", key))
         if reply is None:
             return None
         call = call_from_json(reply)
@@ -74,27 +69,33 @@ class RedisStore:
 
     async def ping(self) -> None:
         """Prove that Redis answers a read: in a Cluster, PING would ask every node and replica."""
-        await self._step("ping", lambda: self._client.get(_grant_key("ping")))
+        key = _grant_key("ping")
+        await self._step("ping", self._link.execute(key, "GET", key))
 
     async def aclose(self) -> None:
-        """Close the pool, and the Sentinels' with it."""
-        for close in self._connected.closers:
-            await self._step("aclose", close)
+        """Close every connection."""
+        await self._step("aclose", self._link.aclose())
+
+    async def _set(self, step: str, key: str, record: str, expires_at: int) -> None:
+        await self._step(step, self._link.execute(key, "SET", key, record, "EXAT", expires_at))
 
     async def _run(self, script: Script, key: str, *arguments: str | int) -> Any:
         """One round trip; a second only after Redis has lost its scripts (restart, failover)."""
         try:
-            return await self._client.evalsha(script.sha, 1, key, *arguments)
+            return await self._link.execute(key, "EVALSHA", script.sha, 1, key, *arguments)
         except NoScriptError:  # nothing ran, so this is no second attempt
-            return await self._client.eval(script.source, 1, key, *arguments)
+            return await self._link.execute(key, "EVAL", script.source, 1, key, *arguments)
 
-    async def _step(self, name: str, command: Callable[[], Awaitable[Any]]) -> Any:
+    async def _step(self, name: str, command: Coroutine[Any, Any, Any]) -> Any:
         try:
-            async with asyncio.timeout(self._timeout_seconds), self._slots:
-                return await command()
-        except (RedisError, RedisClusterException, OSError, TimeoutError) as error:
+            async with asyncio.timeout(self._timeout_seconds):
+                async with self._slots:
+                    return await command
+        except (RedisError, OSError, TimeoutError) as error:
             reason = str(error) or f"no answer within {self._timeout_seconds} s"
             raise StoreUnavailable(f"redis {name}: {type(error).__name__}: {reason}") from error
+        finally:
+            command.close()  # it may still wait for its slot, never begun
 
 
 # The braces are a Cluster hash tag: whatever belongs to one id lives in one slot.

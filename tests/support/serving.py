@@ -10,7 +10,15 @@ from starlette.types import ASGIApp
 
 
 class _Server(uvicorn.Server):
-    """uvicorn without its signal handlers: the test runner keeps its own."""
+    """uvicorn that tells when it serves; the test runner keeps its own signal handlers."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.ready = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets=sockets)
+        self.ready.set()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -29,11 +37,12 @@ async def serving(app: ASGIApp) -> AsyncIterator[str]:
         )
         task = asyncio.create_task(server.serve(sockets=[listener]))
         try:
-            while not server.started:
-                if task.done():
-                    task.result()
-                    raise RuntimeError("the server stopped before it had started")
-                await asyncio.sleep(0.005)  # uvicorn offers no event to await
+            ready = asyncio.create_task(server.ready.wait())
+            await asyncio.wait({task, ready}, return_when=asyncio.FIRST_COMPLETED)
+            ready.cancel()
+            if task.done():
+                task.result()
+                raise RuntimeError("the server stopped before it had started")
             yield f"http://127.0.0.1:{listener.getsockname()[1]}"
         finally:
             server.should_exit = True

@@ -1,0 +1,113 @@
+"""Finds the node of a Redis Cluster that owns a key, and follows the keys when they move.
+
+redis-py 8.1 has a RedisCluster of its own; under concurrent commands a single broken connection
+makes it close those that others are using, which breaks more of them, without end. Here each node
+is an ordinary client with a pool of its own, and a fault stays where it is.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from redis.asyncio import Redis
+from redis.crc import key_slot
+from redis.exceptions import (
+    AskError,
+    ClusterDownError,
+    ConnectionError,  # noqa: A004 - redis-py's name
+    MovedError,
+    RedisError,
+    TimeoutError,  # noqa: A004 - redis-py's name
+)
+
+Address = tuple[str, int]
+
+_MAX_HOPS = 5
+"""A key that moves more often within one step is a cluster at odds with itself."""
+
+
+class Cluster:
+    """One command at a time to the node that owns its key."""
+
+    def __init__(
+        self, seeds: Sequence[Address], open_node: Callable[[Address], Redis], share_seconds: float
+    ) -> None:
+        self._seeds = tuple(seeds)
+        self._open_node = open_node
+        self._share_seconds = share_seconds
+        self._owners: dict[int, Address] = {}
+        self._nodes: dict[Address, Redis] = {}
+        self._learning = asyncio.Lock()
+
+    async def execute(self, key: str, *command: str | int) -> Any:
+        """The reply of the key's owner. Raises what redis-py raises; repeats nothing that ran."""
+        slot = key_slot(key.encode())
+        if slot not in self._owners:
+            await self._learn(slot)
+        address, asking = self._owners[slot], False
+        for _ in range(_MAX_HOPS):
+            try:
+                return await self._send(address, command, asking=asking)
+            except MovedError as moved:
+                address, asking = (moved.host or address[0], moved.port), False
+                self._owners[slot] = address
+            except AskError as ask:
+                address, asking = (ask.host or address[0], ask.port), True
+            except (ClusterDownError, ConnectionError, TimeoutError, OSError):
+                self._owners.clear()  # a failover may be under way: learn anew at the next step
+                raise
+            except asyncio.CancelledError:
+                self._owners.clear()  # the step ran out of time, which a dead node may well cause
+                raise
+        raise ClusterDownError(f"a key that moved {_MAX_HOPS} times in one step")
+
+    async def aclose(self) -> None:
+        """Close the pools of all nodes."""
+        for node in self._nodes.values():
+            await node.aclose()
+
+    async def _send(self, address: Address, command: Sequence[str | int], *, asking: bool) -> Any:
+        node: Any = self._node(address)  # redis-py leaves execute_command untyped
+        if not asking:
+            return await node.execute_command(*command)
+        pipeline = node.pipeline(
+            transaction=False
+        )  # ASKING holds for one connection's next command
+        pipeline.execute_command("ASKING")
+        pipeline.execute_command(*command)
+        return (await pipeline.execute())[1]
+
+    async def _learn(self, slot: int) -> None:
+        async with self._learning:
+            if slot in self._owners:  # somebody else learned it while we waited
+                return
+            failure: Exception | None = None
+            for address in dict.fromkeys((*self._seeds, *self._nodes)):
+                try:
+                    node: Any = self._node(address)
+                    # A silent node must not use up the step before the next one is asked.
+                    async with asyncio.timeout(self._share_seconds):
+                        reply = await node.execute_command("CLUSTER SLOTS")
+                except (RedisError, OSError) as error:
+                    failure = error
+                    continue
+                self._owners = _owners(reply, address[0])
+                if slot in self._owners:
+                    return
+        raise ClusterDownError(f"no node knows who owns slot {slot}") from failure
+
+    def _node(self, address: Address) -> Redis:
+        node = self._nodes.get(address)
+        if node is None:
+            # Nodes that leave keep their entry: a few idle pools, until the process ends.
+            node = self._nodes[address] = self._open_node(address)
+        return node
+
+
+def _owners(reply: Any, asked_host: str) -> dict[int, Address]:
+    """Slot by slot; a node that does not know its own host is the one that was asked."""
+    owners: dict[int, Address] = {}
+    for first, last, (host, port, *_), *_ in reply:
+        address = (host.decode() if host else asked_host, port)
+        owners.update((slot, address) for slot in range(first, last + 1))
+    return owners

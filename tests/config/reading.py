@@ -1,0 +1,36 @@
+"""Shorthands for reading a configuration in tests."""
+
+from collections.abc import Mapping
+
+import pytest
+
+from signaller.config import load_settings
+from signaller.errors import ConfigError
+
+KEY = "A" * 43
+"""32 zero bytes in base64url."""
+OTHER_KEY = "AQ" + "A" * 41
+
+ENV = {"OPENAI_API_KEY": "sk-openai-canary", "SIGNALLER_MASTER_KEY": "master-key-canary-1"}
+
+
+def faults(
+    text: str | None, env: Mapping[str, str] | None = None, *, workers: int = 1
+) -> tuple[str, ...]:
+    """The faults of a configuration that must be refused."""
+    with pytest.raises(ConfigError) as caught:
+        load_settings(text, ENV if env is None else env, workers=workers)
+    return caught.value.faults
+
+
+def entry(params: str = "", *, name: str = "voice", model: str = "openai/gpt-realtime") -> str:
+    """A file with one realtime entry and more of its `litellm_params`."""
+    return (
+        f"model_list: [{{model_name: '{name}', "
+        f"litellm_params: {{model: '{model}'{', ' if params else ''}{params}}}}}]\n"
+    )
+
+
+def ours(section: str) -> str:
+    """A file with one realtime entry and a `signaller:` section."""
+    return entry() + f"signaller: {section}\n"

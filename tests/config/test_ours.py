@@ -1,0 +1,122 @@
+"""The `signaller:` section and the master key."""
+
+import base64
+
+import pytest
+
+from signaller.config import generate_token_key, load_settings
+from signaller.secret import Secret
+from signaller.settings import Settings, Timeouts, TokenSettings
+from tests.config.reading import ENV, KEY, OTHER_KEY, entry, faults, ours
+
+REFERENCE = """
+model_list:
+  - model_name: gpt-4o-realtime
+    litellm_params:
+      model: openai/gpt-4o-realtime-preview-2024-12-17
+      api_key: os.environ/OPENAI_API_KEY
+    model_info: {mode: realtime}
+general_settings:
+  master_key: os.environ/SIGNALLER_MASTER_KEY
+signaller:
+  redis_url: os.environ/REDIS_URL
+  token_keys: [os.environ/SIGNALLER_TOKEN_KEY]
+  token: {ttl_seconds: 90, uses: 1}
+  timeouts: {connect_seconds: 1, mint_seconds: 2.5, call_seconds: 30, store_seconds: 4}
+  cors_origins: ["https://app.example"]
+  public_url: https://voice.example/
+"""
+
+
+def test_every_key_of_the_reference_arrives() -> None:
+    """Nothing that the reference file says is lost, and nothing needs a note."""
+    env = {**ENV, "REDIS_URL": "redis://:pw@redis:6379/0", "SIGNALLER_TOKEN_KEY": KEY}
+    settings = load_settings(REFERENCE, env, workers=4)
+    assert settings == Settings(
+        deployments=settings.deployments,
+        master_key=Secret("master-key-canary-1"),
+        token_keys=(Secret(KEY),),
+        redis_url=Secret("redis://:pw@redis:6379/0"),
+        token=TokenSettings(ttl_seconds=90, uses=1),
+        timeouts=Timeouts(connect_seconds=1, mint_seconds=2.5, call_seconds=30, store_seconds=4),
+        cors_origins=("https://app.example",),
+        public_url="https://voice.example",
+        aliases={("openai", "gpt-4o-realtime"): "gpt-4o-realtime-preview-2024-12-17"},
+        notes=(),
+    )
+
+
+@pytest.mark.parametrize("section", ["", "{}"])
+def test_everything_of_ours_may_be_left_out(section: str) -> None:
+    """Defaults hold, a token key is made up and said so."""
+    settings = load_settings(ours(section), ENV)
+    assert settings.token == TokenSettings()
+    assert settings.timeouts == Timeouts()
+    assert settings.redis_url is None
+    assert len(base64.urlsafe_b64decode(settings.token_keys[0].reveal() + "=")) == 32
+    assert any(note.startswith("signaller.token_keys: none given") for note in settings.notes)
+    assert settings.token_keys != load_settings(ours(section), ENV).token_keys
+
+
+def test_token_keys_keep_their_order_and_lose_their_padding() -> None:
+    """The first seals; padding is accepted."""
+    settings = load_settings(ours(f"{{token_keys: ['{OTHER_KEY}=', {KEY}]}}"), ENV)
+    assert settings.token_keys == (Secret(OTHER_KEY), Secret(KEY))
+
+
+def test_a_generated_key_is_accepted() -> None:
+    """What `signaller keygen` prints can be configured."""
+    key = generate_token_key()
+    assert load_settings(ours(f"{{token_keys: ['{key}']}}"), ENV).token_keys == (Secret(key),)
+
+
+def test_origins_are_written_as_browsers_send_them() -> None:
+    """Case and default ports are normalised, hybrid apps' schemes and `*` accepted."""
+    section = "{cors_origins: ['HTTPS://App.Example:443', 'http://[::1]:80', 'tauri://localhost']}"
+    assert load_settings(ours(section), ENV).cors_origins == (
+        "https://app.example",
+        "http://[::1]",
+        "tauri://localhost",
+    )
+    settings = load_settings(ours("{cors_origins: ['*']}"), ENV)
+    assert settings.cors_origins == ("*",)
+    assert any("any web page" in note for note in settings.notes)
+
+
+@pytest.mark.parametrize("scheme", ["redis", "rediss", "redis+sentinel", "rediss+cluster", "unix"])
+def test_every_kind_of_redis_url_is_accepted(scheme: str) -> None:
+    """All that the store understands passes."""
+    section = f"{{redis_url: '{scheme}://host/x', token_keys: [{KEY}]}}"
+    assert load_settings(ours(section), ENV).redis_url == Secret(f"{scheme}://host/x")
+
+
+@pytest.mark.parametrize("variable", ["SIGNALLER_MASTER_KEY", "LITELLM_MASTER_KEY"])
+def test_the_master_key_may_come_from_the_environment_alone(variable: str) -> None:
+    """A file without one is completed."""
+    env = {"OPENAI_API_KEY": "k", variable: "a-master-key-of-length"}
+    assert load_settings(entry(), env).master_key == Secret("a-master-key-of-length")
+
+
+def test_without_a_master_key_nobody_mints_and_that_is_said() -> None:
+    """The start succeeds, with a note."""
+    settings = load_settings(entry(), {"OPENAI_API_KEY": "k"})
+    assert settings.master_key is None
+    assert any("nobody can get a token" in note for note in settings.notes)
+
+
+def test_a_short_master_key_is_said() -> None:
+    """It works, with a note."""
+    settings = load_settings(entry() + "general_settings: {master_key: short}", ENV)
+    assert settings.master_key == Secret("short")
+    assert any("guessing" in note for note in settings.notes)
+
+
+def test_the_public_master_key_is_refused_unless_told_otherwise() -> None:
+    """sk-1234 stands in LiteLLM's documentation for everybody to read."""
+    text = entry() + "general_settings: {master_key: sk-1234}"
+    assert faults(text) == (
+        "general_settings.master_key: expected a key of your own, "
+        "found the publicly known sk-1234",
+    )
+    settings = load_settings(text, ENV, allow_public_master_key=True)
+    assert settings.master_key == Secret("sk-1234")
