@@ -45,8 +45,9 @@ def configure(level: str, form: LogFormat) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter() if form == "json" else ConsoleFormatter())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
-    # httpx logs every URL it asks for; our own lines say it better, with durations.
-    logging.getLogger("httpx").setLevel(logging.WARNING)
+    # httpx logs every URL it asks for, aioice every candidate: our own lines say it better.
+    for chatty in ("httpx", "aioice", "aiortc"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
 
 
 def _time(record: logging.LogRecord) -> str:

@@ -36,7 +36,7 @@ def forged(payload: dict[str, object], master: Secret = NEW, algorithm: str = "H
     """A JWT of anybody's choice, sealed as ours are."""
     raw = base64.urlsafe_b64decode(master.reveal() + "=")
     kid = base64.urlsafe_b64encode(derive(raw, "key id")[:6]).decode()
-    signature = derive(raw, "token signature") if algorithm != "none" else None
+    signature = derive(raw, "token signature") if algorithm != "none" else ""
     signed = jwt.encode(payload, signature, algorithm=algorithm)
     sealed = encrypt(signed.encode(), ContentKey(derive(raw, "token encryption"), kid))
     return Secret(f"ek_{sealed}")

@@ -17,7 +17,8 @@ from aiortc.mediastreams import MediaStreamError
 from av import AudioFrame, AudioResampler
 
 from signaller.loopback import tones
-from signaller.loopback.events import Conversation, Effect, Send, Speak
+from signaller.loopback.effects import Effect, Send, Speak
+from signaller.loopback.events import Conversation
 from signaller.loopback.faults import Refusal
 from signaller.loopback.ice import answerable, listen_on_loopback
 from signaller.loopback.session import Json, NewId

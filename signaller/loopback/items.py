@@ -1,33 +1,103 @@
-"""The items of a conversation, as many as fit."""
+"""The items of a conversation, as many as fit, and the events about them."""
 
+from collections.abc import Iterator
+
+from signaller.loopback.clientevent import missing
+from signaller.loopback.effects import Effect, Send
 from signaller.loopback.faults import Refusal
-from signaller.loopback.reply import text_tokens
-from signaller.loopback.session import Json
+from signaller.loopback.session import Json, NewId
+from signaller.loopback.voice import seconds
 
-_MAX_ITEMS = 200  # the oldest leaves, as with the provider's own truncation
+MAX_ITEMS = 200
+"""The oldest leaves, as with the provider's own truncation."""
+_QUOTED = 200  # characters of what was written that a reply repeats
 
 
 class Items:
     """What has been said and written so far, oldest first."""
 
-    def __init__(self) -> None:
+    def __init__(self, new_id: NewId) -> None:
+        self._new_id = new_id
         self._items: dict[str, Json] = {}
         self.text_tokens = 0
+        self.audio_seconds = 0.0
+        self.last_said: str | bytes = ""
+        """The newest thing a user wrote or spoke."""
 
     @property
     def last_id(self) -> str | None:
         """The newest item's id."""
         return next(reversed(self._items), None)
 
-    def keep(self, item: Json) -> None:
-        """Add one at the end."""
-        self._items[str(item["id"])] = item
-        self.text_tokens += text_tokens(self.text(item))
-        if len(self._items) > _MAX_ITEMS:
-            self.drop(next(iter(self._items.values())))
+    def keep(self, item_id: str, type: str, fields: Json) -> Json:
+        """Add one at the end; it is returned as the server shows it."""
+        shown = {"object": "realtime.item", "type": type, "status": "completed"}
+        item = {**fields, "id": item_id, **shown}
+        self._forget(item_id)
+        self._items[item_id] = item
+        self.text_tokens += text_tokens(_text(item))
+        if len(self._items) > MAX_ITEMS:
+            self._forget(next(iter(self._items)))
+        return item
 
-    def find(self, item_id: object) -> Json:
-        """The item, or a Refusal."""
+    def speech(self, item_id: str, pcm: bytes) -> Iterator[Effect]:
+        """A turn of the user's has been committed."""
+        previous = self.last_id
+        self.last_said = pcm
+        self.audio_seconds += seconds(pcm)
+        content: Json = {"type": "input_audio", "transcript": None}
+        item = self.keep(item_id, "message", {"role": "user", "content": [content]})
+        yield Send(
+            {
+                "type": "input_audio_buffer.committed",
+                "item_id": item_id,
+                "previous_item_id": previous,
+            }
+        )
+        yield from _added(item, previous)
+        # The provider does so only if asked to transcribe; here it shows that sound arrived.
+        yield Send(
+            {
+                "type": "conversation.item.input_audio_transcription.completed",
+                "item_id": item_id,
+                "content_index": 0,
+                "transcript": f"({seconds(pcm):.1f} seconds of sound)",
+                "usage": {"type": "duration", "seconds": round(seconds(pcm), 2)},
+            }
+        )
+
+    def create(self, event: Json) -> Iterator[Effect]:
+        """conversation.item.create"""
+        wanted = event.get("item")
+        kind = wanted.get("type") if isinstance(wanted, dict) else None
+        if not isinstance(wanted, dict) or not isinstance(kind, str):
+            raise missing("item.type")
+        given = wanted.get("id")
+        previous = self.last_id
+        item = self.keep(given if isinstance(given, str) else self._new_id("item"), kind, wanted)
+        words = _text(item)
+        if words and item.get("role") == "user":
+            self.last_said = words[:_QUOTED]
+        yield from _added(item, previous)
+
+    def retrieve(self, event: Json) -> Iterator[Effect]:
+        """conversation.item.retrieve"""
+        yield Send({"type": "conversation.item.retrieved", "item": self._find(event)})
+
+    def truncate(self, event: Json) -> Iterator[Effect]:
+        """conversation.item.truncate"""
+        self._find(event)
+        fields = {name: event.get(name) for name in ("item_id", "content_index", "audio_end_ms")}
+        yield Send({"type": "conversation.item.truncated", **fields})
+
+    def delete(self, event: Json) -> Iterator[Effect]:
+        """conversation.item.delete"""
+        item_id = str(self._find(event)["id"])
+        self._forget(item_id)
+        yield Send({"type": "conversation.item.deleted", "item_id": item_id})
+
+    def _find(self, event: Json) -> Json:
+        item_id = event.get("item_id")
         item = self._items.get(item_id) if isinstance(item_id, str) else None
         if item is None:
             raise Refusal(
@@ -38,38 +108,31 @@ class Items:
             )
         return item
 
-    def drop(self, item: Json) -> None:
-        """Forget one."""
-        del self._items[str(item["id"])]
-        self.text_tokens -= text_tokens(self.text(item))
-
-    @staticmethod
-    def text(item: Json) -> str:
-        """The words in an item."""
-        content = item.get("content")
-        if not isinstance(content, list):
-            return ""
-        parts = [part.get("text") for part in content if isinstance(part, dict)]
-        return " ".join(part for part in parts if isinstance(part, str))
+    def _forget(self, item_id: str) -> None:
+        item = self._items.pop(item_id, None)
+        if item is not None:
+            self.text_tokens -= text_tokens(_text(item))
 
 
-def new_item(item_id: str, type: str, fields: Json) -> Json:
-    """An item as the server shows it."""
-    return {
-        **fields,
-        "id": item_id,
-        "object": "realtime.item",
-        "type": type,
-        "status": "completed",
-    }
+def text_tokens(text: str) -> int:
+    """About four characters to a token."""
+    return -(-len(text) // 4)
 
 
-def transcription(item_id: str, transcript: str, duration_seconds: float) -> Json:
-    """What was heard, as words; billed apart from the response, hence with a usage of its own."""
-    return {
-        "type": "conversation.item.input_audio_transcription.completed",
-        "item_id": item_id,
-        "content_index": 0,
-        "transcript": transcript,
-        "usage": {"type": "duration", "seconds": round(duration_seconds, 2)},
-    }
+def _added(item: Json, previous_item_id: str | None) -> Iterator[Effect]:
+    for step in ("added", "done"):
+        yield Send(
+            {
+                "type": f"conversation.item.{step}",
+                "previous_item_id": previous_item_id,
+                "item": item,
+            }
+        )
+
+
+def _text(item: Json) -> str:
+    content = item.get("content")
+    if not isinstance(content, list):
+        return ""
+    parts = [part.get("text") for part in content if isinstance(part, dict)]
+    return " ".join(part for part in parts if isinstance(part, str))

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+from signaller.loopback.items import text_tokens
 from signaller.loopback.session import Json
 from signaller.loopback.voice import seconds
 
@@ -152,8 +153,3 @@ class Reply:
             },
             "output_token_details": {"text_tokens": text_out, "audio_tokens": audio_out},
         }
-
-
-def text_tokens(text: str) -> int:
-    """About four characters to a token."""
-    return -(-len(text) // 4)

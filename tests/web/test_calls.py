@@ -60,7 +60,7 @@ async def test_spellings_that_real_clients_use(headers: dict[str, str]) -> None:
     async with running() as service:
         token = await service.token()
         given = {name: value.format(token) for name, value in headers.items()}
-        response = await service.call(token, path="/v1/realtime/calls?model=gpt-x", **given)
+        response = await service.call(token, OFFER, path="/v1/realtime/calls?model=gpt-x", **given)
         assert response.status_code == 201
 
 
@@ -135,7 +135,7 @@ def bad_token(name: str, good: str, service: Service) -> str:  # noqa: PLR0911 -
         case "nothing":
             return "ek_"
     header = decoded(prefix.removeprefix("ek_"))
-    changes = {
+    changes: dict[str, dict[str, Any]] = {
         "zip": {"zip": "DEF"},
         "crit": {"crit": ["exp"], "exp": 0},
         "alg": {"alg": "A256KW"},
