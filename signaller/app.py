@@ -12,11 +12,13 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 
 from signaller.callers import MasterKey
+from signaller.calls import Calls
 from signaller.deployments import Deployments
 from signaller.errors import SignallerError
-from signaller.ports import Clock, Store
+from signaller.minting import Minting
+from signaller.model import Provider
+from signaller.ports import Clock, Store, Upstream
 from signaller.settings import Settings
-from signaller.signalling import Signaller
 from signaller.stores import MemoryStore, RedisStore
 from signaller.tokens import Tokens
 from signaller.upstreams import Azure, EntraTokens, OpenAI, http_client
@@ -46,20 +48,39 @@ def create_app(settings: Settings, *, clock: Clock = time.time) -> Starlette:
             stack.push_async_callback(entra.aclose)
             store = open_store(settings, clock)
             stack.push_async_callback(store.aclose)
-            signaller = Signaller(
-                callers=MasterKey(settings.master_key),
-                deployments=Deployments(settings.deployments, clock, random.SystemRandom().random),
-                upstreams={
-                    "openai": OpenAI(client, settings.timeouts),
-                    "azure": Azure(client, settings.timeouts, entra),
-                },
-                tokens=Tokens(settings.token_keys, clock),
+            callers = MasterKey(settings.master_key)
+            deployments = Deployments(settings.deployments, clock, random.SystemRandom().random)
+            tokens = Tokens(settings.token_keys, clock)
+            upstreams: dict[Provider, Upstream] = {
+                "openai": OpenAI(client, settings.timeouts),
+                "azure": Azure(client, settings.timeouts, entra),
+            }
+            minting = Minting(
+                deployments=deployments,
+                upstreams=upstreams,
+                tokens=tokens,
                 store=store,
                 clock=clock,
                 token_settings=settings.token,
                 aliases=settings.aliases,
             )
-            yield {"service": Service(signaller, settings)}
+            calls = Calls(
+                callers=callers,
+                deployments=deployments,
+                upstreams=upstreams,
+                tokens=tokens,
+                store=store,
+                clock=clock,
+            )
+            service = Service(
+                callers=callers,
+                deployments=deployments,
+                minting=minting,
+                calls=calls,
+                store=store,
+                settings=settings,
+            )
+            yield {"service": service}
 
     return Starlette(
         routes=routes(),

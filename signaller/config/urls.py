@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 from signaller.config.findings import Text
 from signaller.model import Provider
 
-_HTTP_URL = re.compile(r"https?://[^/?#@\s]+(/[!-~]*)?", re.I)
+_HTTP_URL = re.compile(r"https?://[^/?#@\s]+(/[^?#\s]*)?", re.I)
 # Hybrid apps have origins of their own: capacitor://localhost, tauri://localhost.
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(:\d{1,5})?", re.I)
 _DEFAULT_PORTS = {"http": ":80", "https": ":443"}
@@ -20,12 +20,7 @@ _API_SUFFIXES: dict[Provider, tuple[str, ...]] = {
 def http_url(text: Text) -> str | None:
     """An http(s) URL without credentials, query and trailing slashes; None after a fault."""
     value = text.value
-    if (
-        not (value.isascii() and _HTTP_URL.fullmatch(value))
-        or "?" in value
-        or "#" in value
-        or not _has_host(value)
-    ):
+    if not (_HTTP_URL.fullmatch(value) and value.isascii() and _has_host(value)):
         text.fault("an http(s) URL without user, password and query")
         return None
     return value.rstrip("/")

@@ -6,10 +6,13 @@ from dataclasses import dataclass
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from signaller.calls import Calls
+from signaller.deployments import Deployments
 from signaller.errors import TokenRejected
+from signaller.minting import Minting
+from signaller.ports import Callers, Store
 from signaller.sessions import parse_mint_request
 from signaller.settings import Settings
-from signaller.signalling import Signaller
 from signaller.web.bodies import read_json
 from signaller.web.credentials import credential
 from signaller.web.offers import read_offer
@@ -17,20 +20,24 @@ from signaller.web.offers import read_offer
 NO_STORE = {"cache-control": "no-store"}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Service:
     """What handlers work with; the lifespan puts it into the request's state."""
 
-    signaller: Signaller
+    callers: Callers
+    deployments: Deployments
+    minting: Minting
+    calls: Calls
+    store: Store
     settings: Settings
 
 
 async def mint(request: Request) -> Response:
     """POST /v1/realtime/client_secrets"""
     began, service = time.perf_counter(), _service(request)
-    caller = service.signaller.callers.identify(credential(request))
+    caller = service.callers.identify(credential(request))
     wanted = parse_mint_request(await read_json(request))
-    minted = await service.signaller.mint(caller, wanted, request.scope["request_id"])
+    minted = await service.minting.mint(caller, wanted, request.scope["request_id"])
     token = {"value": minted.token.reveal(), "expires_at": minted.expires_at}
     base_url = service.settings.public_url or str(request.base_url).rstrip("/")
     body = {
@@ -52,16 +59,16 @@ async def calls(request: Request) -> Response:
 
 async def start_call(request: Request) -> Response:
     """Trade a token and an offer for the provider's answer."""
-    began, signaller = time.perf_counter(), _service(request).signaller
+    began, service = time.perf_counter(), _service(request)
     token = credential(request)
     if token is None:
         raise TokenRejected("no credential")
-    signaller.check(token)  # a forged token is refused before its body is read
+    service.calls.check(token)  # a forged token is refused before its body is read
     offer = await read_offer(request)
-    started = await signaller.start(token, offer, request.scope["request_id"])
+    started = await service.calls.start(token, offer, request.scope["request_id"])
     if await request.is_disconnected():
         # Nobody will ever connect to this call, yet the provider keeps it open.
-        await signaller.abandon(started.call, request.scope["request_id"])
+        await service.calls.abandon(started.call, request.scope["request_id"])
     headers = {"location": f"/v1/realtime/calls/{started.call.id}"}
     return Response(
         started.sdp,
@@ -73,7 +80,7 @@ async def start_call(request: Request) -> Response:
 
 async def hang_up(request: Request) -> Response:
     """POST /v1/realtime/calls/{id}/hangup, DELETE /v1/realtime/calls/{id}"""
-    await _service(request).signaller.hang_up(
+    await _service(request).calls.hang_up(
         credential(request), request.path_params["call_id"], request.scope["request_id"]
     )
     return Response(status_code=200, headers=NO_STORE)
@@ -81,11 +88,11 @@ async def hang_up(request: Request) -> Response:
 
 async def models(request: Request) -> Response:
     """GET /v1/models: the realtime models a caller may use."""
-    signaller = _service(request).signaller
-    signaller.callers.identify(credential(request))
+    service = _service(request)
+    service.callers.identify(credential(request))
     data = [
         {"id": name, "object": "model", "created": 0, "owned_by": "signaller"}
-        for name in signaller.deployments.models
+        for name in service.deployments.models
     ]
     return JSONResponse({"object": "list", "data": data}, headers=NO_STORE)
 
@@ -97,7 +104,7 @@ async def healthz(_: Request) -> Response:
 
 async def readyz(request: Request) -> Response:
     """GET /readyz: the store answers; otherwise 503, in the error shape."""
-    await _service(request).signaller.store.ping()
+    await _service(request).store.ping()
     return JSONResponse({"status": "ready"}, headers=NO_STORE)
 
 
@@ -108,7 +115,7 @@ async def tester(request: Request) -> Response:
     body = {
         "demo": key is not None,
         "key": key.reveal() if key else None,
-        "models": service.signaller.deployments.models if key else [],
+        "models": service.deployments.models if key else [],
     }
     return JSONResponse(body, headers=NO_STORE)
 

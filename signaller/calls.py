@@ -1,8 +1,7 @@
-"""The heart: mint a token, trade an offer for an answer, hang up. Sees ports, never an adapter."""
+"""Trade an offer for an answer, once per token, and end what was begun."""
 
 import contextlib
 import logging
-import os
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -17,40 +16,14 @@ from signaller.errors import (
     UpstreamError,
 )
 from signaller.journal import journal
-from signaller.jwe import ContentKey, JweRejected, decrypt, encrypt
-from signaller.model import (
-    MAX_CALL_SECONDS,
-    Call,
-    Caller,
-    Deployment,
-    EphemeralSecret,
-    Grant,
-    Offer,
-    Provider,
-    SessionRequest,
-    Terms,
-)
+from signaller.jwe import ContentKey, JweRejected, decrypt
+from signaller.model import MAX_CALL_SECONDS, Call, Deployment, Grant, Offer, Provider
 from signaller.ports import Callers, Clock, Store, Upstream
 from signaller.secret import Secret
-from signaller.sessions import MAX_TTL_SECONDS, Aliases, MintRequest, resolve, upstream_session
-from signaller.settings import TokenSettings
+from signaller.sessions import resolve
 from signaller.tokens import PREFIX, Claims, Tokens
 
 log = logging.getLogger("signaller")
-
-SECRET_MARGIN_SECONDS = 30
-"""How much longer than our token the provider's secret is asked to live: a call that starts in the
-token's last second still has to reach the provider, whose clock is not ours."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Minted:
-    """A fresh token and the session it stands for."""
-
-    token: Secret
-    expires_at: int
-    session: Mapping[str, object]
-    provider_seconds: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,8 +35,8 @@ class Started:
     provider_seconds: float
 
 
-class Signaller:
-    """The three things this service does."""
+class Calls:
+    """Starts calls and ends them, at the deployment that minted."""
 
     def __init__(
         self,
@@ -74,47 +47,13 @@ class Signaller:
         tokens: Tokens,
         store: Store,
         clock: Clock,
-        token_settings: TokenSettings,
-        aliases: Aliases,
     ) -> None:
-        self.callers = callers
-        self.deployments = deployments
-        self.store = store
+        self._callers = callers
+        self._deployments = deployments
         self._upstreams = upstreams
         self._tokens = tokens
+        self._store = store
         self._clock = clock
-        self._token_settings = token_settings
-        self._aliases = aliases
-
-    async def mint(self, caller: Caller, request: MintRequest, request_id: str) -> Minted:
-        """A token for one session.
-
-        Raises ModelNotFound, StoreUnavailable and UpstreamError: the last one, when every
-        deployment of the model has failed.
-        """
-        with journal(
-            "mint", request_id=request_id, caller=caller.name, model=request.model
-        ) as line:
-            candidates = self.deployments.candidates(request.model)
-            # Without a store there is no token: ask before the provider mints anything.
-            await self.store.ping()
-            ttl = request.ttl_seconds or self._token_settings.ttl_seconds
-            with line.timing("provider_ms") as provider:
-                deployment, secret = await self._mint_upstream(candidates, request, ttl, request_id)
-            now = int(self._clock())
-            terms = Terms(
-                model=request.model,
-                uses=self._token_settings.uses,
-                start_by=min(now + ttl, secret.expires_at),
-            )
-            claims = await self._grant(caller, deployment, secret, terms, now)
-            line.add(deployment=deployment.id, grant=claims.grant_id, expires_at=terms.start_by)
-            return Minted(
-                token=self._tokens.mint(claims),
-                expires_at=terms.start_by,
-                session=secret.session,
-                provider_seconds=provider.seconds,
-            )
 
     def check(self, token: Secret) -> None:
         """Refuse a token that opens nothing, at no cost. Raises TokenRejected."""
@@ -155,8 +94,8 @@ class Signaller:
             if credential is not None and credential.reveal().startswith(PREFIX):
                 grant_id = self._tokens.read(credential, even_if_expired=True).grant_id
             else:
-                self.callers.identify(credential)
-            call = await self.store.get_call(call_id)
+                self._callers.identify(credential)
+            call = await self._store.get_call(call_id)
             if call is None or grant_id not in (None, call.grant_id):
                 raise CallNotFound(param="call_id")
             line.add(caller=call.caller, deployment=call.deployment_id)
@@ -170,69 +109,8 @@ class Signaller:
         ):
             await self._end(call, request_id)
 
-    async def _mint_upstream(
-        self, candidates: list[Deployment], request: MintRequest, ttl: int, request_id: str
-    ) -> tuple[Deployment, EphemeralSecret]:
-        last: UpstreamError | None = None
-        for deployment in candidates:
-            session = upstream_session(request, deployment, self._aliases)
-            wanted = SessionRequest(
-                session=session,
-                expires_after_seconds=min(ttl + SECRET_MARGIN_SECONDS, MAX_TTL_SECONDS),
-                request_id=request_id,
-            )
-            try:
-                return deployment, await self._upstreams[deployment.provider].mint(
-                    deployment, wanted
-                )
-            except UpstreamError as error:
-                if not error.fails_over:
-                    raise
-                self.deployments.rest(deployment, error.retry_after)
-                log.warning(
-                    "deployment rests",
-                    extra={
-                        "fields": {
-                            "request_id": request_id,
-                            "deployment": deployment.id,
-                            "code": error.code,
-                            "detail": str(error),
-                        }
-                    },
-                )
-                last = error
-        if last is None:
-            raise RuntimeError("candidates() gave no deployment and no error")
-        raise last
-
-    async def _grant(
-        self,
-        caller: Caller,
-        deployment: Deployment,
-        secret: EphemeralSecret,
-        terms: Terms,
-        now: int,
-    ) -> Claims:
-        # The store gets the secret under a key that only the token will carry.
-        seal_key = os.urandom(32)
-        grant = Grant(
-            id=secrets.token_urlsafe(16),
-            sealed_secret=encrypt(secret.value.reveal().encode(), ContentKey(seal_key)),
-            deployment_id=deployment.id,
-            caller=caller.name,
-            terms=terms,
-        )
-        await self.store.put_grant(grant)
-        return Claims(
-            grant_id=grant.id,
-            model=terms.model,
-            issued_at=now,
-            expires_at=terms.start_by,
-            seal_key=seal_key,
-        )
-
     async def _redeem(self, claims: Claims) -> Grant:
-        grant = await self.store.redeem(claims.grant_id)
+        grant = await self._store.redeem(claims.grant_id)
         if grant is None:
             # The token itself was good and in time: somebody has used it before.
             log.warning("replay", extra={"fields": {"grant": claims.grant_id}})
@@ -240,7 +118,7 @@ class Signaller:
         return grant
 
     def _deployment(self, grant: Grant) -> Deployment:
-        deployment = self.deployments.named(grant.deployment_id)
+        deployment = self._deployments.named(grant.deployment_id)
         served = deployment and resolve(deployment, grant.terms.model)
         if served is None:
             raise TokenRejected(f"grant {grant.id}: deployment {grant.deployment_id} is gone")
@@ -278,7 +156,7 @@ class Signaller:
 
     async def _give_back(self, grant: Grant) -> None:
         try:
-            await self.store.give_back(grant)
+            await self._store.give_back(grant)
         except StoreUnavailable as error:
             # The client is told what the provider said; all it loses is a token.
             log.warning(
@@ -287,7 +165,7 @@ class Signaller:
 
     async def _remember(self, call: Call, request_id: str) -> None:
         try:
-            await self.store.put_call(call)
+            await self._store.put_call(call)
         except StoreUnavailable:
             # A call that nobody could end must not go on.
             await self.abandon(call, request_id)
@@ -297,10 +175,10 @@ class Signaller:
         if call.ended:
             return
         await self._hang_up_upstream(call, request_id)
-        await self.store.put_call(replace(call, ended=True))
+        await self._store.put_call(replace(call, ended=True))
 
     async def _hang_up_upstream(self, call: Call, request_id: str) -> None:
-        deployment = self.deployments.named(call.deployment_id)
+        deployment = self._deployments.named(call.deployment_id)
         if deployment is None or call.provider_call_id is None:
             raise UpstreamError(
                 f"call {call.id}: no way to end it",
