@@ -1,0 +1,81 @@
+"""Log lines: one per thing done, readable by machines and by people."""
+
+import json
+import logging
+
+import pytest
+
+from signaller.errors import ModelNotFound
+from signaller.journal import journal
+from signaller.logs import ConsoleFormatter, JsonFormatter
+from tests.support.service import MODEL, running
+
+
+def record(**fields: object) -> logging.LogRecord:
+    """A record as the journal makes it."""
+    made = logging.LogRecord("signaller", logging.INFO, __file__, 1, "mint", None, None)
+    made.fields = fields
+    return made
+
+
+def test_a_line_is_one_json_object() -> None:
+    """With time, level, event and the fields."""
+    line = json.loads(JsonFormatter().format(record(caller="web", total_ms=1.5)))
+    assert (line["event"], line["caller"], line["total_ms"]) == ("mint", "web", 1.5)
+    assert line["time"].endswith("+00:00")
+
+
+@pytest.mark.parametrize("formatter", [JsonFormatter(), ConsoleFormatter()])
+def test_a_client_cannot_forge_a_line(formatter: logging.Formatter) -> None:
+    """Line breaks in a field stay inside it."""
+    forged = formatter.format(record(model='x"\nERROR forged\r\x1b[31m'))
+    assert len(forged.splitlines()) == 1
+    assert "\x1b" not in forged
+
+
+def test_an_exception_keeps_its_traceback() -> None:
+    """In both forms."""
+    try:
+        raise ValueError("boom")
+    except ValueError as error:
+        made = record()
+        made.exc_info = (ValueError, error, error.__traceback__)
+    assert "boom" in json.loads(JsonFormatter().format(made))["traceback"]
+    assert "boom" in ConsoleFormatter().format(made)
+
+
+def test_a_failed_block_is_logged_with_its_code(caplog: pytest.LogCaptureFixture) -> None:
+    """And the error goes on its way."""
+    with pytest.raises(ModelNotFound), journal("mint", model="m"):
+        raise ModelNotFound
+    (line,) = caplog.records
+    fields = json.loads(JsonFormatter().format(line))
+    assert (fields["outcome"], fields["status"], line.levelname) == (
+        "model_not_found",
+        404,
+        "WARNING",
+    )
+
+
+async def test_one_line_per_mint_and_per_call(caplog: pytest.LogCaptureFixture) -> None:
+    """Request id, caller, model, deployment, outcome and durations."""
+    caplog.set_level(logging.INFO, "signaller")
+    async with running() as service:
+        token = await service.token()
+        await service.call(token, x_request_id="mine-1")
+        await service.call(token)
+    lines = [
+        json.loads(JsonFormatter().format(line))
+        for line in caplog.records
+        if line.name == "signaller"
+    ]
+    mint, call, replay, refused = lines
+    for line in (mint, call):
+        assert line["caller"] == "master"
+        assert line["model"] == MODEL
+        assert line["deployment"] == "d1"
+        assert line["outcome"] == "ok"
+        assert line["total_ms"] >= line["provider_ms"] > 0
+    assert call["request_id"] == "mine-1"
+    assert mint["grant"] == call["grant"] == replay["grant"]
+    assert (replay["event"], refused["outcome"]) == ("replay", "token_rejected")
