@@ -11,6 +11,7 @@ from signaller.errors import ConfigError
 MAX_CHARS = 1024 * 1024  # a model list of thousands of entries stays below
 MAX_DEPTH = 32  # the deepest documented LiteLLM file nests a dozen levels
 MAX_ALIASES = 1000
+MAX_MERGED_KEYS = 1000  # with the above, a million keys at most, which take a second or two
 
 # PyYAML quotes what it met, which may be a key in the wrong place; single characters are safe.
 _QUOTED = re.compile(r"""\s*(['"])(.*?)\1""", re.S)
@@ -41,6 +42,8 @@ def _fault(error: yaml.MarkedYAMLError) -> str:
     mark = error.problem_mark or error.context_mark
     place = _place(mark.line, mark.column) if mark else "the file"
     problem = _QUOTED.sub(_unless_long, error.problem or error.context or "something else")
+    if problem.startswith("but found"):
+        return f"{place}: {error.context}, {problem}"
     if problem.startswith("expected "):
         return f"{place}: {problem}"
     return f"{place}: expected YAML, found: {problem.removeprefix('found ')}"
@@ -69,8 +72,10 @@ class _Loader(yaml.SafeLoader):
         event = self.peek_event()  # type: ignore[no-untyped-call]  # the stubs leave it untyped
         if isinstance(event, yaml.AliasEvent):
             self._aliases += 1
-            if self._open_anchors or self._aliases > MAX_ALIASES:
+            if self._open_anchors:
                 raise _at(event, "expected a written-out value, found an alias within an anchor")
+            if self._aliases > MAX_ALIASES:
+                raise _at(event, f"expected at most {MAX_ALIASES} aliases, found more")
             return super().compose_node(parent, index)
         if event.tag is not None:
             raise _at(event, "expected a value without a tag, found a tag")
@@ -93,6 +98,16 @@ class _Loader(yaml.SafeLoader):
                     raise _at(key, f"expected each key once, found {shown(key.value)} again")
                 seen.add(key.value)
         return node
+
+    def flatten_mapping(self, node: yaml.MappingNode) -> None:
+        merged = 0
+        for key, value in node.value:
+            if key.tag == "tag:yaml.org,2002:merge":
+                sources = value.value if isinstance(value, yaml.SequenceNode) else [value]
+                merged += sum(len(source.value) for source in sources)
+        if merged > MAX_MERGED_KEYS:
+            raise _at(node, f"expected at most {MAX_MERGED_KEYS} merged keys, found {merged}")
+        super().flatten_mapping(node)
 
     def construct_object(self, node: yaml.Node, deep: bool = False) -> Hashable:
         try:

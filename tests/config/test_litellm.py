@@ -153,3 +153,9 @@ model_list:
   - {model_name: b, litellm_params: {<<: *shared, model: openai/b, timeout: 8}}
 """
     assert [d.timeout_seconds for d in load_settings(text, ENV).deployments] == [7, 8]
+
+
+def test_a_model_from_the_environment_is_an_alias_too() -> None:
+    """The alias holds what the variable says."""
+    settings = load_settings(entry(model="os.environ/MODEL"), {**ENV, "MODEL": "openai/gpt-rt"})
+    assert settings.aliases == {("openai", "voice"): "gpt-rt"}

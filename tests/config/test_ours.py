@@ -115,8 +115,7 @@ def test_the_public_master_key_is_refused_unless_told_otherwise() -> None:
     """sk-1234 stands in LiteLLM's documentation for everybody to read."""
     text = entry() + "general_settings: {master_key: sk-1234}"
     assert faults(text) == (
-        "general_settings.master_key: expected a key of your own, "
-        "found the publicly known sk-1234",
+        "general_settings.master_key: expected a key of your own, found the publicly known sk-1234",
     )
     settings = load_settings(text, ENV, allow_public_master_key=True)
     assert settings.master_key == Secret("sk-1234")

@@ -1,0 +1,113 @@
+"""Hostile and mistyped YAML ends in one line with a place."""
+
+import pytest
+
+from tests.config.reading import faults
+
+BOMB = "a: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(
+    f"{new}: &{new} [{', '.join(['*' + old] * 9)}]\n"
+    for old, new in zip("abcdefgh", "bcdefghi", strict=True)
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        pytest.param(
+            "a: [1\nb: 2", "line 2, column 2: expected ',' or ']', but got ':'", id="list"
+        ),
+        pytest.param(
+            "a:\n\tb: 1",
+            "line 2, column 1: expected YAML, found: character '\\t' that cannot start any token",
+            id="tab",
+        ),
+        pytest.param(
+            "a: 1\nb: 2\na: 3",
+            "line 3, column 1: expected each key once, found 'a' again",
+            id="twice",
+        ),
+        pytest.param(
+            "a: {b: 1, 'b': 2}",
+            "line 1, column 11: expected each key once, found 'b' again",
+            id="twice-deep",
+        ),
+        pytest.param(
+            "a: !!python/object/apply:os.system [id]",
+            "line 1, column 4: expected a value without a tag, found a tag",
+            id="tag",
+        ),
+        pytest.param(
+            "a: *canary", "line 1, column 4: expected YAML, found: undefined alias", id="alias"
+        ),
+        pytest.param(
+            BOMB,
+            "line 2, column 8: expected a written-out value, found an alias within an anchor",
+            id="bomb",
+        ),
+        pytest.param(
+            "&a [*a]",
+            "line 1, column 5: expected a written-out value, found an alias within an anchor",
+            id="alias-of-itself",
+        ),
+        pytest.param(
+            "[" * 100_000,
+            "line 1, column 33: expected at most 32 levels of nesting, found more",
+            id="deep",
+        ),
+        pytest.param(
+            "x" * (1024 * 1024 + 1),
+            "the file: expected at most 1048576 characters, found 1048577",
+            id="large",
+        ),
+        pytest.param(
+            "a: 2025-13-40",
+            "line 1, column 4: expected a number or a date, found what only looks like one",
+            id="date",
+        ),
+        pytest.param(
+            "a: " + "9" * 5000,
+            "line 1, column 4: expected a number or a date, found what only looks like one",
+            id="huge-number",
+        ),
+        pytest.param(
+            "a: 1\nb: \x00",
+            "line 2, column 4: expected text, found an unprintable character",
+            id="control",
+        ),
+        pytest.param(
+            "a: \ud800",
+            "line 1, column 4: expected text, found an unprintable character",
+            id="surrogate",
+        ),
+        pytest.param(
+            "- a", "the file: expected a mapping with model_list, found a list", id="sequence"
+        ),
+        pytest.param(
+            "OPENAI_API_KEY=sk-canary",
+            "the file: expected a mapping with model_list, found a single value",
+            id="dotenv",
+        ),
+        pytest.param(
+            "a: 1\n---\nb: 2",
+            "line 2, column 1: expected a single document in the stream, "
+            "but found another document",
+            id="two-documents",
+        ),
+    ],
+)
+def test_yaml_that_cannot_be_used(text: str, expected: str) -> None:
+    """The line and the column are named, the text itself is not quoted."""
+    assert faults(text) == (expected,)
+
+
+def test_many_aliases_are_refused() -> None:
+    """Expansion has a bound, as each alias of a merged mapping copies it."""
+    text = "x-a: &a {b: 1}\nx-b: [" + "*a, " * 1001 + "]"
+    assert faults(text) == ("line 2, column 4007: expected at most 1000 aliases, found more",)
+
+
+def test_large_merges_are_refused() -> None:
+    """Expansion has a bound, as a small file may merge a large mapping many times."""
+    large = ", ".join(f"k{number}: 1" for number in range(600))
+    text = f"x-a: &a {{{large}}}\nx-b: {{<<: [*a, *a]}}"
+    assert faults(text) == ("line 2, column 6: expected at most 1000 merged keys, found 1200",)

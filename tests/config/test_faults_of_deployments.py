@@ -1,0 +1,181 @@
+"""Every fault in `litellm_params` is one line: the path, what was expected, what was found."""
+
+import pytest
+
+from tests.config.reading import ENV, entry, faults
+
+P = "model_list[0].litellm_params"
+AZURE = "azure/d"
+
+
+@pytest.mark.parametrize(
+    ("params", "model", "expected"),
+    [
+        pytest.param(
+            "api_key: os.environ/NOPE",
+            "openai/m",
+            f"{P}.api_key: expected the environment variable NOPE, found it unset",
+            id="variable-unset",
+        ),
+        pytest.param(
+            "api_key: os.environ/EMPTY",
+            "openai/m",
+            f"{P}.api_key: expected the environment variable EMPTY, found it empty",
+            id="variable-empty",
+        ),
+        pytest.param(
+            "api_key: os.environ/TWO WORDS",
+            "openai/m",
+            f"{P}.api_key: expected os.environ/NAME, found something else after the slash",
+            id="variable-name",
+        ),
+        pytest.param(
+            "api_key: 7", "openai/m", f"{P}.api_key: expected a string, found a number", id="number"
+        ),
+        pytest.param(
+            "api_key: ''",
+            "openai/m",
+            f"{P}.api_key: expected a string of 1 to 16384 characters, found an empty one",
+            id="empty-string",
+        ),
+        pytest.param(
+            "api_key: 'canary\n\n  canary'",
+            "openai/m",
+            f"{P}.api_key: expected ASCII without spaces or line breaks, "
+            "found others among 13 characters",
+            id="key-of-two-lines",
+        ),
+        pytest.param(
+            "api_kye: k",
+            "openai/m",
+            f"{P}.api_kye: expected a known key (did you mean api_key?), found another",
+            id="misspelt-param",
+        ),
+        pytest.param(
+            "litellm_credential_name: c",
+            "openai/m",
+            f"{P}.litellm_credential_name: expected api_key in its place, "
+            "found this key, which is not supported",
+            id="credential-name",
+        ),
+        pytest.param(
+            "api_base: ftp://h",
+            "openai/m",
+            f"{P}.api_base: expected an http(s) URL without user, password and query, "
+            "found 'ftp://h'",
+            id="scheme",
+        ),
+        pytest.param(
+            "api_base: 'https://user:canary@h'",
+            "openai/m",
+            f"{P}.api_base: expected an http(s) URL without user, password and query, "
+            "found a string of 21 characters",
+            id="password-in-url",
+        ),
+        pytest.param(
+            "api_base: os.environ/BASE",
+            "openai/m",
+            f"{P}.api_base: expected an http(s) URL without user, password and query, "
+            "found 'h' in the environment variable BASE",
+            id="url-in-variable",
+        ),
+        pytest.param(
+            "api_base: 'https://a', base_url: 'https://b'",
+            "openai/m",
+            f"{P}.base_url: expected api_base or base_url, found both",
+            id="two-bases",
+        ),
+        pytest.param(
+            "timeout: 0",
+            "openai/m",
+            f"{P}.timeout: expected a number of seconds above 0, up to 600, found 0",
+            id="timeout-zero",
+        ),
+        pytest.param(
+            "timeout: .nan",
+            "openai/m",
+            f"{P}.timeout: expected a number of seconds above 0, up to 600, "
+            "found a number beyond all bounds",
+            id="timeout-nan",
+        ),
+        pytest.param(
+            "timeout: true",
+            "openai/m",
+            f"{P}.timeout: expected a number of seconds above 0, up to 600, found true",
+            id="timeout-bool",
+        ),
+        pytest.param(
+            "timeout: os.environ/BASE",
+            "openai/m",
+            f"{P}.timeout: expected a number of seconds above 0, up to 600, found 'h'",
+            id="timeout-variable",
+        ),
+        pytest.param(
+            "weight: 1001",
+            "openai/m",
+            f"{P}.weight: expected a whole number from 0 to 1000, found 1001",
+            id="weight-high",
+        ),
+        pytest.param(
+            "weight: 0.5",
+            "openai/m",
+            f"{P}.weight: expected a whole number from 0 to 1000, found 0.5",
+            id="weight-fraction",
+        ),
+        pytest.param(
+            "",
+            "opnai/m",
+            f"{P}.model: expected openai as the provider, found 'opnai'; did you mean openai?",
+            id="misspelt-provider",
+        ),
+        pytest.param(
+            "",
+            "openai/",
+            f"{P}.model: expected a name of 1 to 200 characters with at most one '*' "
+            "behind the provider, found 'openai/'",
+            id="no-model",
+        ),
+        pytest.param(
+            "",
+            "openai/*",
+            "model_list[0].model_name: expected a name with a '*', as litellm_params.model has "
+            "one, found 'voice'",
+            id="wildcard-upstream-only",
+        ),
+        pytest.param(
+            "api_key: k",
+            AZURE,
+            f"{P}.api_base: expected the resource's endpoint "
+            "(https://<resource>.openai.azure.com) here or in the environment variable "
+            "AZURE_API_BASE, found neither",
+            id="azure-without-base",
+        ),
+        pytest.param(
+            "api_base: 'https://r'",
+            AZURE,
+            f"{P}.api_key: expected a key here or in the environment variable AZURE_API_KEY, "
+            "or azure_ad_token, or all of tenant_id, client_id and client_secret, "
+            "found none of them",
+            id="azure-without-credential",
+        ),
+        pytest.param(
+            "api_base: 'https://r', tenant_id: t, client_id: c",
+            AZURE,
+            f"{P}.client_secret: expected tenant_id, client_id and client_secret together, "
+            "client_secret too, found none",
+            id="azure-half-a-principal",
+        ),
+    ],
+)
+def test_a_fault_in_litellm_params(params: str, model: str, expected: str) -> None:
+    """Each is named by its path, and no value that may be secret is shown."""
+    env = {**ENV, "EMPTY": "", "BASE": "h"}
+    assert faults(entry(params, model=model), env) == (expected,)
+
+
+def test_a_missing_key_names_the_variable() -> None:
+    """What to set is part of the line."""
+    assert faults(entry(), {}) == (
+        f"{P}.api_key: expected a key here or in the environment variable OPENAI_API_KEY, "
+        "found neither",
+    )

@@ -1,0 +1,138 @@
+"""Whatever stands in a file: settings or a ConfigError, and never a secret."""
+
+import contextlib
+import json
+
+import yaml
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from signaller.config import describe, load_settings
+from signaller.errors import ConfigError
+from tests.config.reading import ENV
+
+CANARY = "canary-5f1d0c"
+KEYS = [
+    *("model_list", "general_settings", "signaller", "environment_variables", "litellm_settings"),
+    *("model_name", "litellm_params", "model_info", "model", "api_key", "api_base", "base_url"),
+    *("organization", "project", "api_version", "timeout", "weight", "azure_ad_token", "mode"),
+    *("tenant_id", "client_id", "client_secret", "id", "master_key", "redis_url", "token_keys"),
+    *("token", "ttl_seconds", "uses", "timeouts", "mint_seconds", "cors_origins", "public_url"),
+]
+scalars = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text()
+    | st.dates()
+    | st.sampled_from(["openai/m", "azure/*", "realtime", "os.environ/OPENAI_API_KEY", "*", "x/y"])
+    | st.sampled_from(["https://h/v1", "http://[", "redis://h", "A" * 43, "os.environ/", ""])
+)
+keys = st.sampled_from(KEYS) | st.text() | st.integers()
+values = st.recursive(
+    scalars,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(keys, inner, max_size=6),
+    max_leaves=12,
+)
+params = st.dictionaries(keys, values, max_size=8)
+entries = st.fixed_dictionaries(
+    {}, optional={"model_name": values, "litellm_params": params | values, "model_info": values}
+)
+documents = st.fixed_dictionaries(
+    {},
+    optional={
+        "model_list": st.lists(entries, max_size=3) | values,
+        "general_settings": params | values,
+        "signaller": params | values,
+        "environment_variables": params | values,
+    },
+)
+
+
+def attempt(text: str | None, env: dict[str, str]) -> str:
+    """Everything that reading says in the end, settings or faults."""
+    try:
+        settings = load_settings(text, env)
+    except ConfigError as error:
+        faults = error.faults
+    else:
+        return describe(settings) + repr(settings)
+    assert faults
+    assert all("\n" not in fault for fault in faults)
+    return "\n".join(faults)
+
+
+@given(documents | values)
+def test_any_document_is_settings_or_a_config_error(document: object) -> None:
+    """No structure of a file ends in another exception."""
+    with contextlib.suppress(yaml.representer.RepresenterError):
+        assert attempt(yaml.safe_dump(document, allow_unicode=True), ENV)
+
+
+@given(st.text() | st.text(alphabet="ab: -[]{}&*!|>'\"%@`#,?\n\t=<~0123.e_"))
+@example("a: =")
+@example("? [a]\n: b")
+@example("a: <<\n<<: 1")
+@example("{<<: [1]}")
+@example("%TAG ! canary\n---\na: 1")
+@example("a: 0x" + "f" * 9000)
+@example("a: 0b")
+@example("a: .inf\nb: 1:99")
+@example("a: 2025-01-01T00:00:00+99:99")
+def test_any_text_is_settings_or_a_config_error(text: str) -> None:
+    """No text, YAML or not, ends in another exception."""
+    assert attempt(text, ENV)
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(
+            [
+                "OPENAI_API_KEY",
+                "OPENAI_BASE_URL",
+                "AZURE_API_KEY",
+                "AZURE_API_BASE",
+                "REDIS_URL",
+                "AZURE_API_VERSION",
+                "SIGNALLER_TOKEN_KEY",
+                "SIGNALLER_MASTER_KEY",
+                "SIGNALLER_PUBLIC_URL",
+                "SIGNALLER_CORS_ORIGINS",
+                "OPENAI_ORG_ID",
+            ]
+        ),
+        st.text() | st.just("https://h"),
+    )
+)
+def test_any_environment_is_settings_or_a_config_error(env: dict[str, str]) -> None:
+    """No value of a variable ends in another exception."""
+    assert attempt(None, env)
+
+
+secret_keys = st.sampled_from(
+    ["api_key", "azure_ad_token", "client_secret", "master_key", "redis_url", "token_keys"]
+)
+around = st.sampled_from(
+    ["", " ", "\n", "@", "/", "?", "redis://:", "redis://h:", "é", "\x7f", "1"]
+)
+
+
+@given(secret_keys, around, around, st.sampled_from(["openai/m", "azure/m"]), st.booleans())
+def test_no_secret_is_ever_shown(
+    key: str, before: str, after: str, model: str, listed: bool
+) -> None:
+    """Well or badly formed, in its place or not: it appears in no fault, note or description."""
+    secret: object = before + CANARY + after
+    section = {key: [secret] if listed else secret}
+    document = {
+        "model_list": [{"model_name": "a", "litellm_params": {"model": model, **section}}],
+        "general_settings": section,
+        "signaller": section,
+    }
+    for place in ("model_list", "general_settings", "signaller"):
+        alone = {"model_list": [{"model_name": "a", "litellm_params": {"model": "m"}}]} | {
+            place: document[place]
+        }
+        assert CANARY not in attempt(json.dumps(alone), ENV)
+    assert CANARY not in attempt(json.dumps(document), ENV)
