@@ -4,6 +4,7 @@ import functools
 import os
 import socket
 import sys
+import time
 from pathlib import Path
 from typing import NoReturn
 
@@ -12,7 +13,7 @@ import uvicorn
 from starlette.applications import Starlette
 
 from signaller import __version__
-from signaller.app import create_app
+from signaller.app import create_app, open_store
 from signaller.config import describe, generate_token_key, load_settings
 from signaller.errors import ConfigError
 from signaller.logs import LogFormat, configure
@@ -175,15 +176,17 @@ def demo(
 def _settings(path: Path | None, workers: int, allow_public_master_key: bool) -> Settings:
     try:
         text = None if path is None else path.read_text("utf-8")
-        return load_settings(
+        settings = load_settings(
             text, os.environ, workers=workers, allow_public_master_key=allow_public_master_key
         )
+        open_store(settings, time.time)  # connects to nothing yet; a bad URL is said now
     except ConfigError as error:
         _fail(*error.faults)
     except UnicodeDecodeError:
         _fail(f"--config: expected a YAML file in UTF-8, found other bytes in {path}")
     except OSError as error:
         _fail(f"--config: expected a readable file, found {path}: {error.strerror}")
+    return settings
 
 
 def _fail(*faults: str) -> NoReturn:

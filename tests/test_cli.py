@@ -111,6 +111,7 @@ def test_check_says_what_it_understood_and_masks_secrets(tmp_path: Path) -> None
         pytest.param("GOOD", ["--workers", "2"], "redis", id="workers without Redis"),
         pytest.param("PUBLIC", [], "sk-1234", id="the public master key"),
         pytest.param("REDIS", [], "token_keys", id="Redis without token keys"),
+        pytest.param("URL", [], "signaller.redis_url", id="a Redis URL without a host"),
     ],
 )
 def test_a_fault_stops_the_start(
@@ -122,6 +123,8 @@ def test_a_fault_stops_the_start(
     if text is not None and text != "GOOD":
         changed = {
             "PUBLIC": good.replace(MASTER, "sk-1234"),
+            "URL": f"{good}signaller:\n  redis_url: redis+sentinel://\n"
+            f"  token_keys: [{token_key().reveal()}]\n",
             "REDIS": good + "signaller: {redis_url: redis://127.0.0.1:1/0}",
         }
         path.write_text(changed.get(text, text))
