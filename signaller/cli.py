@@ -111,6 +111,8 @@ def main(  # noqa: PLR0917 - click passes them by name
         host=host,
         port=port,
         uds=uds,
+        # Whoever reaches the socket is the gateway; over TCP only 127.0.0.1 is believed.
+        forwarded_allow_ips="*" if uds else None,
         log_config=None,
         access_log=False,
         server_header=False,

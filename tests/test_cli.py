@@ -1,5 +1,6 @@
 """The command line, as processes of its own."""
 
+import asyncio
 import contextlib
 import os
 import re
@@ -165,25 +166,35 @@ def test_the_public_key_is_taken_when_told_so(tmp_path: Path) -> None:
     assert run("check", "--config", str(path), "--allow-public-master-key").returncode == 0
 
 
-def test_it_serves_on_a_unix_socket(tmp_path: Path) -> None:
-    """For a gateway on the same machine."""
-    uds = tmp_path / "signaller.sock"
-    path = config(tmp_path, "http://127.0.0.1:1")
-    with served("--config", path, "--uds", str(uds)):
-        deadline = time.monotonic() + 20
-        while True:
-            with socket.socket(socket.AF_UNIX) as probe:
-                if probe.connect_ex(str(uds)) == 0:
-                    break
-            assert time.monotonic() < deadline
-        with httpx.Client(transport=httpx.HTTPTransport(uds=str(uds))) as client:
-            assert client.get("http://signaller/healthz").json() == {"status": "ok"}
+async def test_it_serves_on_a_unix_socket(tmp_path: Path) -> None:
+    """For a gateway on the same machine, whose X-Forwarded-Proto is believed."""
+    uds, provider = str(tmp_path / "signaller.sock"), FakeProvider()
+    async with serving(provider.app) as provider_url:
+        with served("--config", config(tmp_path, provider_url), "--uds", uds):
+            await asyncio.to_thread(wait_for_socket, uds)
+            transport = httpx.AsyncHTTPTransport(uds=uds)
+            async with httpx.AsyncClient(transport=transport, base_url="http://voice") as client:
+                minted = await client.post(
+                    "/v1/realtime/client_secrets",
+                    json={"model": "voice"},
+                    headers={"authorization": f"Bearer {MASTER}", "x-forwarded-proto": "https"},
+                )
+    assert minted.json()["calls_url"] == "https://voice/v1/realtime/calls"
+
+
+def wait_for_socket(path: str) -> None:
+    """Return once something listens on a Unix socket."""
+    deadline, again = time.monotonic() + 20, threading.Event()
+    while time.monotonic() < deadline:
+        with socket.socket(socket.AF_UNIX) as probe:
+            if probe.connect_ex(path) == 0:
+                return
+        again.wait(0.02)
+    raise TimeoutError(f"nothing listens on {path}")
 
 
 async def test_two_workers_share_redis(tmp_path: Path, redis_url: str) -> None:
     """What one minted the other redeems, and once."""
-    import asyncio
-
     provider = FakeProvider()
     async with serving(provider.app) as provider_url:
         extra = f"signaller: {{redis_url: {redis_url}, token_keys: [{token_key().reveal()}]}}"
@@ -214,8 +225,6 @@ async def test_two_workers_share_redis(tmp_path: Path, redis_url: str) -> None:
 
 async def test_sigterm_lets_calls_in_flight_finish(tmp_path: Path) -> None:
     """The answer still comes; then the process ends by the signal, as supervisors expect."""
-    import asyncio
-
     provider = FakeProvider()
     async with serving(provider.app) as provider_url:
         port = free_port()
