@@ -1,51 +1,22 @@
 """The service and a provider of its own on this machine, in one process."""
 
 import asyncio
-import contextlib
 import secrets
 import signal
 import socket
-from collections.abc import Iterator
 
 import click
-import uvicorn
-from starlette.applications import Starlette
 
 from signaller.app import create_app
 from signaller.config import generate_token_key
 from signaller.loopback.app import create_loopback
 from signaller.model import Deployment
 from signaller.secret import Secret
+from signaller.serving import EmbeddedServer
 from signaller.settings import Settings
 
 MODEL = "gpt-realtime"
 SHUTDOWN_SECONDS = 2
-
-
-class _Server(uvicorn.Server):
-    """uvicorn that tells when it serves, and leaves signals to the demo."""
-
-    def __init__(self, app: Starlette) -> None:
-        super().__init__(
-            uvicorn.Config(
-                app,
-                log_config=None,
-                access_log=False,
-                server_header=False,
-                timeout_graceful_shutdown=SHUTDOWN_SECONDS,
-            )
-        )
-        self.ready = asyncio.Event()
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start, then say so."""
-        await super().startup(sockets=sockets)
-        self.ready.set()
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Leave the process's signals alone."""
-        yield
 
 
 def run_demo(host: str, port: int, *, redis_url: str | None = None) -> None:
@@ -71,8 +42,10 @@ async def _serve(host: str, port: int, redis_url: Secret | None) -> None:
             redis_url=redis_url,
             tester_key=master_key,
         )
-        provider = _Server(create_loopback(api_key=provider_key))
-        service = _Server(create_app(settings))
+        provider = EmbeddedServer(
+            create_loopback(api_key=provider_key), shutdown_seconds=SHUTDOWN_SECONDS
+        )
+        service = EmbeddedServer(create_app(settings), shutdown_seconds=SHUTDOWN_SECONDS)
 
         def stop() -> None:
             service.should_exit = provider.should_exit = True

@@ -33,7 +33,7 @@ def make(id: str, model_name: str = "voice", weight: int = 1) -> Deployment:
 
 def pool(*deployments: Deployment, clock: Clock | None = None) -> Deployments:
     """Deployments with a seeded die."""
-    return Deployments(deployments, clock or Clock(), random.Random(7).random)  # noqa: S311
+    return Deployments(deployments, clock or Clock(), random.Random(7).random)  # noqa: S311 - no secret
 
 
 def firsts(deployments: Deployments, rounds: int = 4000) -> dict[str, float]:

@@ -90,7 +90,7 @@ class _Loader(yaml.SafeLoader):
         return node
 
     def compose_mapping_node(self, anchor: object) -> yaml.MappingNode:
-        node: yaml.MappingNode = super().compose_mapping_node(anchor)  # type: ignore[arg-type]
+        node: yaml.MappingNode = super().compose_mapping_node(anchor)  # type: ignore[arg-type]  # stubs
         seen: set[str] = set()
         for key, _ in node.value:
             if isinstance(key, yaml.ScalarNode):
@@ -119,4 +119,4 @@ class _Loader(yaml.SafeLoader):
 
 def _at(place: yaml.Event | yaml.Node, problem: str) -> yaml.MarkedYAMLError:
     mark = place.start_mark
-    return yaml.MarkedYAMLError(problem=problem, problem_mark=mark)  # type: ignore[arg-type]
+    return yaml.MarkedYAMLError(problem=problem, problem_mark=mark)  # type: ignore[arg-type]  # stubs

@@ -55,7 +55,7 @@ def connect(address: RedisAddress, timeout_seconds: float) -> Link:
     match address.topology:
         case "sentinel":
             # redis-py leaves this one constructor untyped.
-            sentinel = Sentinel(  # type: ignore[no-untyped-call]
+            sentinel = Sentinel(  # type: ignore[no-untyped-call]  # redis-py leaves it untyped
                 address.hosts, sentinel_kwargs=_bounds(share_seconds) | tls
             )
             master = sentinel.master_for(address.service, db=address.db, **options)

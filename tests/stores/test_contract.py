@@ -174,4 +174,4 @@ async def test_concurrent_redemptions_take_exactly_the_uses(
 
 async def test_a_store_that_answers_pings(store: Store) -> None:
     """A healthy store passes its readiness check."""
-    assert await store.ping() is None  # type: ignore[func-returns-value] # None is the promise
+    assert await store.ping() is None  # type: ignore[func-returns-value]  # None is the promise

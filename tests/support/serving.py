@@ -3,26 +3,11 @@
 import asyncio
 import contextlib
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 
-import uvicorn
 from starlette.types import ASGIApp
 
-
-class _Server(uvicorn.Server):
-    """uvicorn that tells when it serves; the test runner keeps its own signal handlers."""
-
-    def __init__(self, config: uvicorn.Config) -> None:
-        super().__init__(config)
-        self.ready = asyncio.Event()
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets=sockets)
-        self.ready.set()
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
+from signaller.serving import EmbeddedServer
 
 
 @contextlib.asynccontextmanager
@@ -30,11 +15,7 @@ async def serving(app: ASGIApp) -> AsyncIterator[str]:
     """The base URL (`http://127.0.0.1:<port>`) of an ASGI application, lifespan run."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
-        server = _Server(
-            uvicorn.Config(
-                app, log_config=None, access_log=False, lifespan="on", timeout_graceful_shutdown=5
-            )
-        )
+        server = EmbeddedServer(app, shutdown_seconds=5)
         task = asyncio.create_task(server.serve(sockets=[listener]))
         try:
             ready = asyncio.create_task(server.ready.wait())
