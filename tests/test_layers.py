@@ -10,7 +10,7 @@ from pathlib import Path
 PACKAGE = Path(__file__).parents[1] / "signaller"
 # Lowest first. A room imports from lower levels only: never from its own, never from above.
 LEVELS = (
-    ("signaller", "errors", "secret"),
+    ("signaller", "errors", "secret", "strict_json"),
     ("model", "jwe", "logs"),
     ("sdp", "ports", "settings", "sessions", "journal"),
     ("tokens", "config", "deployments"),

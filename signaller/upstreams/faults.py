@@ -13,7 +13,7 @@ from signaller.errors import (
     UpstreamUnavailable,
 )
 from signaller.secret import Secret
-from signaller.upstreams.json_body import parse_object
+from signaller.strict_json import parse_object
 from signaller.upstreams.masking import identifier, mask_secrets, showable
 from signaller.upstreams.retry_after import retry_after
 

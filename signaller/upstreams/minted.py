@@ -5,8 +5,10 @@ from collections.abc import Mapping
 from signaller.errors import UpstreamInvalidResponse
 from signaller.model import EphemeralSecret
 from signaller.secret import MASK, Secret
-from signaller.upstreams.json_body import parse_object
+from signaller.strict_json import parse_object
 
+MAX_DEPTH = 96
+"""More than a client may send: the provider wraps what it echoes."""
 LONGEST_SECRET = 2048
 """Known ones have some 40 characters; it must fit into a sealed grant (`jwe`)."""
 
@@ -14,7 +16,7 @@ LONGEST_SECRET = 2048
 def parse_minted(body: bytes, asked: Mapping[str, object], now: float) -> EphemeralSecret:
     """Any 2xx is read so; UpstreamInvalidResponse unless it holds a secret that can be used."""
     try:
-        answer = parse_object(body)
+        answer = parse_object(body, max_depth=MAX_DEPTH)
     except ValueError:
         # The error holds the body, and the body may hold a secret: it is not chained.
         raise UpstreamInvalidResponse("the mint's answer is not a JSON object") from None

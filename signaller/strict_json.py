@@ -1,21 +1,25 @@
-"""A provider's JSON, held to what can be written out again."""
+"""JSON from outside, held to what can be written out again."""
 
 import json
 from typing import NoReturn
 
-MAX_DEPTH = 32
-"""Sessions nest some six deep."""
+MAX_DEPTH = 64
+"""Sessions nest some six deep, the JSON schemas of their tools some twenty."""
 
 
-def parse_object(body: bytes) -> dict[str, object]:
-    """A JSON object in UTF-8; ValueError for anything else."""
+def parse_object(body: bytes, *, max_depth: int = MAX_DEPTH) -> dict[str, object]:
+    """A JSON object in UTF-8.
+
+    ValueError for anything else; json.JSONDecodeError and UnicodeDecodeError, which are ValueErrors
+    too, know the place.
+    """
     try:
         value = json.loads(body.decode(), parse_constant=_refuse, parse_float=_finite)
     except RecursionError as error:
         raise ValueError("the JSON nests too deeply") from error
     if not isinstance(value, dict):
         raise ValueError("the JSON is not an object")
-    _check(value, MAX_DEPTH)
+    _check(value, max_depth)
     return value
 
 
@@ -23,14 +27,21 @@ def _check(value: object, depth: int) -> None:
     if depth == 0:
         raise ValueError("the JSON nests too deeply")
     if isinstance(value, str):
-        value.encode()  # a lone surrogate (\ud800) parses, but is no text
+        _text(value)
     elif isinstance(value, dict):
         for name, member in value.items():
-            name.encode()
+            _text(name)
             _check(member, depth - 1)
     elif isinstance(value, list):
         for member in value:
             _check(member, depth - 1)
+
+
+def _text(value: str) -> None:
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:
+        raise ValueError("half of a surrogate pair (\\ud800) is no text") from error
 
 
 def _refuse(constant: str) -> NoReturn:
