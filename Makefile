@@ -46,7 +46,7 @@ lock: $(VENV)/.dev ## Pin the newest versions that pyproject.toml allows
 # What no Python or npm package brings. Debian's chromium answers to this one name everywhere.
 system:
 	@missing=; \
-	for pair in redis-server:redis-server chromium:chromium node:nodejs npm:npm; do \
+	for pair in redis-server:redis-server chromium:chromium node:nodejs npm:npm curl:curl; do \
 		command -v $${pair%%:*} > /dev/null || missing="$$missing $${pair##*:}"; \
 	done; \
 	[ -x $(BIN)/python ] || ! command -v $(PYTHON) > /dev/null || \

@@ -1,0 +1,114 @@
+"""The README's configurations, addresses and gateway, read by what would read them."""
+
+import re
+
+import pytest
+import yaml
+
+from signaller.config import load_settings
+from signaller.secret import Secret
+from signaller.stores.urls import Topology, parse_redis_url
+from tests.docs.readme import WHOLE, codes, section
+from tests.packaging.tree import ROOT
+from tests.support.service import token_key
+
+FRAGMENT = "model_list: [{model_name: '*', litellm_params: {model: openai/*, api_key: sk-x}}]\n"
+TOPOLOGIES: tuple[Topology, ...] = ("single", "single", "unix", "sentinel", "cluster")
+
+
+def environment(text: str) -> dict[str, str]:
+    """A value for each variable that a configuration refers to."""
+    values = {"REDIS_URL": "redis://127.0.0.1:6379/0", "SIGNALLER_TOKEN_KEY": token_key().reveal()}
+    names = re.findall(r"os\.environ/(\w+)", text)
+    return {name: values.get(name, f"value-of-{name}-in-this-test") for name in names}
+
+
+@pytest.mark.parametrize("text", WHOLE.blocks("yaml"), ids=range(len(WHOLE.blocks("yaml"))))
+def test_a_configuration_is_valid(text: str) -> None:
+    """Each example loads, and nothing in it is without effect."""
+    whole = text if "model_list" in yaml.safe_load(text) else FRAGMENT + text
+    settings = load_settings(whole, environment(whole))
+    assert settings.deployments
+    assert [note for note in settings.notes if "no effect" in note or "passed over" in note] == []
+
+
+def test_the_reference_example_arrives() -> None:
+    """The first configuration means what it looks like."""
+    (text,) = section("Configuration").blocks("yaml")
+    settings = load_settings(text, environment(text))
+    assert [deployment.provider for deployment in settings.deployments] == ["openai", "azure"]
+    assert {deployment.model_name for deployment in settings.deployments} == {"gpt-realtime"}
+    assert settings.public_url == "https://voice.example"
+    assert settings.cors_origins == ("https://app.example",)
+
+
+def test_entra_is_understood() -> None:
+    """The second example of Azure names a service principal, and no key."""
+    text = section("Azure").blocks("yaml")[1]
+    (deployment,) = load_settings(text, environment(text)).deployments
+    assert deployment.api_key is None
+    assert deployment.entra is not None
+
+
+def test_redis_urls_are_understood() -> None:
+    """Each form of the table is one that the store takes, for what the table says."""
+    rows = section("Redis and replicas").table("URL")
+    addresses = [parse_redis_url(Secret(codes(row["URL"])[0])) for row in rows]
+    assert tuple(address.topology for address in addresses) == TOPOLOGIES
+    assert [address.tls for address in addresses] == [False, True, False, False, False]
+    assert "`rediss+sentinel://` with TLS" in rows[3]["For"]
+    assert "`rediss+cluster://` with TLS" in rows[4]["For"]
+    for row in rows[3:]:
+        assert parse_redis_url(Secret(codes(row["URL"])[0].replace("redis+", "rediss+"))).tls
+
+
+def test_the_gateway_and_the_service_agree() -> None:
+    """nginx connects to the command's socket, repeats nothing and waits long enough."""
+    gateway = section("Behind a gateway")
+    (command,), (nginx,) = gateway.blocks("console"), gateway.blocks("nginx")
+    socket = re.search(r"--uds (\S+)", command)
+    assert socket
+    assert f"server unix:{socket[1]};" in nginx
+    assert nginx.count("{") == nginx.count("}")
+    for directive in ("proxy_next_upstream off;", "proxy_http_version 1.1;"):
+        assert directive in nginx
+    seconds = re.search(r"proxy_read_timeout (\d+)s;", nginx)
+    limit = re.search(r"client_max_body_size (\d+)k;", nginx)
+    assert seconds
+    assert limit
+    assert int(seconds[1]) > 20  # timeouts.call_seconds
+    assert int(limit[1]) > 64 + 256  # a multipart offer with its session
+
+
+def test_docker_gets_what_it_asks_for() -> None:
+    """The variables that the README sets are those that docker-compose.yml demands."""
+    (commands,) = section("Docker").blocks("console")
+    demanded = set(re.findall(r"\$\{(\w+):\?", (ROOT / "docker-compose.yml").read_text()))
+    assert demanded
+    assert demanded <= set(re.findall(r"export (\w+)=", commands))
+
+
+@pytest.mark.parametrize(
+    ("env", "provider"),
+    [
+        ({"OPENAI_API_KEY": "sk-x"}, "openai"),
+        ({"AZURE_API_KEY": "x", "AZURE_API_BASE": "https://r.openai.azure.com"}, "azure"),
+    ],
+)
+def test_a_key_in_the_environment_is_enough(env: dict[str, str], provider: str) -> None:
+    """Without a file, the variables of the first screen make a service that gives out tokens."""
+    (start,) = section("Start").blocks("console")
+    variables = {"SIGNALLER_MASTER_KEY", *env}
+    assert all(variable in start for variable in variables)
+    settings = load_settings(None, {**env, "SIGNALLER_MASTER_KEY": "m" * 48})
+    assert settings.master_key
+    assert [(one.provider, one.model_name) for one in settings.deployments] == [(provider, "*")]
+
+
+def test_the_two_commands_exist() -> None:
+    """The first screen's verbs are targets of the Makefile."""
+    (block,) = section("Start").blocks("sh")
+    makefile = (ROOT / "Makefile").read_text()
+    verbs = re.findall(r"^make (\w+)", block, re.M)
+    assert verbs == ["demo", "test"]
+    assert all(re.search(rf"^{verb}:", makefile, re.M) for verb in verbs)

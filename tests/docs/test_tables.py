@@ -1,0 +1,196 @@
+"""The reference tables of the README, held against the code."""
+
+import ast
+import inspect
+import re
+from collections.abc import Iterator
+from dataclasses import fields
+
+import click
+import pytest
+
+from signaller import cli
+from signaller.app import EXPOSED_HEADERS
+from signaller.config import ours
+from signaller.config.deployment import MAX_TIMEOUT_SECONDS, MAX_WEIGHT, OPENAI_URL, PARAMS
+from signaller.errors import SignallerError, UpstreamRefused, UpstreamUnavailable
+from signaller.model import EntraCredential
+from signaller.sessions import MAX_TTL_SECONDS, MIN_TTL_SECONDS
+from signaller.settings import Timeouts, TokenSettings
+from signaller.web.routes import PREFIXES, routes
+from tests.docs.readme import codes, section
+from tests.packaging.tree import ROOT
+
+VARIABLE = re.compile(r"(?:OPENAI|AZURE|SIGNALLER|LITELLM|REDIS)_[A-Z_]+")
+
+
+def first_codes(title: str, column: str) -> list[str]:
+    """The names in the first column of a section's table, each once."""
+    names = [codes(row[column])[0] for row in section(title).table(column)]
+    assert len(set(names)) == len(names)
+    return names
+
+
+def literals(folder: str) -> Iterator[str]:
+    """Every string constant in the sources of a room."""
+    for path in (ROOT / "signaller" / folder).glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                yield node.value
+
+
+def error_classes(base: type[SignallerError] = SignallerError) -> Iterator[type[SignallerError]]:
+    """The whole tree; the adapters' own are in it, as `app` imports them."""
+    yield base
+    for child in base.__subclasses__():
+        yield from error_classes(child)
+
+
+def test_litellms_keys_are_those_that_are_read() -> None:
+    """One row for each key of LiteLLM's that has an effect, and no other."""
+    assert set(first_codes("LiteLLM's keys", "Key")) == {
+        *(f"litellm_params.{key}" for key in PARAMS),
+        *("model_list[].model_name", "model_info.mode", "model_info.id"),
+        *("general_settings.master_key", "environment_variables"),
+    }
+
+
+def test_our_keys_are_those_that_are_read() -> None:
+    """One row for each key under `signaller:`, down to the last level."""
+    nested = {"token": TokenSettings, "timeouts": Timeouts}
+    expected = {f"signaller.{key}" for key in ours.KEYS if key not in nested}
+    for key, kind in nested.items():
+        expected |= {f"signaller.{key}.{field.name}" for field in fields(kind)}
+    assert set(first_codes("Our keys", "Key")) == expected
+
+
+@pytest.mark.parametrize(("key", "kind"), [("token", TokenSettings), ("timeouts", Timeouts)])
+def test_defaults_are_those_of_the_settings(
+    key: str, kind: type[TokenSettings] | type[Timeouts]
+) -> None:
+    """A number in the column of defaults is the one that rules."""
+    shown = {codes(row["Key"])[0]: row["Default"] for row in section("Our keys").table("Key")}
+    defaults = kind()
+    for field in fields(kind):
+        assert shown[f"signaller.{key}.{field.name}"] == str(getattr(defaults, field.name))
+
+
+@pytest.mark.parametrize(
+    ("title", "key", "bounds"),
+    [
+        ("Our keys", "signaller.token.ttl_seconds", f"{MIN_TTL_SECONDS} to {MAX_TTL_SECONDS}"),
+        ("Our keys", "signaller.token.uses", f"1 to {ours.MAX_USES}"),
+        ("LiteLLM's keys", "litellm_params.weight", f"0 to {MAX_WEIGHT}"),
+        ("LiteLLM's keys", "litellm_params.timeout", f"up to {MAX_TIMEOUT_SECONDS}"),
+    ],
+)
+def test_bounds_are_those_that_are_enforced(title: str, key: str, bounds: str) -> None:
+    """Where a number has bounds, the row says which."""
+    (row,) = (row for row in section(title).table("Key") if codes(row["Key"])[0] == key)
+    assert bounds in row["Meaning"]
+
+
+def test_the_default_address_is_openais() -> None:
+    """What stands for an absent api_base is the address that is used."""
+    rows = {codes(row["Key"])[0]: row["Default"] for row in section("LiteLLM's keys").table("Key")}
+    assert codes(rows["litellm_params.api_base"]) == [OPENAI_URL]
+
+
+def test_variables_are_those_that_are_read() -> None:
+    """One row for each environment variable that configuration looks at."""
+    read = {text for text in literals("config") if VARIABLE.fullmatch(text)}
+    read |= {f"AZURE_{field.name.upper()}" for field in fields(EntraCredential)}
+    assert set(first_codes("Environment variables", "Variable")) == read
+
+
+def test_commands_and_options_are_those_of_the_program() -> None:
+    """Each command and each option has a row, which names the commands that take it."""
+    assert isinstance(cli.main, click.Group)
+    commands: dict[str, click.Command] = {"signaller": cli.main, **cli.main.commands}
+    named = [text.removeprefix("signaller ") for text in first_codes("Command line", "Command")]
+    assert sorted(named) == sorted(commands)
+    takes = {
+        (option, name)
+        for name, command in commands.items()
+        for parameter in command.params
+        for option in parameter.opts
+    }
+    rows = section("Command line").table("Option")
+    assert takes == {(codes(row["Option"])[0], name) for row in rows for name in codes(row["Of"])}
+
+
+@pytest.mark.parametrize("option", ["--host", "--port", "--workers", "--log-level"])
+def test_default_options_are_those_of_the_program(option: str) -> None:
+    """A value in the column of defaults is the one that rules."""
+    shown = {codes(row["Option"])[0]: row for row in section("Command line").table("Option")}
+    (default,) = (parameter.default for parameter in cli.main.params if option in parameter.opts)
+    assert shown[option]["Default"] == str(default)
+
+
+def test_errors_are_those_of_the_tree() -> None:
+    """One row for each status and code that can reach a client."""
+    expected = {
+        (str(kind.status), kind.code)
+        for kind in error_classes()
+        if not issubclass(kind, UpstreamRefused)
+    }
+    expected |= {
+        ("4xx", UpstreamRefused(status=400, type=None, code=None).code),
+        ("429, 5xx", UpstreamUnavailable(status=500, type=None, code=None).code),
+        ("400", "session_not_supported"),
+    }
+    rows = section("Errors").table("Code")
+    assert sorted(expected) == sorted((row["Status"], codes(row["Code"])[0]) for row in rows)
+
+
+def test_codes_given_in_passing_have_a_row() -> None:
+    """A code that an adapter writes down where it raises is documented as well."""
+    written = set()
+    for path in (ROOT / "signaller").rglob("*.py"):
+        if "loopback" in path.parts:
+            continue  # the provider's own errors, not ours
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.keyword) and node.arg == "code":
+                written |= {node.value.value} if isinstance(node.value, ast.Constant) else set()
+    documented = {codes(row["Code"])[0] for row in section("Errors").table("Code")}
+    assert written - {None} <= documented
+    assert "session_not_supported" in written
+
+
+def test_exposed_headers_are_named() -> None:
+    """What a browser may read of an answer is what the README says it may."""
+    (line,) = re.findall(r"Browsers may read (.*)\.$", section("The wire").text, re.M)
+    assert codes(line) == EXPOSED_HEADERS
+
+
+def test_routes_are_those_that_are_served() -> None:
+    """Each documented route exists under each prefix, and no route is left out."""
+    served = set()
+    for route in routes():
+        path, methods = getattr(route, "path", ""), getattr(route, "methods", None) or set()
+        served |= {(method, path.replace("call_id", "id")) for method in methods - {"HEAD"}}
+    documented = {
+        tuple(text.split(" "))
+        for row in section("The wire").table("Route")
+        for text in codes(row["Route"])
+    }
+    api = {(method, path) for method, path in documented if path.startswith("/v1")}
+    assert {(method, prefix + path[3:]) for method, path in api for prefix in PREFIXES} <= served
+    unlisted = {("GET", "/tester.json"), ("GET", "/favicon.svg")}  # parts of the page
+    mentioned = {(method, prefix + path[3:]) for method, path in api for prefix in PREFIXES}
+    assert {pair for pair in served if pair[1] not in ("/css", "/js")} == (
+        mentioned | (documented - api) | unlisted
+    )
+
+
+def test_every_option_explains_itself() -> None:
+    """`--help` has a sentence for each option and each command."""
+    assert isinstance(cli.main, click.Group)
+    for command in (cli.main, *cli.main.commands.values()):
+        assert inspect.cleandoc(command.help or "")
+        with click.Context(command) as context:
+            text = command.get_help(context)
+        for parameter in command.params:
+            assert isinstance(parameter, click.Option)
+            assert parameter.help
+            assert parameter.opts[0] in text
