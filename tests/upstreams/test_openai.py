@@ -14,7 +14,7 @@ from tests.support.provider import ANSWER, Body, FakeProvider
 from tests.upstreams.canaries import API_KEY, ASKED, EPHEMERAL, OFFER, assert_silent, deployment
 from tests.upstreams.raw import http, raw_server, says
 
-SOON = int(time.time()) + 600
+SOON = int(time.time()) + 3600
 
 
 @pytest.fixture

@@ -24,7 +24,7 @@ from tests.support.redis import free_port
 from tests.upstreams.canaries import API_KEY, ASKED, EPHEMERAL, OFFER, assert_silent, deployment
 from tests.upstreams.raw import Speak, http, raw_server, says, says_and_stalls
 
-GOOD = json.dumps({"value": EPHEMERAL, "expires_at": int(time.time()) + 60}).encode()
+GOOD = json.dumps({"value": EPHEMERAL, "expires_at": int(time.time()) + 3600}).encode()
 ENDLESS = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 CHUNK = b"8000\r\n" + b" " * 0x8000 + b"\r\n"
 
