@@ -1,0 +1,52 @@
+"""The service on each of its stores, a provider with real media, and a browser."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser, Page, expect
+
+from signaller.secret import Secret
+from tests.support.browser import chromium
+from tests.support.stage import PATIENCE_SECONDS, Stage, staged
+
+KEEP_PEERS = """
+globalThis.peers = [];
+globalThis.RTCPeerConnection = class extends RTCPeerConnection {
+  constructor(...settings) {
+    super(...settings);
+    this.channels = [];
+    peers.push(this);
+  }
+  createDataChannel(...settings) {
+    const channel = super.createDataChannel(...settings);
+    this.channels.push(channel);
+    return channel;
+  }
+};
+"""
+
+
+@pytest_asyncio.fixture(params=["memory", "redis"], loop_scope="session")
+async def stage(request: pytest.FixtureRequest, redis_url: str) -> AsyncIterator[Stage]:
+    """The service and the loopback provider, each on a port of its own."""
+    async with staged(redis_url=Secret(redis_url) if request.param == "redis" else None) as stage:
+        yield stage
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def browser() -> AsyncIterator[Browser]:
+    """Chromium with a microphone; one for all tests, it takes seconds to start."""
+    expect.set_options(timeout=PATIENCE_SECONDS * 1000)
+    async with chromium("--allow-loopback-in-peer-connection") as browser:
+        yield browser
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def page(browser: Browser) -> AsyncIterator[Page]:
+    """A tab without a past, whose peer connections are within reach as `peers`."""
+    page = await browser.new_page()
+    page.set_default_timeout(PATIENCE_SECONDS * 1000)
+    await page.add_init_script(KEEP_PEERS)
+    yield page
+    await page.close()

@@ -1,0 +1,101 @@
+"""The tester page, from the running service, on a real call to the loopback provider."""
+
+import re
+
+import pytest
+from playwright.async_api import Page, expect
+
+from tests.e2e.tester import connect, step, turns, update_session
+from tests.support.stage import Stage
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")  # the browser lives on that loop
+
+STEPS = [
+    "microphone",
+    "token",
+    "offer",
+    "answer",
+    "ice",
+    "dtls",
+    "data-channel",
+    "session-created",
+    "first-audio",
+]
+BETWEEN_BEEPS: dict[str, object] = {
+    "audio": {"input": {"turn_detection": {"silence_duration_ms": 200}}}
+}
+"""The fake microphone beeps once a second: half a second of silence would seldom end a turn."""
+HEARD = """
+async () => {
+  for (;;) {
+    for (const stat of (await peers.at(-1).getStats()).values()) {
+      if (stat.type === "inbound-rtp" && stat.kind === "audio" && stat.totalAudioEnergy > 0.001)
+        return { packets: stat.packetsReceived, energy: stat.totalAudioEnergy };
+    }
+    await new Promise((resolve) => setTimeout(resolve, 50)); // statistics send no event
+  }
+}
+"""
+
+
+async def test_sound_and_events_flow(stage: Stage, page: Page) -> None:
+    """The channel is open, the session created, and packets with energy arrive: every step done."""
+    await connect(stage, page)
+    heard = await page.evaluate(HEARD)
+    assert heard["packets"] > 0
+    for name in STEPS:
+        await expect(step(page, name)).to_have_attribute("data-state", "done")
+        await expect(step(page, name)).to_have_attribute("data-ms", re.compile(r"^\d+\.\d$"))
+    assert await page.evaluate("peers.at(-1).channels[0].readyState") == "open"
+    assert await page.evaluate("peers.at(-1).connectionState") == "connected"
+    created = page.locator('#events li[data-direction="in"][data-type="session.created"]')
+    await expect(created).to_have_count(1)
+    assert len(stage.provider.calls) == 1
+
+
+async def test_the_times_of_gateway_and_provider_are_told_apart(stage: Stage, page: Page) -> None:
+    """Figures from the service's Server-Timing, and our own id of the call."""
+    await connect(stage, page)
+    for name in ("gateway", "provider"):
+        await expect(page.locator(f"#time-{name}")).to_have_text(re.compile(r"^\d+(\.\d)? ms$"))
+    await expect(page.locator("#call-id")).to_have_text(re.compile(r"^rtc_[\w-]{20,}$"))
+    (call,) = stage.provider.calls
+    assert await page.locator("#call-id").inner_text() != call.rpartition("/")[2]
+
+
+async def test_a_session_update_is_answered(stage: Stage, page: Page) -> None:
+    """The note turns good with the provider's session.updated, and both events are logged."""
+    await connect(stage, page)
+    await update_session(page, {"instructions": "Be brief."})
+    for direction, type_ in (("out", "session.update"), ("in", "session.updated")):
+        event = page.locator(f'#events li[data-direction="{direction}"][data-type="{type_}"]')
+        await expect(event).to_have_count(1)
+
+
+async def test_what_is_typed_and_answered_is_written_down(stage: Stage, page: Page) -> None:
+    """The message, and the model's words."""
+    await connect(stage, page)
+    await page.fill("#message-input", "Good morning")
+    await page.press("#message-input", "Enter")
+    await expect(turns(page, "you", "Good morning")).to_have_count(1)
+    await expect(turns(page, "model", "You wrote: Good morning").first).to_be_visible()
+
+
+async def test_what_is_said_and_answered_is_written_down(stage: Stage, page: Page) -> None:
+    """The microphone's beeps are heard, transcribed and answered."""
+    await connect(stage, page)
+    await update_session(page, BETWEEN_BEEPS)
+    await expect(turns(page, "you", "seconds of sound").first).to_be_visible()
+    await expect(turns(page, "model", "You spoke for").first).to_be_visible()
+
+
+async def test_mute_silences_the_microphone(stage: Stage, page: Page) -> None:
+    """The track that is sent is off, and comes back on."""
+    await connect(stage, page)
+    track = "peers.at(-1).getSenders().find(({ track }) => track?.kind === 'audio').track.enabled"
+    assert await page.evaluate(track) is True
+    for muted in (True, False):
+        await page.click("#mute")
+        await expect(page.locator("#mute")).to_have_attribute("aria-pressed", str(muted).lower())
+        assert await page.evaluate(track) is not muted
+    await expect(page.locator("#status")).to_have_attribute("data-state", "connected")
