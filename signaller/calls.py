@@ -15,7 +15,7 @@ from signaller.errors import (
     TokenRejected,
     UpstreamError,
 )
-from signaller.journal import journal
+from signaller.journal import Line, journal
 from signaller.jwe import ContentKey, JweRejected, decrypt
 from signaller.model import MAX_CALL_SECONDS, Call, Deployment, Grant, Offer, Provider
 from signaller.ports import Callers, Clock, Store, Upstream
@@ -59,47 +59,47 @@ class Calls:
         """Refuse a token that opens nothing, at no cost. Raises TokenRejected."""
         self._tokens.read(token)
 
-    async def start(self, token: Secret, offer: Offer, request_id: str) -> Started:
+    async def start(self, token: Secret, offer: Offer, request_id: str, line: Line) -> Started:
         """Redeem a token and trade its offer for the provider's answer.
 
         Raises TokenRejected, InvalidRequest (another model in the offer's session),
         StoreUnavailable and UpstreamError. The provider is asked once, never again.
         """
-        with journal("call", request_id=request_id) as line:
-            claims = self._tokens.read(token)
-            line.add(grant=claims.grant_id, model=claims.model)
-            if offer.session and offer.session.get("model", claims.model) != claims.model:
-                raise InvalidRequest(
-                    public=f"session.model cannot change: this token is for '{claims.model}'. "
-                    "Leave it out, or mint a token for the other model.",
-                    param="session.model",
-                )
-            grant = await self._redeem(claims)
-            deployment = self._deployment(grant)
-            line.add(caller=grant.caller, deployment=deployment.id)
-            with line.timing("provider_ms") as provider:
-                call, sdp = await self._answer(grant, claims, deployment, offer, request_id)
-            line.add(call=call.id, provider_call=call.provider_call_id)
-            await self._remember(call, request_id)
-            return Started(call=call, sdp=sdp, provider_seconds=provider.seconds)
+        claims = self._tokens.read(token)
+        line.add(grant=claims.grant_id, model=claims.model)
+        if offer.session and offer.session.get("model", claims.model) != claims.model:
+            raise InvalidRequest(
+                public=f"session.model cannot change: this token is for '{claims.model}'. "
+                "Leave it out, or mint a token for the other model.",
+                param="session.model",
+            )
+        grant = await self._redeem(claims)
+        deployment = self._deployment(grant)
+        line.add(caller=grant.caller, deployment=deployment.id)
+        with line.timing("provider_ms") as provider:
+            call, sdp = await self._answer(grant, claims, deployment, offer, request_id)
+        line.add(call=call.id, provider_call=call.provider_call_id)
+        await self._remember(call, request_id)
+        return Started(call=call, sdp=sdp, provider_seconds=provider.seconds)
 
-    async def hang_up(self, credential: Secret | None, call_id: str, request_id: str) -> None:
+    async def hang_up(
+        self, credential: Secret | None, call_id: str, request_id: str, line: Line
+    ) -> None:
         """End a call for whoever holds the token it was made with, or the master key.
 
         Ending it again is no error. Raises InvalidApiKey, TokenRejected, CallNotFound,
         StoreUnavailable and UpstreamError.
         """
-        with journal("hangup", request_id=request_id, call=call_id[:100]) as line:
-            grant_id: str | None = None
-            if credential is not None and credential.reveal().startswith(PREFIX):
-                grant_id = self._tokens.read(credential, even_if_expired=True).grant_id
-            else:
-                self._callers.identify(credential)
-            call = await self._store.get_call(call_id)
-            if call is None or grant_id not in (None, call.grant_id):
-                raise CallNotFound(param="call_id")
-            line.add(caller=call.caller, deployment=call.deployment_id)
-            await self._end(call, request_id)
+        grant_id: str | None = None
+        if credential is not None and credential.reveal().startswith(PREFIX):
+            grant_id = self._tokens.read(credential, even_if_expired=True).grant_id
+        else:
+            self._callers.identify(credential)
+        call = await self._store.get_call(call_id)
+        if call is None or grant_id not in (None, call.grant_id):
+            raise CallNotFound(param="call_id")
+        line.add(call=call.id, caller=call.caller, deployment=call.deployment_id)
+        await self._end(call, request_id)
 
     async def abandon(self, call: Call, request_id: str) -> None:
         """Hang up a call that no client knows of: there is nobody to report a failure to."""
@@ -132,7 +132,7 @@ class Calls:
         except (JweRejected, UnicodeDecodeError) as broken:
             raise TokenRejected(f"grant {grant.id}: its secret does not open") from broken
         if offer.session is not None:
-            session = {**offer.session, "model": deployment.upstream_model}
+            session = {"type": "realtime", **offer.session, "model": deployment.upstream_model}
             offer = replace(offer, session=session)
         upstream = self._upstreams[deployment.provider]
         try:

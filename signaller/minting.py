@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from signaller.deployments import Deployments
 from signaller.errors import UpstreamError
-from signaller.journal import journal
+from signaller.journal import Line
 from signaller.jwe import ContentKey, encrypt
 from signaller.model import (
     Caller,
@@ -64,35 +64,35 @@ class Minting:
         self._token_settings = token_settings
         self._aliases = aliases
 
-    async def mint(self, caller: Caller, request: MintRequest, request_id: str) -> Minted:
+    async def mint(
+        self, caller: Caller, request: MintRequest, request_id: str, line: Line
+    ) -> Minted:
         """A token for one session.
 
         Raises ModelNotFound, StoreUnavailable and UpstreamError: the last one, when every
         deployment of the model has failed.
         """
-        with journal(
-            "mint", request_id=request_id, caller=caller.name, model=request.model
-        ) as line:
-            candidates = self._deployments.candidates(request.model)
-            # Without a store there is no token: ask before the provider mints anything.
-            await self._store.ping()
-            ttl = request.ttl_seconds or self._token_settings.ttl_seconds
-            with line.timing("provider_ms") as provider:
-                deployment, secret = await self._mint_upstream(candidates, request, ttl, request_id)
-            now = int(self._clock())
-            terms = Terms(
-                model=request.model,
-                uses=self._token_settings.uses,
-                start_by=min(now + ttl, secret.expires_at),
-            )
-            claims = await self._grant(caller, deployment, secret, terms, now)
-            line.add(deployment=deployment.id, grant=claims.grant_id, expires_at=terms.start_by)
-            return Minted(
-                token=self._tokens.mint(claims),
-                expires_at=terms.start_by,
-                session=secret.session,
-                provider_seconds=provider.seconds,
-            )
+        line.add(caller=caller.name, model=request.model)
+        candidates = self._deployments.candidates(request.model)
+        # Without a store there is no token: ask before the provider mints anything.
+        await self._store.ping()
+        ttl = request.ttl_seconds or self._token_settings.ttl_seconds
+        with line.timing("provider_ms") as provider:
+            deployment, secret = await self._mint_upstream(candidates, request, ttl, request_id)
+        now = int(self._clock())
+        terms = Terms(
+            model=request.model,
+            uses=self._token_settings.uses,
+            start_by=min(now + ttl, secret.expires_at),
+        )
+        claims = await self._grant(caller, deployment, secret, terms, now)
+        line.add(deployment=deployment.id, grant=claims.grant_id, expires_at=terms.start_by)
+        return Minted(
+            token=self._tokens.mint(claims),
+            expires_at=terms.start_by,
+            session=secret.session,
+            provider_seconds=provider.seconds,
+        )
 
     async def _mint_upstream(
         self, candidates: list[Deployment], request: MintRequest, ttl: int, request_id: str

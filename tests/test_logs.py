@@ -64,12 +64,14 @@ async def test_one_line_per_mint_and_per_call(caplog: pytest.LogCaptureFixture) 
         token = await service.token()
         await service.call(token, x_request_id="mine-1")
         await service.call(token)
+        await service.call("ek_forged")
+        await service.mint(headers={"authorization": "Bearer nobody"})
     lines = [
         json.loads(JsonFormatter().format(line))
         for line in caplog.records
         if line.name == "signaller"
     ]
-    mint, call, replay, refused = lines
+    mint, call, replay, refused, forged, stranger = lines
     for line in (mint, call):
         assert line["caller"] == "master"
         assert line["model"] == MODEL
@@ -78,4 +80,6 @@ async def test_one_line_per_mint_and_per_call(caplog: pytest.LogCaptureFixture) 
         assert line["total_ms"] >= line["provider_ms"] > 0
     assert call["request_id"] == "mine-1"
     assert mint["grant"] == call["grant"] == replay["grant"]
+    assert (forged["event"], forged["outcome"]) == ("call", "token_rejected")
+    assert (stranger["event"], stranger["outcome"]) == ("mint", "invalid_api_key")
     assert (replay["event"], refused["outcome"]) == ("replay", "token_rejected")

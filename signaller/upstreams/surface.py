@@ -43,6 +43,14 @@ class RealtimeSurface(ABC):
         """Content type and body of a call."""
         return offer_body(offer)
 
+    async def _call_credential(
+        self, deployment: Deployment, secret: Secret, offer: Offer, deadline: float
+    ) -> tuple[Headers, Secret]:
+        if offer.session is not None:
+            # A session beside the offer is the unified flow, which takes the standard key only.
+            return await self._credential(deployment, deadline)
+        return {"Authorization": f"Bearer {secret.reveal()}"}, secret
+
     def _explain(self, fault: Fault) -> str | None:
         """A sentence of ours for an error whose own text does not say what to do."""
         return None
@@ -74,19 +82,21 @@ class RealtimeSurface(ABC):
         self, deployment: Deployment, secret: Secret, offer: Offer, request_id: str
     ) -> Answer:
         """Trade an offer for the provider's answer; sent at most once."""
+        deadline = self._deadline(deployment, self._timeouts.call_seconds)
         content_type, content = self._offer_body(offer)
+        headers, credential = await self._call_credential(deployment, secret, offer, deadline)
         outgoing = Outgoing(
             url=f"{self._root(deployment)}/calls",
             headers={
-                "Authorization": f"Bearer {secret.reveal()}",
+                **headers,
                 "Content-Type": content_type,
                 "X-Client-Request-Id": request_id,
             },
             content=content,
-            deadline=self._deadline(deployment, self._timeouts.call_seconds),
+            deadline=deadline,
         )
         incoming = await self._send(outgoing)
-        self._check(incoming, f"call at {deployment.id}", secret)
+        self._check(incoming, f"call at {deployment.id}", credential)
         if not incoming.body.startswith((b"v=0\r\n", b"v=0\n")):
             raise UpstreamInvalidResponse("the call's answer is not SDP")
         return Answer(sdp=incoming.body, provider_call_id=call_id(incoming.headers.get("location")))

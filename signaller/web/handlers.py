@@ -9,6 +9,7 @@ from starlette.responses import JSONResponse, Response
 from signaller.calls import Calls
 from signaller.deployments import Deployments
 from signaller.errors import TokenRejected
+from signaller.journal import journal
 from signaller.minting import Minting
 from signaller.ports import Callers, Store
 from signaller.sessions import parse_mint_request
@@ -35,9 +36,11 @@ class Service:
 async def mint(request: Request) -> Response:
     """POST /v1/realtime/client_secrets"""
     began, service = time.perf_counter(), _service(request)
-    caller = service.callers.identify(credential(request))
-    wanted = parse_mint_request(await read_json(request))
-    minted = await service.minting.mint(caller, wanted, request.scope["request_id"])
+    request_id = request.scope["request_id"]
+    with journal("mint", request_id=request_id) as line:
+        caller = service.callers.identify(credential(request))
+        wanted = parse_mint_request(await read_json(request))
+        minted = await service.minting.mint(caller, wanted, request_id, line)
     token = {"value": minted.token.reveal(), "expires_at": minted.expires_at}
     base_url = service.settings.public_url or str(request.base_url).rstrip("/")
     body = {
@@ -60,15 +63,17 @@ async def calls(request: Request) -> Response:
 async def start_call(request: Request) -> Response:
     """Trade a token and an offer for the provider's answer."""
     began, service = time.perf_counter(), _service(request)
-    token = credential(request)
-    if token is None:
-        raise TokenRejected("no credential")
-    service.calls.check(token)  # a forged token is refused before its body is read
-    offer = await read_offer(request)
-    started = await service.calls.start(token, offer, request.scope["request_id"])
+    request_id = request.scope["request_id"]
+    with journal("call", request_id=request_id) as line:
+        token = credential(request)
+        if token is None:
+            raise TokenRejected("no credential")
+        service.calls.check(token)  # a forged token is refused before its body is read
+        offer = await read_offer(request)
+        started = await service.calls.start(token, offer, request_id, line)
     if await request.is_disconnected():
         # Nobody will ever connect to this call, yet the provider keeps it open.
-        await service.calls.abandon(started.call, request.scope["request_id"])
+        await service.calls.abandon(started.call, request_id)
     headers = {"location": f"/v1/realtime/calls/{started.call.id}"}
     return Response(
         started.sdp,
@@ -80,9 +85,9 @@ async def start_call(request: Request) -> Response:
 
 async def hang_up(request: Request) -> Response:
     """POST /v1/realtime/calls/{id}/hangup, DELETE /v1/realtime/calls/{id}"""
-    await _service(request).calls.hang_up(
-        credential(request), request.path_params["call_id"], request.scope["request_id"]
-    )
+    request_id, call_id = request.scope["request_id"], request.path_params["call_id"]
+    with journal("hangup", request_id=request_id) as line:
+        await _service(request).calls.hang_up(credential(request), call_id, request_id, line)
     return Response(status_code=200, headers=NO_STORE)
 
 

@@ -8,6 +8,26 @@ from tests.loopback.peer import Peer
 from tests.support.stage import Stage, staged
 
 
+async def test_a_session_beside_the_offer_rules() -> None:
+    """Multipart reaches the provider's unified flow: the session it carries is the call's."""
+    async with staged() as stage:
+        peer, token = Peer(), await stage.token()
+        session = b'{"type": "realtime", "instructions": "Be brief."}'
+        try:
+            async with httpx.AsyncClient(base_url=stage.url, timeout=30) as client:
+                response = await client.post(
+                    "/v1/realtime/calls",
+                    files={"sdp": (None, await peer.offer()), "session": (None, session)},
+                    headers={"authorization": f"Bearer {token}"},
+                )
+            assert response.status_code == 201, response.text
+            await peer.accept(response.text)
+            created = await peer.event("session.created")
+            assert created["session"]["instructions"] == "Be brief."  # type: ignore[index]  # JSON
+        finally:
+            await peer.aclose()
+
+
 async def started(stage: Stage, peer: Peer, token: str) -> str:
     """Connect a peer; the Location of its call."""
     async with httpx.AsyncClient(base_url=stage.url, timeout=30) as client:

@@ -234,7 +234,7 @@ async def test_a_refused_body_leaves_the_token_unspent(
 
 @pytest.mark.parametrize("model", [None, MODEL])
 async def test_a_multipart_offer_keeps_its_bytes(model: str | None) -> None:
-    """The part's bytes go upstream; a session beside it goes along with the provider's model."""
+    """The part's bytes go upstream, the session too, in the unified flow with the standard key."""
     session = {"type": "realtime", "instructions": "Be brief."} | (
         {"model": model} if model else {}
     )
@@ -245,6 +245,7 @@ async def test_a_multipart_offer_keeps_its_bytes(model: str | None) -> None:
         assert (response.status_code, response.content) == (201, ANSWER)
         (sent,) = service.provider.call.requests
         assert sent.headers["content-type"].startswith("multipart/form-data; boundary=")
+        assert sent.headers["authorization"] == f"Bearer {PROVIDER_KEY}"
         assert OFFER in sent.body
         assert json.dumps(session | {"model": UPSTREAM_MODEL}).encode() in sent.body
 

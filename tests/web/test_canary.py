@@ -60,6 +60,8 @@ async def every_call(service: Service) -> None:
             await service.call(await service.token())
             hangup.answers(status, answer)
             await service.client.delete(location, headers={"api-key": MASTER_KEY})
+    for path in (f"/v1/realtime/calls/{key}" for key in (PROVIDER_KEY, EPHEMERAL)):
+        await service.client.delete(path, headers={"api-key": MASTER_KEY})
     for path in ("/healthz", "/readyz", "/v1/models", "/tester.json", "/", f"/{PROVIDER_KEY}"):
         await service.client.get(path, headers={"authorization": f"Bearer {MASTER_KEY}"})
 
