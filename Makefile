@@ -66,6 +66,8 @@ $(BIN)/uv: requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "make: $(PYTHON) is $$($(PYTHON) -V 2>&1); please run 'make PYTHON=python3.x' with 3.11 or newer" >&2; exit 2; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2> /dev/null || \
+		{ [ -e /etc/debian_version ] && [ "$$(id -u)" = 0 ] && echo "Installing python3-venv" && apt-get update -qq && \
+			DEBIAN_FRONTEND=noninteractive apt-get install -qq --yes python3-venv > /dev/null; } || \
 		{ echo "make: please install Python's venv module (on Debian: sudo apt-get install python3-venv)" >&2; exit 2; }
 	@echo "Preparing $(VENV)"
 	@[ -x $(BIN)/pip ] || $(PYTHON) -m venv $(VENV)

@@ -23,7 +23,7 @@ from signaller.stores import MemoryStore, RedisStore
 from signaller.tokens import Tokens
 from signaller.upstreams import Azure, EntraTokens, OpenAI, http_client
 from signaller.web.handlers import Service
-from signaller.web.middleware import ResponseHeaders
+from signaller.web.middleware import LastResort, ResponseHeaders
 from signaller.web.rendering import render
 from signaller.web.routes import routes
 
@@ -71,6 +71,7 @@ def create_app(settings: Settings, *, clock: Clock = time.time) -> Starlette:
                 tokens=tokens,
                 store=store,
                 clock=clock,
+                aliases=settings.aliases,
             )
             service = Service(
                 callers=callers,
@@ -82,7 +83,7 @@ def create_app(settings: Settings, *, clock: Clock = time.time) -> Starlette:
             )
             yield {"service": service}
 
-    return Starlette(
+    app = Starlette(
         routes=routes(),
         lifespan=lifespan,
         middleware=[
@@ -95,9 +96,13 @@ def create_app(settings: Settings, *, clock: Clock = time.time) -> Starlette:
                 expose_headers=EXPOSED_HEADERS,
                 max_age=PREFLIGHT_SECONDS,
             ),
+            Middleware(LastResort),
         ],
-        exception_handlers={SignallerError: render, HTTPException: render, Exception: render},
+        exception_handlers={SignallerError: render, HTTPException: render},
     )
+    # A slash too many is another path: no redirect to an address built from the Host header.
+    app.router.redirect_slashes = False
+    return app
 
 
 def open_store(settings: Settings, clock: Clock) -> Store:

@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from signaller.deployments import Deployments
 from signaller.errors import (
     CallNotFound,
-    InvalidRequest,
     SignallerError,
     StoreUnavailable,
     TokenRejected,
@@ -20,7 +19,7 @@ from signaller.jwe import ContentKey, JweRejected, decrypt
 from signaller.model import MAX_CALL_SECONDS, Call, Deployment, Grant, Offer, Provider
 from signaller.ports import Callers, Clock, Store, Upstream
 from signaller.secret import Secret
-from signaller.sessions import resolve
+from signaller.sessions import Aliases, parse_session_beside_offer, resolve, upstream_session
 from signaller.tokens import PREFIX, Claims, Tokens
 
 log = logging.getLogger("signaller")
@@ -47,6 +46,7 @@ class Calls:
         tokens: Tokens,
         store: Store,
         clock: Clock,
+        aliases: Aliases,
     ) -> None:
         self._callers = callers
         self._deployments = deployments
@@ -54,6 +54,7 @@ class Calls:
         self._tokens = tokens
         self._store = store
         self._clock = clock
+        self._aliases = aliases
 
     def check(self, token: Secret) -> None:
         """Refuse a token that opens nothing, at no cost. Raises TokenRejected."""
@@ -67,14 +68,13 @@ class Calls:
         """
         claims = self._tokens.read(token)
         line.add(grant=claims.grant_id, model=claims.model)
-        if offer.session and offer.session.get("model", claims.model) != claims.model:
-            raise InvalidRequest(
-                public=f"session.model cannot change: this token is for '{claims.model}'. "
-                "Leave it out, or mint a token for the other model.",
-                param="session.model",
-            )
-        grant = await self._redeem(claims)
+        session = offer.session
+        wanted = parse_session_beside_offer(session, claims.model) if session is not None else None
+        grant = await self._redeem(claims, request_id)
         deployment = self._deployment(grant)
+        if wanted is not None:
+            session = upstream_session(wanted, deployment, self._aliases)
+            offer = replace(offer, session=session)
         line.add(caller=grant.caller, deployment=deployment.id)
         with line.timing("provider_ms") as provider:
             call, sdp = await self._answer(grant, claims, deployment, offer, request_id)
@@ -109,11 +109,13 @@ class Calls:
         ):
             await self._end(call, request_id)
 
-    async def _redeem(self, claims: Claims) -> Grant:
+    async def _redeem(self, claims: Claims, request_id: str) -> Grant:
         grant = await self._store.redeem(claims.grant_id)
         if grant is None:
             # The token itself was good and in time: somebody has used it before.
-            log.warning("replay", extra={"fields": {"grant": claims.grant_id}})
+            log.warning(
+                "replay", extra={"fields": {"request_id": request_id, "grant": claims.grant_id}}
+            )
             raise TokenRejected(f"grant {claims.grant_id}: no uses left")
         return grant
 
@@ -131,9 +133,6 @@ class Calls:
             secret = Secret(decrypt(grant.sealed_secret, [ContentKey(claims.seal_key)]).decode())
         except (JweRejected, UnicodeDecodeError) as broken:
             raise TokenRejected(f"grant {grant.id}: its secret does not open") from broken
-        if offer.session is not None:
-            session = {"type": "realtime", **offer.session, "model": deployment.upstream_model}
-            offer = replace(offer, session=session)
         upstream = self._upstreams[deployment.provider]
         try:
             answer = await upstream.call(deployment, secret, offer, request_id)
@@ -166,9 +165,10 @@ class Calls:
     async def _remember(self, call: Call, request_id: str) -> None:
         try:
             await self._store.put_call(call)
-        except StoreUnavailable:
-            # A call that nobody could end must not go on.
+        except StoreUnavailable as error:
+            # A call that nobody could end must not go on. Its token is spent: no use in a retry.
             await self.abandon(call, request_id)
+            error.should_retry = False
             raise
 
     async def _end(self, call: Call, request_id: str) -> None:

@@ -1,6 +1,7 @@
 """The command line: serve, demo, check, keygen."""
 
 import functools
+import math
 import os
 import socket
 import sys
@@ -200,9 +201,9 @@ def _fail(*faults: str) -> NoReturn:
 def _shutdown_seconds(settings: Settings) -> int:
     timeouts = settings.timeouts
     slowest = [deployment.timeout_seconds or 0 for deployment in settings.deployments]
-    return (
-        int(max(timeouts.mint_seconds, timeouts.call_seconds, *slowest)) + SHUTDOWN_MARGIN_SECONDS
-    )
+    provider = max(timeouts.mint_seconds, timeouts.call_seconds, *slowest)
+    # A step of the store comes before the provider's, and one after it.
+    return math.ceil(provider + 2 * timeouts.store_seconds) + SHUTDOWN_MARGIN_SECONDS
 
 
 def _can_listen(host: str, port: int) -> bool:

@@ -78,7 +78,9 @@ class Minting:
         await self._store.ping()
         ttl = request.ttl_seconds or self._token_settings.ttl_seconds
         with line.timing("provider_ms") as provider:
-            deployment, secret = await self._mint_upstream(candidates, request, ttl, request_id)
+            deployment, secret = await self._mint_upstream(
+                candidates, request, ttl, request_id, line
+            )
         now = int(self._clock())
         terms = Terms(
             model=request.model,
@@ -86,7 +88,7 @@ class Minting:
             start_by=min(now + ttl, secret.expires_at),
         )
         claims = await self._grant(caller, deployment, secret, terms, now)
-        line.add(deployment=deployment.id, grant=claims.grant_id, expires_at=terms.start_by)
+        line.add(grant=claims.grant_id, expires_at=terms.start_by)
         return Minted(
             token=self._tokens.mint(claims),
             expires_at=terms.start_by,
@@ -95,10 +97,16 @@ class Minting:
         )
 
     async def _mint_upstream(
-        self, candidates: list[Deployment], request: MintRequest, ttl: int, request_id: str
+        self,
+        candidates: list[Deployment],
+        request: MintRequest,
+        ttl: int,
+        request_id: str,
+        line: Line,
     ) -> tuple[Deployment, EphemeralSecret]:
         last: UpstreamError | None = None
         for deployment in candidates:
+            line.add(deployment=deployment.id)
             session = upstream_session(request, deployment, self._aliases)
             wanted = SessionRequest(
                 session=session,

@@ -1,5 +1,6 @@
 """What a caller asks of a session, and what of it goes upstream: pure rules on the mint's body."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -7,7 +8,7 @@ from signaller.errors import InvalidRequest
 from signaller.model import Deployment, Provider
 
 MIN_TTL_SECONDS, MAX_TTL_SECONDS = 10, 7200  # OpenAI's own bounds for expires_after.seconds
-MAX_MODEL_CHARS = 200  # it travels in the token
+MAX_MODEL_CHARS = 200  # as JSON: it travels in the token, which has a limit
 SESSION_TYPES = ("realtime", "transcription")
 
 Aliases = Mapping[tuple[Provider, str], str]
@@ -38,7 +39,7 @@ def parse_mint_request(body: Mapping[str, object]) -> MintRequest:
         or _text(session, "model", "session.model")
         or (_transcription_model(session) if kind == "transcription" else None)
     )
-    if model and len(model) > MAX_MODEL_CHARS:
+    if model and len(json.dumps(model)) > MAX_MODEL_CHARS:
         raise InvalidRequest(
             public=f"The model's name is longer than {MAX_MODEL_CHARS} characters.", param="model"
         )
@@ -59,6 +60,26 @@ def parse_mint_request(body: Mapping[str, object]) -> MintRequest:
     return MintRequest(
         model=model, session={**session, "type": kind}, ttl_seconds=_ttl_seconds(body)
     )
+
+
+def parse_session_beside_offer(session: Mapping[str, object], model: str) -> MintRequest:
+    """A session that comes with an offer: a realtime one, of the model its token is for.
+
+    Raises InvalidRequest, whose `param` names the field.
+    """
+    if session.get("type", "realtime") != "realtime":
+        raise InvalidRequest(
+            public="session.type beside an offer must be 'realtime'; a transcription session is "
+            "asked for when the token is minted.",
+            param="session.type",
+        )
+    if _text(session, "model", "session.model") not in (None, model):
+        raise InvalidRequest(
+            public=f"session.model cannot change: this token is for '{model}'. "
+            "Leave it out, or mint a token for the other model.",
+            param="session.model",
+        )
+    return parse_mint_request({"session": {**session, "model": model}})
 
 
 def upstream_session(

@@ -19,7 +19,7 @@ from signaller.upstreams.failures import UpstreamConnectTimeout
 
 MAX_BODY_BYTES = 256 * 1024
 """Sessions and SDP answers have some 10 KB."""
-ERROR_BODY_SECONDS = 1
+ERROR_BODY_SECONDS = 0.4
 """An error's status is worth passing on at once, even if its text is slow to come."""
 
 

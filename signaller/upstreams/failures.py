@@ -10,6 +10,17 @@ class UpstreamConnectTimeout(UpstreamUnreachable):
     public = "The provider could not be reached in time. Try again."
 
 
+class UpstreamSecretRefused(UpstreamError):
+    """The provider no longer takes the ephemeral secret behind a token: the token is worthless."""
+
+    code = "upstream_secret_refused"
+    public = (
+        "The provider no longer accepts the secret behind this token. Get a fresh token from "
+        "POST /v1/realtime/client_secrets."
+    )
+    should_retry = False
+
+
 class AzureApiVersionUnsupported(UpstreamError):
     """A deployment configured for Azure's retired preview API; nothing was sent."""
 

@@ -15,6 +15,7 @@ from signaller.ports import Clock
 from signaller.secret import Secret
 from signaller.settings import Timeouts
 from signaller.upstreams.exchange import Incoming, Outgoing, send
+from signaller.upstreams.failures import UpstreamSecretRefused
 from signaller.upstreams.faults import Fault, as_error, parse_fault
 from signaller.upstreams.location import call_id
 from signaller.upstreams.minted import parse_minted
@@ -96,6 +97,8 @@ class RealtimeSurface(ABC):
             deadline=deadline,
         )
         incoming = await self._send(outgoing)
+        if incoming.status in (401, 403) and credential is secret:
+            raise UpstreamSecretRefused(f"call at {deployment.id}: {incoming.status}")
         self._check(incoming, f"call at {deployment.id}", credential)
         if not incoming.body.startswith((b"v=0\r\n", b"v=0\n")):
             raise UpstreamInvalidResponse("the call's answer is not SDP")

@@ -1,10 +1,16 @@
 """What every response carries: a request id and the headers browsers are protected by."""
 
+import logging
 import re
 import secrets
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from signaller.errors import SignallerError
+from signaller.web.rendering import error_response
+
+log = logging.getLogger("signaller")
 
 REQUEST_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
@@ -17,6 +23,32 @@ SECURITY_HEADERS = {
     "x-content-type-options": "nosniff",
     "cross-origin-opener-policy": "same-origin",
 }
+
+
+class LastResort:
+    """Answers what nobody expected, inside the layers that give an answer its headers."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI."""
+        started = False
+
+        async def send_and_note(message: Message) -> None:
+            nonlocal started
+            started = True
+            await send(message)
+
+        try:
+            await self.app(scope, receive, send_and_note)
+        except Exception as error:
+            if scope["type"] != "http" or started:
+                raise
+            fields = {"request_id": scope["request_id"], "path": scope["path"][:100]}
+            log.exception("fault", extra={"fields": fields})
+            response = error_response(SignallerError(type(error).__name__))
+            await response(scope, receive, send)
 
 
 class ResponseHeaders:

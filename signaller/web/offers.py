@@ -8,7 +8,7 @@ from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import Field, File
 from starlette.requests import Request
 
-from signaller.errors import InvalidOffer, InvalidRequest, UnsupportedMediaType
+from signaller.errors import BodyTooLarge, InvalidOffer, InvalidRequest, UnsupportedMediaType
 from signaller.model import Offer
 from signaller.sdp import MAX_SDP_BYTES, parse_offer
 from signaller.web.bodies import MAX_JSON_BYTES, media_type, parse_json, read_body
@@ -41,6 +41,11 @@ def _from_parts(parts: Mapping[str, bytes]) -> Offer:
     offer = parse_offer(parts["sdp"])
     if "session" not in parts:
         return offer
+    if len(parts["session"]) > MAX_JSON_BYTES:
+        raise BodyTooLarge(
+            public=f"The part 'session' is too large: {MAX_JSON_BYTES // 1024} KiB are allowed.",
+            param="session",
+        )
     return replace(offer, session=parse_json(parts["session"]))
 
 

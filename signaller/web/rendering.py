@@ -35,13 +35,12 @@ def error_response(error: SignallerError) -> Response:
 
 
 async def render(_: Request, error: Exception) -> Response:
-    """Starlette's hook for every error raised below it."""
+    """Starlette's hook for the errors this service and its routes raise."""
     if isinstance(error, SignallerError):
         return error_response(error)
     if isinstance(error, HTTPException):
         return _from_starlette(error)
-    # Starlette logs the traceback of what ends here; the client learns nothing of it.
-    return error_response(SignallerError(type(error).__name__))
+    raise error
 
 
 def _from_starlette(error: HTTPException) -> Response:

@@ -1,6 +1,7 @@
 """POST /v1/realtime/calls, and what a token is worth."""
 
 import asyncio
+import contextlib
 import json
 from typing import Any
 
@@ -11,7 +12,7 @@ from signaller.secret import Secret
 from signaller.settings import Timeouts
 from signaller.tokens import Tokens
 from tests.support.provider import ANSWER
-from tests.support.redis import free_port
+from tests.support.redis import free_port, redis_server
 from tests.support.service import (
     MASTER_KEY,
     MODEL,
@@ -191,6 +192,11 @@ def multipart(**parts: bytes) -> bytes:
     return body + b"--xyz--\r\n"
 
 
+def with_session(session: dict[str, Any]) -> bytes:
+    """A form with a good offer and some session."""
+    return multipart(sdp=OFFER, session=json.dumps(session).encode())
+
+
 @pytest.mark.parametrize(
     ("body", "content_type", "status", "code"),
     [
@@ -217,6 +223,11 @@ def multipart(**parts: bytes) -> bytes:
         (multipart(sdp=OFFER)[:-30], MULTIPART, 400, "invalid_request"),
         (multipart(sdp=OFFER, session=b"{"), MULTIPART, 400, "invalid_json"),
         (multipart(sdp=OFFER, session=b'{"model": "other"}'), MULTIPART, 400, "invalid_request"),
+        (with_session({"model": 7}), MULTIPART, 400, "invalid_request"),
+        (with_session({"type": "bogus"}), MULTIPART, 400, "invalid_request"),
+        (with_session({"type": "transcription"}), MULTIPART, 400, "invalid_request"),
+        (with_session({"audio": 7}), MULTIPART, 400, "invalid_request"),
+        (with_session({"x": "y" * 300_000}), MULTIPART, 413, "body_too_large"),
         (multipart(sdp=OFFER + b"a=x\r\n" * 80_000), MULTIPART, 413, "body_too_large"),
     ],
 )
@@ -282,6 +293,49 @@ async def test_an_error_answer_gives_the_token_back(status: int) -> None:
         if status != 400:
             assert response.headers["retry-after"] == "3"
         assert (await service.call(token)).status_code == 201
+
+
+@pytest.mark.parametrize("status", [401, 403])
+async def test_a_secret_the_provider_refuses_is_worth_nothing(status: int) -> None:
+    """502 that asks for a fresh token, and blames nobody's key; the token is not given back."""
+    async with running() as service:
+        token = await service.token()
+        service.provider.call.answers(status, {}, times=1)
+        response = await service.call(token)
+        assert (response.status_code, error(response)["code"]) == (502, "upstream_secret_refused")
+        assert_rejected(await service.call(token))
+
+
+async def test_a_call_that_cannot_be_remembered_is_hung_up() -> None:
+    """Redis dies between offer and answer: 503, no retry, and no call that nobody could end."""
+    with contextlib.ExitStack() as stack:
+        port = stack.enter_context(redis_server())
+        async with running(
+            redis_url=Secret(f"redis://127.0.0.1:{port}/0"), timeouts=Timeouts(store_seconds=1)
+        ) as service:
+            token = await service.token()
+            service.provider.call.holds()
+            calling = asyncio.create_task(service.call(token))
+            await service.provider.call.arrived()
+            stack.close()
+            service.provider.call.release()
+            response = await calling
+            assert (response.status_code, error(response)["code"]) == (503, "store_unavailable")
+            assert response.headers["x-should-retry"] == "false"
+            assert len(service.provider.hangup.requests) == 1
+            assert service.provider.live_calls == set()
+
+
+async def test_a_call_without_a_location_cannot_be_hung_up_and_says_so() -> None:
+    """It starts; ending it is a 502 that tells what to do instead."""
+    async with running() as service:
+        token = await service.token()
+        service.provider.call.answers(201, ANSWER)
+        location = (await service.call(token)).headers["location"]
+        headers = {"authorization": f"Bearer {token}"}
+        response = await service.client.delete(location, headers=headers)
+        assert (response.status_code, error(response)["code"]) == (502, "upstream_error")
+        assert "peer connection" in error(response)["message"]
 
 
 async def test_a_timeout_leaves_the_token_spent() -> None:

@@ -51,7 +51,9 @@ async def test_a_call_outlives_its_token() -> None:
         from dataclasses import replace
 
         expired = tokens.mint(replace(claims, expires_at=int(time.time()) - 1)).reveal()
-        assert (await service.call(expired)).status_code == 401
+        refused = await service.call(expired)
+        assert (refused.status_code, error(refused)["code"]) == (401, "token_rejected")
+        assert len(service.provider.call.requests) == 1
         headers = {"authorization": f"Bearer {expired}"}
         assert (await service.client.delete(location, headers=headers)).status_code == 200
         assert service.provider.live_calls == set()

@@ -3,16 +3,32 @@
 import asyncio
 import contextlib
 import json
+import time
 
+import httpx
 import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from signaller.app import create_app
 from signaller.errors import InvalidJson, InvalidRequest
+from signaller.sessions import parse_mint_request
+from signaller.tokens import Claims, Tokens
 from signaller.web.bodies import parse_json
 from signaller.web.offers import parse_multipart
-from tests.support.service import MASTER_KEY, MODEL, Service, error, running
+from tests.support.provider import FakeProvider
+from tests.support.service import (
+    MASTER_KEY,
+    MODEL,
+    Service,
+    deployment,
+    error,
+    running,
+    settings,
+    token_key,
+)
+from tests.support.serving import serving
 
 MASTER = {"authorization": f"Bearer {MASTER_KEY}"}
 
@@ -20,6 +36,8 @@ MASTER = {"authorization": f"Bearer {MASTER_KEY}"}
 @pytest.mark.parametrize(
     ("method", "path", "status", "code"),
     [
+        ("GET", "/v1/models/", 404, "route_not_found"),
+        ("GET", "/css", 404, "route_not_found"),
         ("GET", "/nope", 404, "route_not_found"),
         ("POST", "/v1/chat/completions", 404, "route_not_found"),
         ("GET", "/v1/realtime/calls/rtc_x/hangup/more", 404, "route_not_found"),
@@ -133,6 +151,45 @@ async def raw(service: Service, head: bytes, body: bytes = b"") -> int:
     line = await asyncio.wait_for(reader.readline(), 10)
     writer.close()
     return int(line.split(b" ")[1]) if line else 0
+
+
+async def test_a_fault_of_ours_is_a_500_like_every_error(caplog: pytest.LogCaptureFixture) -> None:
+    """With request id, CORS and security headers; the traceback is in the log, not in the body."""
+    provider = FakeProvider()
+    async with serving(provider.app) as provider_url:
+        made = settings(deployment(provider_url), cors_origins=(ORIGIN,))
+        ticks = iter([time.time()] * 100)
+
+        def clock() -> float:
+            return next(ticks)
+
+        async with (
+            serving(create_app(made, clock=clock)) as url,
+            httpx.AsyncClient(base_url=url) as client,
+        ):
+            for _ in ticks:
+                pass
+            body, headers = {"model": MODEL}, {**MASTER, "origin": ORIGIN}
+            response = await client.post("/v1/realtime/client_secrets", json=body, headers=headers)
+    assert (response.status_code, error(response)["code"]) == (500, "internal_error")
+    assert response.headers["access-control-allow-origin"] == ORIGIN
+    assert response.headers["x-content-type-options"] == "nosniff"
+    assert "StopIteration" not in response.text
+    (fault,) = [record for record in caplog.records if record.getMessage() == "fault"]
+    assert fault.exc_info is not None
+    assert fault.__dict__["fields"]["request_id"] == response.headers["x-request-id"]
+
+
+@given(st.text(max_size=400))
+def test_any_model_name_fits_a_token_or_is_refused(model: str) -> None:
+    """Whatever its characters cost as JSON."""
+    with contextlib.suppress(InvalidRequest):
+        name = parse_mint_request({"model": model}).model
+        claims = Claims(
+            grant_id="g" * 22, model=name, issued_at=0, expires_at=60, seal_key=b"k" * 32
+        )
+        minted = Tokens((token_key(),), lambda: 0).mint(claims)
+        assert len(minted.reveal()) < 4096
 
 
 HEAD = (
