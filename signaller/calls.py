@@ -168,14 +168,19 @@ class Calls:
         except StoreUnavailable as error:
             # A call that nobody could end must not go on. Its token is spent: no use in a retry.
             await self.abandon(call, request_id)
-            error.should_retry = False
+            error.should_retry, error.retry_after = False, None
             raise
 
     async def _end(self, call: Call, request_id: str) -> None:
         if call.ended:
             return
         await self._hang_up_upstream(call, request_id)
-        await self._store.put_call(replace(call, ended=True))
+        try:
+            await self._store.put_call(replace(call, ended=True))
+        except StoreUnavailable as error:
+            # The call is over all the same; another hang-up would merely ask the provider again.
+            fields = {"request_id": request_id, "call": call.id, "detail": str(error)}
+            log.warning("end not remembered", extra={"fields": fields})
 
     async def _hang_up_upstream(self, call: Call, request_id: str) -> None:
         deployment = self._deployments.named(call.deployment_id)

@@ -202,8 +202,8 @@ def _shutdown_seconds(settings: Settings) -> int:
     timeouts = settings.timeouts
     slowest = [deployment.timeout_seconds or 0 for deployment in settings.deployments]
     provider = max(timeouts.mint_seconds, timeouts.call_seconds, *slowest)
-    # A step of the store comes before the provider's, and one after it.
-    return math.ceil(provider + 2 * timeouts.store_seconds) + SHUTDOWN_MARGIN_SECONDS
+    # Redeem, answer, remember; and if the client has gone meanwhile, hang up and remember that.
+    return math.ceil(2 * provider + 3 * timeouts.store_seconds) + SHUTDOWN_MARGIN_SECONDS
 
 
 def _can_listen(host: str, port: int) -> bool:

@@ -194,7 +194,12 @@ class UpstreamAuthFailed(UpstreamError):
         "api_key; your own key or token is fine."
     )
     no_call_began = True
+    fails_over = True
     should_retry = False
+
+
+AMBIGUOUS_STATUSES = frozenset({408, 502, 504, *range(520, 525)})
+"""Said by gateways that stopped waiting for the provider: what it did is not known."""
 
 
 class UpstreamRefused(UpstreamError):
@@ -215,6 +220,8 @@ class UpstreamRefused(UpstreamError):
     ) -> None:
         super().__init__(detail, public=public, param=param)
         self.status = status
+        if status in AMBIGUOUS_STATUSES:
+            self.no_call_began = self.should_retry = False
         self.type = type or "invalid_request_error"
         self.code = code or "upstream_refused"
 

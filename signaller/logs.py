@@ -46,7 +46,7 @@ def configure(level: str, form: LogFormat) -> None:
     handler.setFormatter(JsonFormatter() if form == "json" else ConsoleFormatter())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     # httpx logs every URL it asks for, aioice every candidate: our own lines say it better.
-    for chatty in ("httpx", "aioice", "aiortc"):
+    for chatty in ("httpx", "aioice", "aiortc", "azure", "msal"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
 
 

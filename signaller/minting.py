@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from signaller.deployments import Deployments
-from signaller.errors import UpstreamError
+from signaller.errors import UpstreamAuthFailed, UpstreamError
 from signaller.journal import Line
 from signaller.jwe import ContentKey, encrypt
 from signaller.model import (
@@ -120,9 +120,11 @@ class Minting:
             except UpstreamError as error:
                 if not error.fails_over:
                     raise
-                self._deployments.rest(deployment, error.retry_after)
+                # A refused credential may depend on what was asked for: it rests nothing.
+                if not isinstance(error, UpstreamAuthFailed):
+                    self._deployments.rest(deployment, error.retry_after)
                 log.warning(
-                    "deployment rests",
+                    "deployment failed",
                     extra={
                         "fields": {
                             "request_id": request_id,

@@ -8,7 +8,7 @@ from signaller.errors import InvalidRequest
 from signaller.model import Deployment, Provider
 
 MIN_TTL_SECONDS, MAX_TTL_SECONDS = 10, 7200  # OpenAI's own bounds for expires_after.seconds
-MAX_MODEL_CHARS = 200  # as JSON: it travels in the token, which has a limit
+MAX_MODEL_CHARS = 256  # as JSON: it travels in the token, which has a limit
 SESSION_TYPES = ("realtime", "transcription")
 
 Aliases = Mapping[tuple[Provider, str], str]

@@ -46,7 +46,7 @@ TRANSCRIPTION = "session.audio.input.transcription"
         ({}, "model"),
         ({"model": 7}, "model"),
         ({"model": ""}, "model"),
-        ({"model": "x" * 201}, "model"),
+        ({"model": "x" * 255}, "model"),
         ({"model": "m", "session": []}, "session"),
         ({"session": {"model": {}}}, "session.model"),
         ({"model": "m", "session": {"type": "translation"}}, "session.type"),

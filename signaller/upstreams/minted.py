@@ -29,7 +29,7 @@ def parse_minted(body: bytes, asked: Mapping[str, object], now: float) -> Epheme
         raise UpstreamInvalidResponse("the mint's answer has no integer 'expires_at'")
     if expires_at <= now:
         raise UpstreamInvalidResponse(
-            f"the minted secret expired {now - expires_at:.0f} s ago: is our clock right?"
+            f"the minted secret expired {int(now) - expires_at} s ago: is our clock right?"
         )
     session = answer.get("session")
     return EphemeralSecret(

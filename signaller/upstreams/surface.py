@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 import httpx
 
-from signaller.errors import UpstreamInvalidResponse
+from signaller.errors import UpstreamAuthFailed, UpstreamInvalidResponse
 from signaller.model import Answer, Deployment, EphemeralSecret, Offer, SessionRequest
 from signaller.ports import Clock
 from signaller.secret import Secret
@@ -97,9 +97,12 @@ class RealtimeSurface(ABC):
             deadline=deadline,
         )
         incoming = await self._send(outgoing)
-        if incoming.status in (401, 403) and credential is secret:
-            raise UpstreamSecretRefused(f"call at {deployment.id}: {incoming.status}")
-        self._check(incoming, f"call at {deployment.id}", credential)
+        try:
+            self._check(incoming, f"call at {deployment.id}", credential)
+        except UpstreamAuthFailed as refused:
+            if incoming.status == 401 and credential is secret:
+                raise UpstreamSecretRefused(str(refused)) from refused
+            raise
         if not incoming.body.startswith((b"v=0\r\n", b"v=0\n")):
             raise UpstreamInvalidResponse("the call's answer is not SDP")
         return Answer(sdp=incoming.body, provider_call_id=call_id(incoming.headers.get("location")))

@@ -1,5 +1,6 @@
 """Request bodies, capped while they are read."""
 
+import asyncio
 import json
 from collections.abc import Mapping
 from typing import NoReturn
@@ -9,20 +10,30 @@ from starlette.requests import ClientDisconnect, Request
 from signaller.errors import BodyTooLarge, InvalidJson, InvalidRequest, UnsupportedMediaType
 from signaller.strict_json import parse_object
 
+BODY_SECONDS = 10.0
+"""A phone on a bad network sends an offer in less; who sends slower holds a connection."""
 MAX_JSON_BYTES = 256 * 1024
 """A session with long instructions and many tools stays well below it."""
 
 
-async def read_body(request: Request, limit: int) -> bytes:
-    """The whole body. Raises BodyTooLarge as soon as it is certain, InvalidRequest when cut off."""
+async def read_body(request: Request, limit: int, *, seconds: float = BODY_SECONDS) -> bytes:
+    """The whole body.
+
+    Raises BodyTooLarge as soon as it is certain, InvalidRequest when it is cut off or too slow.
+    """
     if int(request.headers.get("content-length", "0")) > limit:
         _too_large(limit)
     body = bytearray()
     try:
-        async for chunk in request.stream():
-            body += chunk
-            if len(body) > limit:
-                _too_large(limit)
+        async with asyncio.timeout(seconds):
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > limit:
+                    _too_large(limit)
+    except TimeoutError as slow:
+        raise InvalidRequest(
+            public=f"The body did not arrive within {seconds:g} seconds."
+        ) from slow
     except ClientDisconnect as gone:
         raise InvalidRequest(public="The body ended early.") from gone
     return bytes(body)

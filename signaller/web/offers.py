@@ -1,5 +1,6 @@
 """The two forms an offer arrives in: `application/sdp`, and multipart with `sdp` and `session`."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -13,6 +14,8 @@ from signaller.model import Offer
 from signaller.sdp import MAX_SDP_BYTES, parse_offer
 from signaller.web.bodies import MAX_JSON_BYTES, media_type, parse_json, read_body
 
+# The parser would decode it, and the offer would not arrive byte for byte.
+TRANSFER_ENCODING = re.compile(rb"(?im)^content-transfer-encoding:\s*(?!7bit|8bit|binary)")
 ENVELOPE_BYTES = 4 * 1024
 """Boundaries and part headers of two parts."""
 
@@ -55,6 +58,11 @@ def parse_multipart(content_type: str, body: bytes) -> dict[str, bytes]:
     Starlette's form parser decodes fields and falls back to Latin-1, which would change an
     offer's bytes; python-multipart below it leaves them alone.
     """
+    if TRANSFER_ENCODING.search(body):
+        raise InvalidRequest(
+            public="A part has a Content-Transfer-Encoding; send its bytes as they are (RFC 7578, "
+            "4.7)."
+        )
     parts: dict[str, bytes] = {}
 
     def keep(name: bytes | None, value: bytes | None) -> None:

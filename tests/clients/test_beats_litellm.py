@@ -93,7 +93,8 @@ async def test_one_callers_fault_is_nobody_elses(step: str, status: int) -> None
                 response = await service.mint()
                 if step == "call":
                     response = await service.call(response.json()["value"])
-            assert response.is_error
+            # A key refused at the mint is ours to mend: there the other one answers at once.
+            assert response.is_error != (step == "mint" and status in (401, 403))
             before = len(refusing.mint.requests)
             for _ in range(30):  # by chance alone it is left out once in 2^30 runs
                 assert (await service.call(await service.token())).status_code == 201

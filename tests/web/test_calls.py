@@ -223,6 +223,14 @@ def with_session(session: dict[str, Any]) -> bytes:
         (multipart(sdp=OFFER)[:-30], MULTIPART, 400, "invalid_request"),
         (multipart(sdp=OFFER, session=b"{"), MULTIPART, 400, "invalid_json"),
         (multipart(sdp=OFFER, session=b'{"model": "other"}'), MULTIPART, 400, "invalid_request"),
+        (
+            multipart(sdp=OFFER).replace(
+                b"\r\n\r\nv=0", b"\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\nv=0"
+            ),
+            MULTIPART,
+            400,
+            "invalid_request",
+        ),
         (with_session({"model": 7}), MULTIPART, 400, "invalid_request"),
         (with_session({"type": "bogus"}), MULTIPART, 400, "invalid_request"),
         (with_session({"type": "transcription"}), MULTIPART, 400, "invalid_request"),
@@ -281,6 +289,18 @@ async def test_a_multipart_offer_without_session_is_sent_raw() -> None:
         assert service.provider.call.requests[0].body == OFFER
 
 
+@pytest.mark.parametrize("status", [408, 502, 504])
+async def test_a_gateways_answer_in_the_providers_place_spends_the_token(status: int) -> None:
+    """Something in between gave up waiting: whether a call began is not known."""
+    async with running() as service:
+        token = await service.token()
+        service.provider.call.answers(status, {}, times=1)
+        response = await service.call(token)
+        assert response.status_code == status
+        assert response.headers["x-should-retry"] == "false"
+        assert_rejected(await service.call(token))
+
+
 @pytest.mark.parametrize("status", [400, 429, 500, 503])
 async def test_an_error_answer_gives_the_token_back(status: int) -> None:
     """No call began, so the same token may try again; the calls POST itself is never repeated."""
@@ -295,12 +315,11 @@ async def test_an_error_answer_gives_the_token_back(status: int) -> None:
         assert (await service.call(token)).status_code == 201
 
 
-@pytest.mark.parametrize("status", [401, 403])
-async def test_a_secret_the_provider_refuses_is_worth_nothing(status: int) -> None:
+async def test_a_secret_the_provider_refuses_is_worth_nothing() -> None:
     """502 that asks for a fresh token, and blames nobody's key; the token is not given back."""
     async with running() as service:
         token = await service.token()
-        service.provider.call.answers(status, {}, times=1)
+        service.provider.call.answers(401, {}, times=1)
         response = await service.call(token)
         assert (response.status_code, error(response)["code"]) == (502, "upstream_secret_refused")
         assert_rejected(await service.call(token))
@@ -322,6 +341,7 @@ async def test_a_call_that_cannot_be_remembered_is_hung_up() -> None:
             response = await calling
             assert (response.status_code, error(response)["code"]) == (503, "store_unavailable")
             assert response.headers["x-should-retry"] == "false"
+            assert "retry-after" not in response.headers
             assert len(service.provider.hangup.requests) == 1
             assert service.provider.live_calls == set()
 

@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
+from signaller.secret import Secret
 from signaller.settings import Timeouts, TokenSettings
 from tests.support.provider import FakeProvider
-from tests.support.redis import free_port
+from tests.support.redis import free_port, redis_server
 from tests.support.service import (
     MASTER_KEY,
     MODEL,
@@ -288,10 +289,33 @@ async def test_every_2xx_is_wrapped(status: int) -> None:
         assert "ek_raw" not in response.text
 
 
+@pytest.mark.parametrize("status", [401, 403])
+async def test_one_revoked_key_takes_no_model_down(status: int) -> None:
+    """The other deployment answers; the one with the bad key does not rest."""
+    bad, good = FakeProvider(), FakeProvider()
+    async with serving(bad.app) as bad_url, serving(good.app) as good_url:
+        bad.mint.answers(status, {})
+        deployments = (
+            deployment(bad_url, id="bad", weight=1000),
+            deployment(good_url, id="good", weight=0),
+        )
+        async with running(deployments=deployments) as service:
+            assert [(await service.mint()).status_code for _ in range(2)] == [200] * 2
+            assert (len(bad.mint.requests), len(good.mint.requests)) == (2, 2)
+
+
+async def test_a_full_redis_mints_nothing() -> None:
+    """It answers reads, and yet: 503, readyz red, and the provider is not asked."""
+    with redis_server("--maxmemory", "1", "--maxmemory-policy", "noeviction") as port:
+        async with running(redis_url=Secret(f"redis://127.0.0.1:{port}/0")) as service:
+            response = await service.mint()
+            assert (response.status_code, error(response)["code"]) == (503, "store_unavailable")
+            assert (await service.client.get("/readyz")).status_code == 503
+            assert service.provider.requests == []
+
+
 async def test_redis_gone_mints_nothing() -> None:
     """503 with Retry-After before the provider is asked; readyz red, healthz green."""
-    from signaller.secret import Secret
-
     url = Secret(f"redis://127.0.0.1:{free_port()}/0")
     async with running(redis_url=url) as service:
         response = await service.mint()

@@ -10,12 +10,14 @@ import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
+from starlette.requests import Request
+from starlette.types import Message
 
 from signaller.app import create_app
 from signaller.errors import InvalidJson, InvalidRequest
 from signaller.sessions import parse_mint_request
 from signaller.tokens import Claims, Tokens
-from signaller.web.bodies import parse_json
+from signaller.web.bodies import parse_json, read_body
 from signaller.web.offers import parse_multipart
 from tests.support.provider import FakeProvider
 from tests.support.service import (
@@ -236,6 +238,18 @@ async def test_a_strange_path_is_no_500(method: bytes, path: bytes) -> None:
     async with running() as service:
         head = method + b" " + path + HEAD[HEAD.index(b" HTTP") :] + b"Host: x\r\n"
         assert await raw(service, head + b"Content-Length: 0\r\n") < 500
+
+
+async def test_a_body_that_does_not_come_is_refused() -> None:
+    """A slow client holds a connection for a bounded time."""
+
+    async def never() -> Message:
+        await asyncio.Event().wait()
+        raise AssertionError("an event nobody sets")
+
+    request = Request({"type": "http", "method": "POST", "path": "/", "headers": []}, never)
+    with pytest.raises(InvalidRequest, match="did not arrive"):
+        await read_body(request, 10, seconds=0.05)
 
 
 @given(st.binary(max_size=300))
