@@ -223,25 +223,44 @@ async def test_two_workers_share_redis(tmp_path: Path, redis_url: str) -> None:
                 assert await asyncio.gather(*(once() for _ in range(20))) == [[201, 401]] * 20
 
 
-async def test_sigterm_lets_calls_in_flight_finish(tmp_path: Path) -> None:
+@pytest.mark.parametrize("step", ["mint", "call"])
+async def test_sigterm_lets_what_is_in_flight_finish(tmp_path: Path, step: str) -> None:
     """The answer still comes; then the process ends by the signal, as supervisors expect."""
     provider = FakeProvider()
     async with serving(provider.app) as provider_url:
         port = free_port()
         with served("--config", config(tmp_path, provider_url), "--port", str(port)) as process:
             await asyncio.to_thread(wait_for_port, port, seconds=30)
-            async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
-                headers = {"authorization": f"Bearer {MASTER}"}
-                provider.mint.holds()
-                body = {"model": "voice"}
-                minting = asyncio.create_task(
-                    client.post("/v1/realtime/client_secrets", json=body, headers=headers)
-                )
-                await provider.mint.arrived()
+            async with httpx.AsyncClient(
+                base_url=f"http://127.0.0.1:{port}/v1/realtime", timeout=30
+            ) as client:
+
+                async def mint() -> httpx.Response:
+                    headers = {"authorization": f"Bearer {MASTER}"}
+                    body = {"model": "voice"}
+                    return await client.post("/client_secrets", json=body, headers=headers)
+
+                async def call(token: str) -> httpx.Response:
+                    headers = {
+                        "authorization": f"Bearer {token}",
+                        "content-type": "application/sdp",
+                    }
+                    return await client.post("/calls", content=OFFER, headers=headers)
+
+                if step == "mint":
+                    provider.mint.holds()
+                    waiting = asyncio.create_task(mint())
+                    await provider.mint.arrived()
+                else:
+                    token = (await mint()).json()["value"]
+                    provider.call.holds()
+                    waiting = asyncio.create_task(call(token))
+                    await provider.call.arrived()
                 process.send_signal(signal.SIGTERM)
                 await asyncio.to_thread(wait_for_refusal, port)
                 provider.mint.release()
-                assert (await minting).status_code == 200
+                provider.call.release()
+                assert (await waiting).status_code == (200 if step == "mint" else 201)
             assert await asyncio.to_thread(process.wait, 20) == -signal.SIGTERM
 
 
