@@ -346,6 +346,27 @@ async def test_a_call_that_cannot_be_remembered_is_hung_up() -> None:
             assert service.provider.live_calls == set()
 
 
+async def test_a_token_that_cannot_be_given_back_hides_nothing(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Redis dies before the provider refuses: the client still hears what the provider said."""
+    with contextlib.ExitStack() as stack:
+        port = stack.enter_context(redis_server())
+        async with running(
+            redis_url=Secret(f"redis://127.0.0.1:{port}/0"), timeouts=Timeouts(store_seconds=1)
+        ) as service:
+            token = await service.token()
+            service.provider.call.answers(429, {}, headers={"retry-after": "3"})
+            service.provider.call.holds()
+            calling = asyncio.create_task(service.call(token))
+            await service.provider.call.arrived()
+            stack.close()
+            service.provider.call.release()
+            response = await calling
+            assert (response.status_code, response.headers["retry-after"]) == (429, "3")
+            assert "token not given back" in caplog.text
+
+
 async def test_a_call_without_a_location_cannot_be_hung_up_and_says_so() -> None:
     """It starts; ending it is a 502 that tells what to do instead."""
     async with running() as service:
