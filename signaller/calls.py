@@ -56,17 +56,16 @@ class Calls:
         self._clock = clock
         self._aliases = aliases
 
-    def check(self, token: Secret) -> None:
-        """Refuse a token that opens nothing, at no cost. Raises TokenRejected."""
-        self._tokens.read(token)
+    def read(self, token: Secret) -> Claims:
+        """What a token says, without the store. Raises TokenRejected."""
+        return self._tokens.read(token)
 
-    async def start(self, token: Secret, offer: Offer, request_id: str, line: Line) -> Started:
+    async def start(self, claims: Claims, offer: Offer, request_id: str, line: Line) -> Started:
         """Redeem a token and trade its offer for the provider's answer.
 
         Raises TokenRejected, InvalidRequest (another model in the offer's session),
         StoreUnavailable and UpstreamError. The provider is asked once, never again.
         """
-        claims = self._tokens.read(token)
         line.add(grant=claims.grant_id, model=claims.model)
         session = offer.session
         wanted = parse_session_beside_offer(session, claims.model) if session is not None else None
@@ -111,6 +110,8 @@ class Calls:
 
     async def _redeem(self, claims: Claims, request_id: str) -> Grant:
         grant = await self._store.redeem(claims.grant_id)
+        if grant is None and claims.expires_at <= self._clock():
+            raise TokenRejected(f"grant {claims.grant_id}: expired while its offer was read")
         if grant is None:
             # The token itself was good and in time: somebody has used it before.
             log.warning(

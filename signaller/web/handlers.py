@@ -68,9 +68,9 @@ async def start_call(request: Request) -> Response:
         token = credential(request)
         if token is None:
             raise TokenRejected("no credential")
-        service.calls.check(token)  # a forged token is refused before its body is read
+        claims = service.calls.read(token)  # a forged token is refused before its body is read
         offer = await read_offer(request)
-        started = await service.calls.start(token, offer, request_id, line)
+        started = await service.calls.start(claims, offer, request_id, line)
     if await request.is_disconnected():
         # Nobody will ever connect to this call, yet the provider keeps it open.
         await service.calls.abandon(started.call, request_id)

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import aiohttp
+import httpx
 import pytest
 
 from signaller.secret import Secret
@@ -325,6 +326,17 @@ async def test_a_secret_the_provider_refuses_is_worth_nothing() -> None:
         assert_rejected(await service.call(token))
 
 
+async def call_while_redis_dies(service: Service, redis: contextlib.ExitStack) -> httpx.Response:
+    """Redis ends between the redemption and the provider's answer."""
+    token = await service.token()
+    service.provider.call.holds()
+    calling = asyncio.create_task(service.call(token))
+    await service.provider.call.arrived()
+    redis.close()
+    service.provider.call.release()
+    return await calling
+
+
 async def test_a_call_that_cannot_be_remembered_is_hung_up() -> None:
     """Redis dies between offer and answer: 503, no retry, and no call that nobody could end."""
     with contextlib.ExitStack() as stack:
@@ -332,13 +344,7 @@ async def test_a_call_that_cannot_be_remembered_is_hung_up() -> None:
         async with running(
             redis_url=Secret(f"redis://127.0.0.1:{port}/0"), timeouts=Timeouts(store_seconds=1)
         ) as service:
-            token = await service.token()
-            service.provider.call.holds()
-            calling = asyncio.create_task(service.call(token))
-            await service.provider.call.arrived()
-            stack.close()
-            service.provider.call.release()
-            response = await calling
+            response = await call_while_redis_dies(service, stack)
             assert (response.status_code, error(response)["code"]) == (503, "store_unavailable")
             assert response.headers["x-should-retry"] == "false"
             assert "retry-after" not in response.headers
@@ -355,14 +361,8 @@ async def test_a_token_that_cannot_be_given_back_hides_nothing(
         async with running(
             redis_url=Secret(f"redis://127.0.0.1:{port}/0"), timeouts=Timeouts(store_seconds=1)
         ) as service:
-            token = await service.token()
             service.provider.call.answers(429, {}, headers={"retry-after": "3"})
-            service.provider.call.holds()
-            calling = asyncio.create_task(service.call(token))
-            await service.provider.call.arrived()
-            stack.close()
-            service.provider.call.release()
-            response = await calling
+            response = await call_while_redis_dies(service, stack)
             assert (response.status_code, response.headers["retry-after"]) == (429, "3")
             assert "token not given back" in caplog.text
 
