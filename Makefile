@@ -46,7 +46,8 @@ lock: $(VENV)/.dev ## Pin the newest versions that pyproject.toml allows
 # What no Python or npm package brings. Debian's chromium answers to this one name everywhere.
 system:
 	@missing=; \
-	for pair in redis-server:redis-server chromium:chromium node:nodejs npm:npm curl:curl; do \
+	for pair in redis-server:redis-server nginx:nginx-light prometheus:prometheus chromium:chromium \
+		node:nodejs npm:npm curl:curl; do \
 		command -v $${pair%%:*} > /dev/null || missing="$$missing $${pair##*:}"; \
 	done; \
 	[ -x $(BIN)/python ] || ! command -v $(PYTHON) > /dev/null || \
@@ -54,7 +55,7 @@ system:
 	if [ -z "$$missing" ]; then exit 0; fi; \
 	if [ -e /etc/debian_version ] && [ "$$(id -u)" = 0 ]; then \
 		echo "Installing$$missing"; \
-		apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
+		apt-get update -qq && RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive \
 			apt-get install -qq --yes --no-install-recommends $$missing > /dev/null; \
 	else \
 		echo "make: please install$$missing (on Debian: sudo apt-get install$$missing)" >&2; exit 2; \

@@ -2,91 +2,98 @@
 
 import random
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 from typing import TypedDict
 
+import httpx
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 
-from signaller.callers import MasterKey
+from signaller.callers import FrontDesk, KeySets
 from signaller.calls import Calls
 from signaller.deployments import Deployments
 from signaller.errors import SignallerError
+from signaller.journal import Journal
+from signaller.limits import Limits
+from signaller.metrics import Metrics
 from signaller.minting import Minting
 from signaller.model import Provider
-from signaller.ports import Clock, Store, Upstream
-from signaller.settings import Settings
+from signaller.ports import Clock, Rates, Store, Upstream
+from signaller.reloading import reload_on_hangup
+from signaller.safety import SafetyIdentifiers
+from signaller.settings import MASTER, Settings
 from signaller.stores import MemoryStore, RedisStore
+from signaller.token_control import TokenControl
 from signaller.tokens import Tokens
 from signaller.upstreams import Azure, EntraTokens, OpenAI, http_client
-from signaller.web.handlers import Service
-from signaller.web.middleware import LastResort, ResponseHeaders
+from signaller.web import rate_headers
+from signaller.web.handlers import InForce, Service
+from signaller.web.middleware import ForwardedScheme, LastResort, ResponseHeaders
 from signaller.web.rendering import render
 from signaller.web.routes import routes
 
-EXPOSED_HEADERS = ["Location", "Retry-After", "Server-Timing", "X-Request-Id", "Link"]
+EXPOSED_HEADERS = [
+    *("Location", "Retry-After", "Server-Timing", "X-Request-Id", "Link"),
+    *rate_headers.NAMES,
+]
 PREFLIGHT_SECONDS = 600
 
 
 class State(TypedDict):
     """What the lifespan lends to every request."""
 
-    service: Service
+    in_force: InForce
 
 
-def create_app(settings: Settings, *, clock: Clock = time.time) -> Starlette:
-    """The service. Connections are opened and closed by its lifespan."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lasting:
+    """What a reload leaves as it is: connections, caches, counts."""
+
+    clock: Clock
+    client: httpx.AsyncClient
+    entra: EntraTokens
+    key_sets: KeySets
+    store: Store
+    rates: Rates
+    metrics: Metrics
+    journal: Journal
+
+
+def create_app(
+    settings: Settings,
+    *,
+    clock: Clock = time.time,
+    reload: Callable[[], Settings] | None = None,
+) -> Starlette:
+    """The service. Connections are opened and closed by its lifespan.
+
+    `reload` reads the configuration anew when the process gets a SIGHUP; it raises ConfigError.
+    """
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[State]:
         async with AsyncExitStack() as stack:
-            client = await stack.enter_async_context(http_client())
-            entra = EntraTokens()
-            stack.push_async_callback(entra.aclose)
-            store = open_store(settings, clock)
-            stack.push_async_callback(store.aclose)
-            callers = MasterKey(settings.master_key)
-            deployments = Deployments(settings.deployments, clock, random.SystemRandom().random)
-            tokens = Tokens(settings.token_keys, clock)
-            upstreams: dict[Provider, Upstream] = {
-                "openai": OpenAI(client, settings.timeouts),
-                "azure": Azure(client, settings.timeouts, entra),
-            }
-            minting = Minting(
-                deployments=deployments,
-                upstreams=upstreams,
-                tokens=tokens,
-                store=store,
-                clock=clock,
-                token_settings=settings.token,
-                aliases=settings.aliases,
-            )
-            calls = Calls(
-                callers=callers,
-                deployments=deployments,
-                upstreams=upstreams,
-                tokens=tokens,
-                store=store,
-                clock=clock,
-                aliases=settings.aliases,
-            )
-            service = Service(
-                callers=callers,
-                deployments=deployments,
-                minting=minting,
-                calls=calls,
-                store=store,
-                settings=settings,
-            )
-            yield {"service": service}
+            lasting, in_force = await _open(stack, settings, clock)
+
+            def put_in_force(changed: Settings) -> None:
+                rests = in_force.service.deployments.rests
+                in_force.service = _assemble(changed, lasting, rests)
+
+            if reload is not None:
+                stack.enter_context(
+                    reload_on_hangup(reload, settings, put_in_force, lasting.journal)
+                )
+            yield {"in_force": in_force}
 
     app = Starlette(
         routes=routes(),
         lifespan=lifespan,
         middleware=[
+            Middleware(ForwardedScheme),
             Middleware(ResponseHeaders),
             Middleware(
                 CORSMiddleware,
@@ -105,10 +112,88 @@ def create_app(settings: Settings, *, clock: Clock = time.time) -> Starlette:
     return app
 
 
-def open_store(settings: Settings, clock: Clock) -> Store:
+def open_store(settings: Settings, clock: Clock) -> MemoryStore | RedisStore:
     """Redis where it is configured, memory otherwise. Connects lazily."""
     if settings.redis_url is None:
         return MemoryStore(clock)
     return RedisStore.from_url(
         settings.redis_url, timeout_seconds=settings.timeouts.store_seconds, clock=clock
     )
+
+
+async def _open(stack: AsyncExitStack, settings: Settings, clock: Clock) -> tuple[Lasting, InForce]:
+    client = await stack.enter_async_context(http_client())
+    entra = EntraTokens()
+    stack.push_async_callback(entra.aclose)
+    store = open_store(settings, clock)
+    stack.push_async_callback(store.aclose)
+    metrics = Metrics(label=lambda name: _label(in_force.service.settings, name))
+    lasting = Lasting(
+        clock=clock,
+        client=client,
+        entra=entra,
+        key_sets=KeySets(client, clock),
+        store=metrics.metered_store(store),
+        rates=Limits(store.windows()),
+        metrics=metrics,
+        journal=Journal(metrics.observe),
+    )
+    in_force = InForce(service=_assemble(settings, lasting, rests={}))
+    return lasting, in_force
+
+
+def _assemble(settings: Settings, lasting: Lasting, rests: Mapping[str, float]) -> Service:
+    """All that a configuration decides on."""
+    clock, store, rates, metrics = lasting.clock, lasting.store, lasting.rates, lasting.metrics
+    callers = FrontDesk(settings, lasting.key_sets)
+    tokens = Tokens(settings.token_keys, clock)
+    deployments = Deployments(
+        settings.deployments,
+        clock,
+        random.SystemRandom().random,
+        rests=rests,
+        on_rest=metrics.rests,
+    )
+    upstreams: dict[Provider, Upstream] = {
+        "openai": metrics.metered_upstream(OpenAI(lasting.client, settings.timeouts)),
+        "azure": metrics.metered_upstream(Azure(lasting.client, settings.timeouts, lasting.entra)),
+    }
+    minting = Minting(
+        deployments=deployments,
+        upstreams=upstreams,
+        tokens=tokens,
+        store=store,
+        rates=rates,
+        safety=SafetyIdentifiers(settings.token_keys),
+        clock=clock,
+        token_settings=settings.token,
+        aliases=settings.aliases,
+    )
+    calls = Calls(
+        callers=callers,
+        deployments=deployments,
+        upstreams=upstreams,
+        tokens=tokens,
+        store=store,
+        rates=rates,
+        journal=lasting.journal,
+        clock=clock,
+        aliases=settings.aliases,
+    )
+    return Service(
+        callers=callers,
+        deployments=deployments,
+        minting=minting,
+        calls=calls,
+        token_control=TokenControl(callers=callers, tokens=tokens, store=store),
+        store=store,
+        journal=lasting.journal,
+        exposition=metrics.exposition,
+        settings=settings,
+    )
+
+
+def _label(settings: Settings, name: str) -> str:
+    """A caller as metrics name it: a JWT may name any number of them."""
+    known = name == MASTER or any(name == caller.name for caller in settings.callers)
+    return name if known else "other"

@@ -9,20 +9,49 @@ from dataclasses import dataclass, replace
 from signaller.deployments import Deployments
 from signaller.errors import (
     CallNotFound,
+    OriginNotAllowed,
+    RateLimitExceeded,
     SignallerError,
     StoreUnavailable,
     TokenRejected,
     UpstreamError,
 )
-from signaller.journal import Line, journal
+from signaller.journal import Journal, Line
 from signaller.jwe import ContentKey, JweRejected, decrypt
-from signaller.model import MAX_CALL_SECONDS, Call, Deployment, Grant, Offer, Provider
-from signaller.ports import Callers, Clock, Store, Upstream
+from signaller.model import (
+    MAX_CALL_SECONDS,
+    Allowance,
+    Call,
+    Deployment,
+    Evidence,
+    Grant,
+    Offer,
+    Provider,
+    Spent,
+    Trace,
+)
+from signaller.policy import Policy
+from signaller.ports import Callers, Clock, Rates, Store, Upstream
 from signaller.secret import Secret
-from signaller.sessions import Aliases, parse_session_beside_offer, resolve, upstream_session
+from signaller.sessions import (
+    Aliases,
+    forced,
+    parse_session_beside_offer,
+    resolve,
+    upstream_session,
+)
 from signaller.tokens import PREFIX, Claims, Tokens
 
 log = logging.getLogger("signaller")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Admission:
+    """A good token in the right place; whether its grant is still there, the store will tell."""
+
+    claims: Claims
+    policy: Policy
+    """Its caller's, as it is now."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +61,8 @@ class Started:
     call: Call
     sdp: bytes
     provider_seconds: float
+    allowance: Allowance | None
+    """What is left of the caller's rate; None without one."""
 
 
 class Calls:
@@ -45,6 +76,8 @@ class Calls:
         upstreams: Mapping[Provider, Upstream],
         tokens: Tokens,
         store: Store,
+        rates: Rates,
+        journal: Journal,
         clock: Clock,
         aliases: Aliases,
     ) -> None:
@@ -53,72 +86,111 @@ class Calls:
         self._upstreams = upstreams
         self._tokens = tokens
         self._store = store
+        self._rates = rates
+        self._journal = journal
         self._clock = clock
         self._aliases = aliases
 
-    def read(self, token: Secret) -> Claims:
-        """What a token says, without the store. Raises TokenRejected."""
-        return self._tokens.read(token)
+    def admit(self, token: Secret, origin: str | None, line: Line) -> Admission:
+        """Judge a token and the page it comes from, without the store.
 
-    async def start(self, claims: Claims, offer: Offer, request_id: str, line: Line) -> Started:
+        Raises TokenRejected and OriginNotAllowed; either way the token is not spent.
+        """
+        claims = self._tokens.read(token)
+        line.add(caller=claims.caller, grant=claims.grant_id, model=claims.model)
+        policy = self._callers.policy_of(claims.caller, claims.credential_id)
+        if policy is None:
+            raise TokenRejected(f"grant {claims.grant_id}: the caller's credential is withdrawn")
+        if claims.origins and origin not in claims.origins:
+            raise OriginNotAllowed(
+                public="This token was minted for the pages of another origin. It is still good "
+                "there."
+            )
+        return Admission(claims=claims, policy=policy)
+
+    async def start(self, admission: Admission, offer: Offer, trace: Trace, line: Line) -> Started:
         """Redeem a token and trade its offer for the provider's answer.
 
         Raises TokenRejected, InvalidRequest (another model in the offer's session),
-        StoreUnavailable and UpstreamError. The provider is asked once, never again.
+        RateLimitExceeded, StoreUnavailable and UpstreamError. The provider is asked once, never
+        again.
         """
-        line.add(grant=claims.grant_id, model=claims.model)
+        claims, policy = admission.claims, admission.policy
         session = offer.session
         wanted = parse_session_beside_offer(session, claims.model) if session is not None else None
-        grant = await self._redeem(claims, request_id)
+        grant = await self._redeem(admission, trace)
         deployment = self._deployment(grant)
+        line.add(deployment=deployment.id)
         if wanted is not None:
-            session = upstream_session(wanted, deployment, self._aliases)
-            offer = replace(offer, session=session)
-        line.add(caller=grant.caller, deployment=deployment.id)
+            asked = forced(wanted.session, policy.session)
+            session = upstream_session(asked, claims.model, deployment, self._aliases)
+            offer = replace(offer, session=session, safety_identifier=grant.safety_identifier)
+        allowance = await self._within_rates(grant)
         with line.timing("provider_ms") as provider:
-            call, sdp = await self._answer(grant, claims, deployment, offer, request_id)
+            call, sdp = await self._answer(grant, claims, deployment, offer, trace)
         line.add(call=call.id, provider_call=call.provider_call_id)
-        await self._remember(call, request_id)
-        return Started(call=call, sdp=sdp, provider_seconds=provider.seconds)
+        await self._remember(call, grant, policy, trace)
+        return Started(call=call, sdp=sdp, provider_seconds=provider.seconds, allowance=allowance)
 
-    async def hang_up(
-        self, credential: Secret | None, call_id: str, request_id: str, line: Line
-    ) -> None:
-        """End a call for whoever holds the token it was made with, or the master key.
+    async def hang_up(self, evidence: Evidence, call_id: str, trace: Trace, line: Line) -> None:
+        """End a call for whoever holds its token, the caller who minted that, or the master key.
 
         Ending it again is no error. Raises InvalidApiKey, TokenRejected, CallNotFound,
         StoreUnavailable and UpstreamError.
         """
-        grant_id: str | None = None
-        if credential is not None and credential.reveal().startswith(PREFIX):
-            grant_id = self._tokens.read(credential, even_if_expired=True).grant_id
+        grant_id = owner = None  # whose the call must be; None: anybody's
+        if evidence.secret is not None and evidence.secret.reveal().startswith(PREFIX):
+            grant_id = self._tokens.read(evidence.secret, even_if_expired=True).grant_id
         else:
-            self._callers.identify(credential)
+            caller = await self._callers.identify(evidence)
+            line.add(by=caller.name)
+            owner = None if caller.is_master else caller.name
         call = await self._store.get_call(call_id)
-        if call is None or grant_id not in (None, call.grant_id):
+        if call is None:
             raise CallNotFound(param="call_id")
+        if grant_id not in (None, call.grant_id) or owner not in (None, call.caller):
+            raise CallNotFound(f"call {call.id} is another's", param="call_id")
         line.add(call=call.id, caller=call.caller, deployment=call.deployment_id)
-        await self._end(call, request_id)
+        await self._end(call, trace)
 
-    async def abandon(self, call: Call, request_id: str) -> None:
-        """Hang up a call that no client knows of: there is nobody to report a failure to."""
+    async def abandon(self, call: Call, trace: Trace, *, why: str) -> None:
+        """Hang up a call that nobody may go on with: there is nobody to report a failure to."""
         with (
             contextlib.suppress(SignallerError),
-            journal("abandoned", request_id=request_id, call=call.id, caller=call.caller),
+            self._journal.line(
+                "abandoned",
+                request_id=trace.request_id,
+                call=call.id,
+                caller=call.caller,
+                deployment=call.deployment_id,
+                why=why,
+            ),
         ):
-            await self._end(call, request_id)
+            await self._end(call, trace)
 
-    async def _redeem(self, claims: Claims, request_id: str) -> Grant:
-        grant = await self._store.redeem(claims.grant_id)
-        if grant is None and claims.expires_at <= self._clock():
+    async def _redeem(self, admission: Admission, trace: Trace) -> Grant:
+        claims = admission.claims
+        found = await self._store.redeem(claims.grant_id)
+        if isinstance(found, Grant):
+            return found
+        if claims.expires_at <= self._clock():
             raise TokenRejected(f"grant {claims.grant_id}: expired while its offer was read")
-        if grant is None:
-            # The token itself was good and in time: somebody has used it before.
-            log.warning(
-                "replay", extra={"fields": {"request_id": request_id, "grant": claims.grant_id}}
-            )
-            raise TokenRejected(f"grant {claims.grant_id}: no uses left")
-        return grant
+        if found is None:
+            raise TokenRejected(f"grant {claims.grant_id}: revoked, or not in this store")
+        await self._replayed(admission, found, trace)
+        raise TokenRejected(f"grant {claims.grant_id}: no uses left")
+
+    async def _replayed(self, admission: Admission, spent: Spent, trace: Trace) -> None:
+        """The token itself was good and in time: somebody has used it before."""
+        claims = admission.claims
+        self._journal.note(
+            "replay", request_id=trace.request_id, caller=claims.caller, grant=claims.grant_id
+        )
+        if admission.policy.on_replay == "hangup":
+            for call_id in spent.call_ids:
+                call = await self._store.get_call(call_id)
+                if call is not None:
+                    await self.abandon(call, trace, why="its token was replayed")
 
     def _deployment(self, grant: Grant) -> Deployment:
         deployment = self._deployments.named(grant.deployment_id)
@@ -127,8 +199,15 @@ class Calls:
             raise TokenRejected(f"grant {grant.id}: deployment {grant.deployment_id} is gone")
         return served
 
+    async def _within_rates(self, grant: Grant) -> Allowance | None:
+        try:
+            return await self._rates.take(grant.call_rates)
+        except (RateLimitExceeded, StoreUnavailable):
+            await self._give_back(grant)
+            raise
+
     async def _answer(
-        self, grant: Grant, claims: Claims, deployment: Deployment, offer: Offer, request_id: str
+        self, grant: Grant, claims: Claims, deployment: Deployment, offer: Offer, trace: Trace
     ) -> tuple[Call, bytes]:
         try:
             secret = Secret(decrypt(grant.sealed_secret, [ContentKey(claims.seal_key)]).decode())
@@ -136,7 +215,7 @@ class Calls:
             raise TokenRejected(f"grant {grant.id}: its secret does not open") from broken
         upstream = self._upstreams[deployment.provider]
         try:
-            answer = await upstream.call(deployment, secret, offer, request_id)
+            answer = await upstream.call(deployment, secret, offer, trace)
         except UpstreamError as error:
             if error.no_call_began:
                 await self._give_back(grant)
@@ -163,27 +242,32 @@ class Calls:
                 "token not given back", extra={"fields": {"grant": grant.id, "detail": str(error)}}
             )
 
-    async def _remember(self, call: Call, request_id: str) -> None:
+    async def _remember(self, call: Call, grant: Grant, policy: Policy, trace: Trace) -> None:
         try:
             await self._store.put_call(call)
+            alone = policy.on_replay == "refuse" or await self._store.link(grant, call.id)
         except StoreUnavailable as error:
             # A call that nobody could end must not go on. Its token is spent: no use in a retry.
-            await self.abandon(call, request_id)
+            await self.abandon(call, trace, why="it could not be remembered")
             error.should_retry, error.retry_after = False, None
             raise
+        if not alone:
+            # Nobody can tell which of the two is the thief.
+            await self.abandon(call, trace, why="its token was replayed")
+            raise TokenRejected(f"grant {grant.id}: replayed while the provider answered")
 
-    async def _end(self, call: Call, request_id: str) -> None:
+    async def _end(self, call: Call, trace: Trace) -> None:
         if call.ended:
             return
-        await self._hang_up_upstream(call, request_id)
+        await self._hang_up_upstream(call, trace)
         try:
             await self._store.put_call(replace(call, ended=True))
         except StoreUnavailable as error:
             # The call is over all the same; another hang-up would merely ask the provider again.
-            fields = {"request_id": request_id, "call": call.id, "detail": str(error)}
+            fields = {"request_id": trace.request_id, "call": call.id, "detail": str(error)}
             log.warning("end not remembered", extra={"fields": fields})
 
-    async def _hang_up_upstream(self, call: Call, request_id: str) -> None:
+    async def _hang_up_upstream(self, call: Call, trace: Trace) -> None:
         deployment = self._deployments.named(call.deployment_id)
         if deployment is None or call.provider_call_id is None:
             raise UpstreamError(
@@ -192,4 +276,4 @@ class Calls:
                 "configuration, or the provider gave the call no id. Close the peer connection.",
             )
         upstream = self._upstreams[deployment.provider]
-        await upstream.hang_up(deployment, call.provider_call_id, request_id)
+        await upstream.hang_up(deployment, call.provider_call_id, trace)

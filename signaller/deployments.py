@@ -1,10 +1,11 @@
 """Which deployment serves a model, in which order they are tried, and which ones rest."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
-from signaller.errors import ModelNotFound
+from signaller.errors import ModelNotAllowed, ModelNotFound
 from signaller.model import Deployment
+from signaller.policy import Policy, matches
 from signaller.ports import Clock
 from signaller.sessions import resolve
 
@@ -18,38 +19,70 @@ class Deployments:
     """The deployments of one service. Resting is a preference, never an outage."""
 
     def __init__(
-        self, deployments: Sequence[Deployment], clock: Clock, random: Callable[[], float]
+        self,
+        deployments: Sequence[Deployment],
+        clock: Clock,
+        random: Callable[[], float],
+        *,
+        rests: Mapping[str, float] | None = None,
+        on_rest: Callable[[str, float], None] = lambda _id, _until: None,
     ) -> None:
         self._deployments = tuple(deployments)
         self._by_id = {deployment.id: deployment for deployment in deployments}
         self._clock = clock
         self._random = random
-        self._rests_until: dict[str, float] = {}
+        self._rests_until = dict(rests or {})
+        self._on_rest = on_rest
+
+    @property
+    def rests(self) -> Mapping[str, float]:
+        """Unix seconds until which deployments rest, by id; a reload hands them on."""
+        return {key: until for key, until in self._rests_until.items() if key in self._by_id}
 
     @property
     def models(self) -> tuple[str, ...]:
         """The model names on offer, patterns included, in the order of the configuration."""
         return tuple(dict.fromkeys(deployment.model_name for deployment in self._deployments))
 
+    def offered_under(self, policy: Policy) -> tuple[str, ...]:
+        """The model names on offer to a caller.
+
+        Where a pattern is on offer and the policy names models, those it serves take its place.
+        """
+        named = [name for patterns in policy.models for name in patterns]
+        names = [
+            name
+            for offered in self.models
+            for name in ([offered] if "*" not in offered else [*named, offered])
+            if name == offered or matches(offered, name)
+        ]
+        return tuple(name for name in dict.fromkeys(names) if policy.allows_model(name))
+
     def named(self, id: str) -> Deployment | None:
         """The deployment a grant or a call sticks to; None once it has left the configuration."""
         return self._by_id.get(id)
 
-    def candidates(self, model: str) -> list[Deployment]:
-        """The deployments of a model in the order to try them. Raises ModelNotFound.
+    def candidates(self, model: str, policy: Policy) -> list[Deployment]:
+        """The deployments of a model in the order to try them.
+
+        Raises ModelNotAllowed, whether there is such a model or not, and ModelNotFound.
 
         An exact name rules over a pattern, a longer pattern over a shorter one. Among equals
         the order is random by weight, and those that rest come last.
         """
+        if not policy.allows_model(model):
+            raise ModelNotAllowed(
+                public=f"You may not use the model '{model[:100]}'. {self._names(policy)}",
+                param="model",
+            )
         found = [
             (deployment.model_name, served)
             for deployment in self._deployments
             if (served := resolve(deployment, model))
         ]
         if not found:
-            names = ", ".join(self.models)
             raise ModelNotFound(
-                public=f"There is no model '{model[:100]}' here. You may use: {names}.",
+                public=f"There is no model '{model[:100]}' here. {self._names(policy)}",
                 param="model",
             )
         best = max(found, key=lambda pair: ("*" not in pair[0], len(pair[0])))[0]
@@ -58,7 +91,12 @@ class Deployments:
     def rest(self, deployment: Deployment, seconds: float | None) -> None:
         """Let a failing deployment rest, for as long as it asked or a short time."""
         wanted = REST_SECONDS if seconds is None else min(seconds, MAX_REST_SECONDS)
-        self._rests_until[deployment.id] = self._clock() + wanted
+        until = self._rests_until[deployment.id] = self._clock() + wanted
+        self._on_rest(deployment.id, until)
+
+    def _names(self, policy: Policy) -> str:
+        names = self.offered_under(policy)
+        return f"You may use: {', '.join(names)}." if names else "There is none that you may use."
 
     def _order(self, deployment: Deployment) -> tuple[bool, float]:
         resting = self._rests_until.get(deployment.id, 0) > self._clock()

@@ -11,6 +11,13 @@ SignallerError                     500  internal_error
 |  +- ModelNotFound                404  model_not_found
 |  +- CallNotFound                 404  call_id_not_found
 +- InvalidApiKey                   401  invalid_api_key
++- InvalidJwt                      401  invalid_jwt
++- NotAllowed                      403  not_allowed         the caller's policy says no
+|  +- ScopeMissing                 403  insufficient_scope
+|  +- ModelNotAllowed              403  model_not_allowed
+|  +- OriginNotAllowed             403  origin_not_allowed
++- RateLimitExceeded               429  rate_limit_exceeded
++- IssuerUnavailable               503  issuer_unavailable
 +- TokenRejected                   401  token_rejected      one sentence for every reason
 +- UpstreamError                   502  upstream_error
 |  +- UpstreamUnreachable          502  upstream_unreachable    nothing was sent
@@ -126,6 +133,61 @@ class InvalidApiKey(SignallerError):
         "The API key is missing or wrong. Send the service's key as 'Authorization: Bearer <key>' "
         "or 'api-key: <key>'."
     )
+
+
+class InvalidJwt(SignallerError):
+    """A gateway's JWT that does not prove anything; `public` says which rule it breaks."""
+
+    status, type, code = 401, "authentication_error", "invalid_jwt"
+    public = "The JWT is not valid here."
+
+
+class NotAllowed(SignallerError):
+    """The caller is known, but its policy does not allow this."""
+
+    status, type, code = 403, "permission_error", "not_allowed"
+    public = "Your policy does not allow this."
+
+
+class ScopeMissing(NotAllowed):
+    """The JWT lacks the scope that this service asks for (RFC 6750, 3.1)."""
+
+    code = "insufficient_scope"
+    public = "The JWT lacks the scope that this service asks for."
+
+
+class ModelNotAllowed(NotAllowed):
+    """The caller may not use this model."""
+
+    code = "model_not_allowed"
+    public = "You may not use this model."
+
+
+class OriginNotAllowed(NotAllowed):
+    """The web page that asks is not one that may."""
+
+    code = "origin_not_allowed"
+    public = "This token, or this caller, may not be used from this origin."
+
+
+class RateLimitExceeded(SignallerError):
+    """More in a minute than the caller may; nothing was minted, and a token is still good."""
+
+    status, type, code = 429, "rate_limit_error", "rate_limit_exceeded"
+    public = "Too many requests in a minute. Wait as long as Retry-After says."
+
+    def __init__(self, detail: str = "", *, limit: int, reset_seconds: float) -> None:
+        super().__init__(detail, retry_after=max(1.0, reset_seconds))
+        self.limit = limit
+        self.reset_seconds = reset_seconds
+        """Until one more is allowed."""
+
+
+class IssuerUnavailable(SignallerError):
+    """The keys of the gateway's issuer were never had, so no JWT can be judged."""
+
+    status, type, code = 503, "server_error", "issuer_unavailable"
+    public = "The service cannot reach the issuer of JWTs. Try again in a moment."
 
 
 class TokenRejected(SignallerError):

@@ -3,11 +3,14 @@
 import contextlib
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 from signaller.errors import SignallerError
 
-log = logging.getLogger("signaller")
+log = logging.getLogger("signaller.audit")
+
+Observe = Callable[[str, Mapping[str, object], BaseException | None], None]
+"""Sees each line when it is complete: its event, its fields, and the error it ended with."""
 
 
 class Timing:
@@ -37,21 +40,34 @@ class Line:
             self.fields[name] = round(timing.seconds * 1000, 1)
 
 
-@contextlib.contextmanager
-def journal(event: str, **fields: object) -> Iterator[Line]:
-    """Log one line when the block ends, with its outcome: `ok` or the error's code."""
-    line, level = Line(fields), logging.INFO
-    try:
-        with line.timing("total_ms"):
-            yield line
-        line.add(outcome="ok")
-    except SignallerError as error:
-        line.add(outcome=error.code, status=error.status, detail=str(error))
-        level = logging.ERROR if error.status >= 500 else logging.WARNING
-        raise
-    except BaseException as error:
-        line.add(outcome=type(error).__name__)
-        level = logging.ERROR
-        raise
-    finally:
-        log.log(level, event, extra={"fields": line.fields})
+class Journal:
+    """Writes audit lines, and lets somebody count them."""
+
+    def __init__(self, observe: Observe) -> None:
+        self._observe = observe
+
+    @contextlib.contextmanager
+    def line(self, event: str, **fields: object) -> Iterator[Line]:
+        """Log one line when the block ends, with its outcome: `ok` or the error's code."""
+        line, level = Line(fields), logging.INFO
+        failure: BaseException | None = None
+        try:
+            with line.timing("total_ms"):
+                yield line
+            line.fields.setdefault("outcome", "ok")
+        except SignallerError as error:
+            line.add(outcome=error.code, status=error.status, detail=str(error))
+            level, failure = logging.ERROR if error.status >= 500 else logging.WARNING, error
+            raise
+        except BaseException as error:
+            line.add(outcome=type(error).__name__)
+            level, failure = logging.ERROR, error
+            raise
+        finally:
+            log.log(level, event, extra={"fields": line.fields})
+            self._observe(event, line.fields, failure)
+
+    def note(self, event: str, **fields: object) -> None:
+        """Log a warning about something that happened in passing."""
+        log.warning(event, extra={"fields": fields})
+        self._observe(event, fields, None)

@@ -4,13 +4,14 @@ import logging
 import os
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from signaller.deployments import Deployments
-from signaller.errors import UpstreamAuthFailed, UpstreamError
+from signaller.errors import OriginNotAllowed, UpstreamAuthFailed, UpstreamError
 from signaller.journal import Line
 from signaller.jwe import ContentKey, encrypt
 from signaller.model import (
+    Allowance,
     Caller,
     Deployment,
     EphemeralSecret,
@@ -18,10 +19,13 @@ from signaller.model import (
     Provider,
     SessionRequest,
     Terms,
+    Trace,
 )
-from signaller.ports import Clock, Store, Upstream
+from signaller.policy import Policy
+from signaller.ports import Clock, Rates, Store, Upstream
+from signaller.safety import SafetyIdentifiers
 from signaller.secret import Secret
-from signaller.sessions import MAX_TTL_SECONDS, Aliases, MintRequest, upstream_session
+from signaller.sessions import MAX_TTL_SECONDS, Aliases, MintRequest, forced, upstream_session
 from signaller.settings import TokenSettings
 from signaller.tokens import Claims, Tokens
 
@@ -33,6 +37,16 @@ token's last second still has to reach the provider, whose clock is not ours."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """What a caller asks for, and from which web page."""
+
+    caller: Caller
+    request: MintRequest
+    origin: str | None
+    trace: Trace
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Minted:
     """A fresh token and the session it stands for."""
 
@@ -40,6 +54,8 @@ class Minted:
     expires_at: int
     session: Mapping[str, object]
     provider_seconds: float
+    allowance: Allowance | None
+    """What is left of the caller's rate; None without one."""
 
 
 class Minting:
@@ -52,6 +68,8 @@ class Minting:
         upstreams: Mapping[Provider, Upstream],
         tokens: Tokens,
         store: Store,
+        rates: Rates,
+        safety: SafetyIdentifiers,
         clock: Clock,
         token_settings: TokenSettings,
         aliases: Aliases,
@@ -60,63 +78,73 @@ class Minting:
         self._upstreams = upstreams
         self._tokens = tokens
         self._store = store
+        self._rates = rates
+        self._safety = safety
         self._clock = clock
         self._token_settings = token_settings
         self._aliases = aliases
 
-    async def mint(
-        self, caller: Caller, request: MintRequest, request_id: str, line: Line
-    ) -> Minted:
-        """A token for one session.
+    async def mint(self, wish: Wish, line: Line) -> Minted:
+        """A token for one session. Nothing is asked of a provider before all else is in order.
 
-        Raises ModelNotFound, StoreUnavailable and UpstreamError: the last one, when every
-        deployment of the model has failed.
+        Raises ModelNotAllowed, ModelNotFound, OriginNotAllowed, InvalidRequest (an end user the
+        policy does not let the caller name), RateLimitExceeded, StoreUnavailable and
+        UpstreamError: the last one, when every deployment of the model has failed.
         """
-        line.add(caller=caller.name, model=request.model)
-        candidates = self._deployments.candidates(request.model)
+        caller, policy = wish.caller, wish.caller.policy
+        line.add(caller=caller.name, model=wish.request.model)
+        candidates = self._deployments.candidates(wish.request.model, policy)
+        origins = pinned_origins(policy, wish.origin)
+        safety_identifier = self._safety.of(caller, wish.request.safety_identifier)
         # Without a store there is no token: ask before the provider mints anything.
         await self._store.ping()
-        ttl = request.ttl_seconds or self._token_settings.ttl_seconds
+        allowance = await self._rates.take(caller.mint_rates)
+        ttl = self._ttl_seconds(policy, wish.request)
+        asked = SessionRequest(
+            session=forced(wish.request.session, policy.session),
+            expires_after_seconds=min(ttl + SECRET_MARGIN_SECONDS, MAX_TTL_SECONDS),
+            trace=wish.trace,
+            safety_identifier=safety_identifier,
+        )
         with line.timing("provider_ms") as provider:
             deployment, secret = await self._mint_upstream(
-                candidates, request, ttl, request_id, line
+                candidates, wish.request.model, asked, line
             )
         now = int(self._clock())
         terms = Terms(
-            model=request.model,
-            uses=self._token_settings.uses,
+            model=wish.request.model,
+            uses=policy.token_uses or self._token_settings.uses,
             start_by=min(now + ttl, secret.expires_at),
+            origins=origins,
         )
-        claims = await self._grant(caller, deployment, secret, terms, now)
-        line.add(grant=claims.grant_id, expires_at=terms.start_by)
+        line.add(expires_at=terms.start_by, uses=terms.uses, origins=origins)
+        claims = await self._grant(caller, deployment, secret, terms, safety_identifier)
+        line.add(grant=claims.grant_id)
         return Minted(
             token=self._tokens.mint(claims),
             expires_at=terms.start_by,
             session=secret.session,
             provider_seconds=provider.seconds,
+            allowance=allowance,
         )
 
+    def _ttl_seconds(self, policy: Policy, request: MintRequest) -> int:
+        """The policy's rules over what is asked for, which rules over the default."""
+        allowed, asked = policy.token_ttl_seconds, request.ttl_seconds
+        if asked is not None:
+            return asked if allowed is None else min(asked, allowed)
+        return self._token_settings.ttl_seconds if allowed is None else allowed
+
     async def _mint_upstream(
-        self,
-        candidates: list[Deployment],
-        request: MintRequest,
-        ttl: int,
-        request_id: str,
-        line: Line,
+        self, candidates: list[Deployment], model: str, asked: SessionRequest, line: Line
     ) -> tuple[Deployment, EphemeralSecret]:
         last: UpstreamError | None = None
         for deployment in candidates:
             line.add(deployment=deployment.id)
-            session = upstream_session(request, deployment, self._aliases)
-            wanted = SessionRequest(
-                session=session,
-                expires_after_seconds=min(ttl + SECRET_MARGIN_SECONDS, MAX_TTL_SECONDS),
-                request_id=request_id,
-            )
+            session = upstream_session(asked.session, model, deployment, self._aliases)
+            upstream = self._upstreams[deployment.provider]
             try:
-                return deployment, await self._upstreams[deployment.provider].mint(
-                    deployment, wanted
-                )
+                return deployment, await upstream.mint(deployment, replace(asked, session=session))
             except UpstreamError as error:
                 if not error.fails_over:
                     raise
@@ -127,7 +155,7 @@ class Minting:
                     "deployment failed",
                     extra={
                         "fields": {
-                            "request_id": request_id,
+                            "request_id": asked.trace.request_id,
                             "deployment": deployment.id,
                             "code": error.code,
                             "detail": str(error),
@@ -145,7 +173,7 @@ class Minting:
         deployment: Deployment,
         secret: EphemeralSecret,
         terms: Terms,
-        now: int,
+        safety_identifier: str | None,
     ) -> Claims:
         # The store gets the secret under a key that only the token will carry.
         seal_key = os.urandom(32)
@@ -155,12 +183,34 @@ class Minting:
             deployment_id=deployment.id,
             caller=caller.name,
             terms=terms,
+            call_rates=caller.call_rates,
+            safety_identifier=safety_identifier,
         )
         await self._store.put_grant(grant)
         return Claims(
             grant_id=grant.id,
+            caller=caller.name,
+            credential_id=caller.credential_id,
             model=terms.model,
-            issued_at=now,
+            origins=terms.origins,
+            issued_at=int(self._clock()),
             expires_at=terms.start_by,
             seal_key=seal_key,
         )
+
+
+def pinned_origins(policy: Policy, origin: str | None) -> tuple[str, ...]:
+    """The origins a token is bound to; none: any. Raises OriginNotAllowed.
+
+    A web page gets a token for itself; a backend, which has no origin, one for all its pages.
+    """
+    if policy.origins is None:
+        return ()
+    if origin is None and policy.origins:
+        return policy.origins
+    if origin is None or not policy.allows_origin(origin):
+        raise OriginNotAllowed(
+            public="You may not ask for tokens from this origin. The operator lists the allowed "
+            "ones under 'origins' of your policy."
+        )
+    return (origin,)

@@ -2,8 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address
 from typing import Literal
 
+from signaller.policy import Policy
 from signaller.secret import Secret
 
 Provider = Literal["openai", "azure"]
@@ -13,10 +15,59 @@ MAX_CALL_SECONDS = 3600
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """What a request brings to prove who sent it."""
+
+    secret: Secret | None = None
+    """An API key, a gateway's JWT or a token: `Authorization: Bearer` or `api-key`."""
+    peer: IPv4Address | IPv6Address | Literal["unix"] | None = None
+    """Who opened the connection, whatever a header says of it; None: not known."""
+    headers: tuple[tuple[str, str], ...] = ()
+    """All of them in their order; names in lower case."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rate:
+    """So many a minute, counted in a bucket that all replicas share."""
+
+    bucket: str
+    per_minute: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Allowance:
+    """What is left of a rate."""
+
+    limit: int
+    remaining: int
+    reset_seconds: float
+    """Until all of it is there again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Caller:
-    """Who asks for a token."""
+    """Who asks for a token, and what it may do."""
 
     name: str
+    credential_id: str
+    """Names the proof, never holds it: withdrawn, it voids the tokens minted with it."""
+    policy: Policy
+    mint_rates: tuple[Rate, ...] = ()
+    call_rates: tuple[Rate, ...] = ()
+    end_user: str | None = None
+    """The person behind the caller, as the gateway names it."""
+    is_master: bool = False
+    """The operator: may look at, revoke and hang up what is others'."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trace:
+    """What joins the log lines of one request, here and elsewhere."""
+
+    request_id: str
+    traceparent: str | None = None
+    """W3C Trace Context, as it came: no span of ours stands between."""
+    tracestate: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +110,9 @@ class SessionRequest:
 
     session: Mapping[str, object]
     expires_after_seconds: int
-    request_id: str
+    trace: Trace
+    safety_identifier: str | None = None
+    """Stands for the end user towards the provider, and tells nothing about them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,8 +134,8 @@ class Terms:
     uses: int
     start_by: int
     """Unix seconds: no call may start at or after it."""
-    origin: str | None = None
-    """The only `Origin` that may use the token; None is any."""
+    origins: tuple[str, ...] = ()
+    """The only `Origin`s that may use the token; none named: any."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +148,16 @@ class Grant:
     deployment_id: str
     caller: str
     terms: Terms
+    call_rates: tuple[Rate, ...] = ()
+    safety_identifier: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spent:
+    """A grant that has no uses left; whoever redeems it replays a token."""
+
+    call_ids: tuple[str, ...] = ()
+    """The calls begun with it, as far as they were linked."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,6 +167,8 @@ class Offer:
     sdp: bytes
     session: Mapping[str, object] | None = None
     """What the client sent beside the offer (multipart), the model as the provider knows it."""
+    safety_identifier: str | None = None
+    """Goes with a session beside the offer, which takes the place of the minted one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

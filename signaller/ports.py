@@ -1,18 +1,24 @@
 """What the service needs from the outside, as protocols."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from signaller.model import (
+    Allowance,
     Answer,
     Call,
     Caller,
     Deployment,
     EphemeralSecret,
+    Evidence,
     Grant,
     Offer,
+    Rate,
     SessionRequest,
+    Spent,
+    Trace,
 )
+from signaller.policy import Policy
 from signaller.secret import Secret
 
 Clock = Callable[[], float]
@@ -22,8 +28,24 @@ Clock = Callable[[], float]
 class Callers(Protocol):
     """Tells who a caller is."""
 
-    def identify(self, credential: Secret | None) -> Caller:
-        """The caller behind a credential. Raises InvalidApiKey."""
+    async def identify(self, evidence: Evidence) -> Caller:
+        """Who sent a request. Raises InvalidApiKey, InvalidJwt, ScopeMissing, IssuerUnavailable."""
+
+    def policy_of(self, name: str, credential_id: str) -> Policy | None:
+        """The policy of a caller who minted before; None once that credential is withdrawn.
+
+        What a JWT took away from it is not known any more: it is in the token's terms.
+        """
+
+
+class Rates(Protocol):
+    """Counts what callers do, across all replicas."""
+
+    async def take(self, rates: Sequence[Rate]) -> Allowance | None:
+        """Count one in each bucket; what is left of the tightest, None without a rate.
+
+        Raises RateLimitExceeded and StoreUnavailable.
+        """
 
 
 class Store(Protocol):
@@ -32,11 +54,26 @@ class Store(Protocol):
     async def put_grant(self, grant: Grant) -> None:
         """Keep a grant until `grant.terms.start_by`, in one command with its TTL."""
 
-    async def redeem(self, grant_id: str) -> Grant | None:
-        """Take one use, atomically; None once the uses are spent or the grant has expired."""
+    async def redeem(self, grant_id: str) -> Grant | Spent | None:
+        """Take one use, atomically; Spent if none is left, None if there is no such grant.
+
+        A grant that has expired or was revoked is no more.
+        """
 
     async def give_back(self, grant: Grant) -> None:
         """Undo one `redeem`; only for when it is certain that no call began."""
+
+    async def uses_left(self, grant_id: str) -> int:
+        """How many more calls a grant may start; 0 as well if there is no such grant."""
+
+    async def revoke(self, grant_id: str) -> None:
+        """Let a grant be no more, whatever is left of it; `give_back` does not bring it back."""
+
+    async def link(self, grant: Grant, call_id: str) -> bool:
+        """Remember, until the grant expires, that it began a call.
+
+        False: it was replayed meanwhile, so nobody can tell whose call this is.
+        """
 
     async def put_call(self, call: Call) -> None:
         """Remember a call, or what has become of it, until `call.deadline`."""
@@ -58,9 +95,9 @@ class Upstream(Protocol):
         """Ask for an ephemeral secret."""
 
     async def call(
-        self, deployment: Deployment, secret: Secret, offer: Offer, request_id: str
+        self, deployment: Deployment, secret: Secret, offer: Offer, trace: Trace
     ) -> Answer:
         """Trade an offer for the provider's answer; sent at most once."""
 
-    async def hang_up(self, deployment: Deployment, provider_call_id: str, request_id: str) -> None:
+    async def hang_up(self, deployment: Deployment, provider_call_id: str, trace: Trace) -> None:
         """End a call with the deployment's own credential; one that has ended is no error."""

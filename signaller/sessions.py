@@ -9,6 +9,7 @@ from signaller.model import Deployment, Provider
 
 MIN_TTL_SECONDS, MAX_TTL_SECONDS = 10, 7200  # OpenAI's own bounds for expires_after.seconds
 MAX_MODEL_CHARS = 256  # as JSON: it travels in the token, which has a limit
+MAX_END_USER_CHARS = 256  # an address or a UUID; it is hashed before it goes anywhere
 SESSION_TYPES = ("realtime", "transcription")
 
 Aliases = Mapping[tuple[Provider, str], str]
@@ -22,6 +23,8 @@ class MintRequest:
     session: Mapping[str, object]
     ttl_seconds: int | None
     """None: the configured default."""
+    safety_identifier: str | None = None
+    """The end user as the caller knows them; None: not said."""
 
 
 def parse_mint_request(body: Mapping[str, object]) -> MintRequest:
@@ -58,7 +61,10 @@ def parse_mint_request(body: Mapping[str, object]) -> MintRequest:
             param="model",
         )
     return MintRequest(
-        model=model, session={**session, "type": kind}, ttl_seconds=_ttl_seconds(body)
+        model=model,
+        session={**session, "type": kind},
+        ttl_seconds=_ttl_seconds(body),
+        safety_identifier=_safety_identifier(body),
     )
 
 
@@ -82,16 +88,28 @@ def parse_session_beside_offer(session: Mapping[str, object], model: str) -> Min
     return parse_mint_request({"session": {**session, "model": model}})
 
 
+def forced(session: Mapping[str, object], policy: Mapping[str, object]) -> dict[str, object]:
+    """A session with a policy's fields over it: objects are merged, all else is replaced."""
+    merged = dict(session)
+    for name, value in policy.items():
+        below = merged.get(name)
+        if isinstance(value, Mapping) and isinstance(below, Mapping):
+            merged[name] = forced(below, value)
+        else:
+            merged[name] = value
+    return merged
+
+
 def upstream_session(
-    request: MintRequest, deployment: Deployment, aliases: Aliases
+    asked: Mapping[str, object], model: str, deployment: Deployment, aliases: Aliases
 ) -> dict[str, object]:
-    """The session as the provider gets it: untouched but for the models' names."""
-    session = dict(request.session)
+    """A session for `model` as the provider gets it: untouched but for the models' names."""
+    session = dict(asked)
     # A transcription session has no model of its own: the nested one is all there is.
     if session["type"] == "realtime" or "model" in session:
         session["model"] = deployment.upstream_model
     nested = _transcription_model(session)
-    if session["type"] == "transcription" and nested in (None, request.model):
+    if session["type"] == "transcription" and nested in (None, model):
         return _with_transcription_model(session, deployment.upstream_model)
     if nested and (resolved := aliases.get((deployment.provider, nested))):
         return _with_transcription_model(session, resolved)
@@ -147,6 +165,16 @@ def _ttl_seconds(body: Mapping[str, object]) -> int | None:
             param="expires_after.seconds",
         )
     return seconds
+
+
+def _safety_identifier(body: Mapping[str, object]) -> str | None:
+    name = "safety_identifier"
+    value = _text(body, name, name)
+    if value and len(value) > MAX_END_USER_CHARS:
+        raise InvalidRequest(
+            public=f"{name} is longer than {MAX_END_USER_CHARS} characters.", param=name
+        )
+    return value
 
 
 def _object(parent: Mapping[str, object], name: str, path: str) -> Mapping[str, object] | None:

@@ -20,15 +20,20 @@ PREFIX = "ek_"  # the Agents SDK refuses any other key in a browser
 ISSUER = "signaller"
 AUDIENCE = "realtime/calls"
 ALGORITHM = "HS256"
-CLAIMS = ("iss", "aud", "iat", "exp", "jti", "mdl", "key")
+CLAIMS = ("iss", "aud", "sub", "iat", "exp", "jti", "mdl", "org", "crd", "key")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claims:
-    """What a token says: which grant it names, and the key that unseals it."""
+    """What a token says: which grant it names, for whom, and the key that unseals it."""
 
     grant_id: str
+    caller: str
+    credential_id: str
+    """The proof that the caller had brought: withdrawn, it voids the token."""
     model: str
+    origins: tuple[str, ...]
+    """The only `Origin`s that may use the token; none named: any."""
     issued_at: int
     expires_at: int
     seal_key: bytes
@@ -43,7 +48,7 @@ class _Keys:
 
     @classmethod
     def from_master(cls, master: Secret) -> "_Keys":
-        key = _decode(master.reveal())
+        key = master_bytes(master)
         kid = _encode(derive(key, "key id")[:6])
         return cls(ContentKey(derive(key, "token encryption"), kid), derive(key, "token signature"))
 
@@ -61,10 +66,13 @@ class Tokens:
         payload = {
             "iss": ISSUER,
             "aud": AUDIENCE,
+            "sub": claims.caller,
             "iat": claims.issued_at,
             "exp": claims.expires_at,
             "jti": claims.grant_id,
             "mdl": claims.model,
+            "org": claims.origins,
+            "crd": claims.credential_id,
             "key": _encode(claims.seal_key),
         }
         signed = jwt.encode(payload, keys.signature, algorithm=ALGORITHM)
@@ -93,6 +101,11 @@ class Tokens:
         raise TokenRejected(f"not a token of ours: {reason}") from reason
 
 
+def master_bytes(master: Secret) -> bytes:
+    """The 32 bytes of one master of the ring, from which keys for each purpose are derived."""
+    return _decode(master.reveal())
+
+
 def _verify(signed: bytes, key: bytes) -> Claims:
     try:
         payload = jwt.decode(
@@ -113,16 +126,33 @@ def _claims(payload: Mapping[str, object]) -> Claims:
     match payload:
         case {
             "jti": str(jti),
-            "mdl": str(model),
+            "sub": str(sub),
+            "crd": str(crd),
+            "mdl": str(mdl),
+            "org": list(org),
             "iat": int(iat),
             "exp": int(exp),
             "key": str(key),
         }:
             return Claims(
-                grant_id=jti, model=model, issued_at=iat, expires_at=exp, seal_key=_decode(key)
+                grant_id=jti,
+                caller=sub,
+                credential_id=crd,
+                model=mdl,
+                origins=_texts(org),
+                issued_at=iat,
+                expires_at=exp,
+                seal_key=_decode(key),
             )
         case _:
             raise ValueError("a claim has the wrong type")
+
+
+def _texts(values: list[object]) -> tuple[str, ...]:
+    texts = tuple(value for value in values if isinstance(value, str))
+    if len(texts) != len(values):
+        raise ValueError("a claim has an entry of the wrong type")
+    return texts
 
 
 def _encode(raw: bytes) -> str:

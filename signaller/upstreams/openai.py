@@ -21,3 +21,6 @@ class OpenAI(RealtimeSurface):
         if deployment.project:
             headers["OpenAI-Project"] = deployment.project
         return headers, deployment.api_key
+
+    def _safety_headers(self, safety_identifier: str | None) -> Headers:
+        return {"OpenAI-Safety-Identifier": safety_identifier} if safety_identifier else {}

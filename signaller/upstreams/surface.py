@@ -10,7 +10,7 @@ from urllib.parse import quote
 import httpx
 
 from signaller.errors import UpstreamAuthFailed, UpstreamInvalidResponse
-from signaller.model import Answer, Deployment, EphemeralSecret, Offer, SessionRequest
+from signaller.model import Answer, Deployment, EphemeralSecret, Offer, SessionRequest, Trace
 from signaller.ports import Clock
 from signaller.secret import Secret
 from signaller.settings import Timeouts
@@ -22,6 +22,15 @@ from signaller.upstreams.minted import parse_minted
 from signaller.upstreams.offer_body import offer_body
 
 Headers = Mapping[str, str]
+
+
+def trace_headers(trace: Trace) -> Headers:
+    """By which a request can be found in the provider's log, and in a distributed trace."""
+    given = {"traceparent": trace.traceparent, "tracestate": trace.tracestate}
+    return {
+        "X-Client-Request-Id": trace.request_id,
+        **{name: value for name, value in given.items() if value is not None},
+    }
 
 
 class RealtimeSurface(ABC):
@@ -52,6 +61,10 @@ class RealtimeSurface(ABC):
             return await self._credential(deployment, deadline)
         return {"Authorization": f"Bearer {secret.reveal()}"}, secret
 
+    def _safety_headers(self, safety_identifier: str | None) -> Headers:
+        """Who the end user is, for a provider that wants to know."""
+        return {}
+
     def _explain(self, fault: Fault) -> str | None:
         """A sentence of ours for an error whose own text does not say what to do."""
         return None
@@ -69,8 +82,9 @@ class RealtimeSurface(ABC):
             url=f"{root}/client_secrets",
             headers={
                 **headers,
+                **trace_headers(request.trace),
+                **self._safety_headers(request.safety_identifier),
                 "Content-Type": "application/json",
-                "X-Client-Request-Id": request.request_id,
             },
             content=json.dumps(asked).encode(),
             deadline=deadline,
@@ -80,7 +94,7 @@ class RealtimeSurface(ABC):
         return parse_minted(incoming.body, request.session, self._clock())
 
     async def call(
-        self, deployment: Deployment, secret: Secret, offer: Offer, request_id: str
+        self, deployment: Deployment, secret: Secret, offer: Offer, trace: Trace
     ) -> Answer:
         """Trade an offer for the provider's answer; sent at most once."""
         deadline = self._deadline(deployment, self._timeouts.call_seconds)
@@ -90,8 +104,9 @@ class RealtimeSurface(ABC):
             url=f"{self._root(deployment)}/calls",
             headers={
                 **headers,
+                **trace_headers(trace),
+                **self._safety_headers(offer.safety_identifier),
                 "Content-Type": content_type,
-                "X-Client-Request-Id": request_id,
             },
             content=content,
             deadline=deadline,
@@ -107,14 +122,14 @@ class RealtimeSurface(ABC):
             raise UpstreamInvalidResponse("the call's answer is not SDP")
         return Answer(sdp=incoming.body, provider_call_id=call_id(incoming.headers.get("location")))
 
-    async def hang_up(self, deployment: Deployment, provider_call_id: str, request_id: str) -> None:
+    async def hang_up(self, deployment: Deployment, provider_call_id: str, trace: Trace) -> None:
         """End a call with the deployment's own credential; one that has ended is no error."""
         deadline = self._deadline(deployment, self._timeouts.call_seconds)
         root = self._root(deployment)
         headers, credential = await self._credential(deployment, deadline)
         outgoing = Outgoing(
             url=f"{root}/calls/{quote(provider_call_id, safe='')}/hangup",
-            headers={**headers, "X-Client-Request-Id": request_id},
+            headers={**headers, **trace_headers(trace)},
             content=b"",
             deadline=deadline,
         )

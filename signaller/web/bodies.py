@@ -4,14 +4,18 @@ import asyncio
 import json
 from collections.abc import Mapping
 from typing import NoReturn
+from urllib.parse import parse_qs
 
 from starlette.requests import ClientDisconnect, Request
 
 from signaller.errors import BodyTooLarge, InvalidJson, InvalidRequest, UnsupportedMediaType
+from signaller.secret import Secret
 from signaller.strict_json import parse_object
 
 BODY_SECONDS = 10.0
 """A phone on a bad network sends an offer in less; who sends slower holds a connection."""
+MAX_FORM_BYTES = 32 * 1024
+"""A token has at most 6 KiB, whatever else a form of RFC 7662 may hold."""
 MAX_JSON_BYTES = 256 * 1024
 """A session with long instructions and many tools stays well below it."""
 
@@ -45,6 +49,25 @@ async def read_json(request: Request) -> Mapping[str, object]:
     if kind not in ("application/json", ""):
         raise UnsupportedMediaType(public="Send JSON with 'Content-Type: application/json'.")
     return parse_json(await read_body(request, MAX_JSON_BYTES))
+
+
+async def read_token(request: Request) -> Secret:
+    """The `token` of a form (RFC 7662, 2.1; RFC 7009, 2.1) or of a JSON object.
+
+    Raises UnsupportedMediaType, BodyTooLarge, InvalidJson and InvalidRequest.
+    """
+    if media_type(request) != "application/x-www-form-urlencoded":
+        values = [(await read_json(request)).get("token")]
+    else:
+        body = await read_body(request, MAX_FORM_BYTES)
+        try:
+            values = list(parse_qs(body.decode("ascii"), max_num_fields=16).get("token", []))
+        except ValueError as invalid:  # UnicodeDecodeError is one
+            raise InvalidRequest(public="The form cannot be read.", param="token") from invalid
+    token = values[0] if len(values) == 1 else None
+    if not isinstance(token, str) or not token:
+        raise InvalidRequest(public="Send the token, once, as 'token'.", param="token")
+    return Secret(token)
 
 
 def parse_json(body: bytes) -> Mapping[str, object]:

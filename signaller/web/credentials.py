@@ -1,8 +1,22 @@
-"""The credential a request carries."""
+"""What a request brings to prove who sent it, and from where."""
+
+from ipaddress import IPv4Address, IPv6Address, ip_address
+from typing import Literal
 
 from starlette.requests import Request
+from starlette.types import Scope
 
+from signaller.model import Evidence
 from signaller.secret import Secret
+
+
+def evidence(request: Request) -> Evidence:
+    """The credential, the peer and the headers."""
+    return Evidence(
+        secret=credential(request),
+        peer=peer(request.scope),
+        headers=tuple(request.headers.items()),
+    )
 
 
 def credential(request: Request) -> Secret | None:
@@ -12,3 +26,27 @@ def credential(request: Request) -> Secret | None:
         return Secret(value.strip())
     key = request.headers.get("api-key", "").strip()
     return Secret(key) if key else None
+
+
+def peer(scope: Scope) -> IPv4Address | IPv6Address | Literal["unix"] | None:
+    """Who opened the connection; the server leaves forwarding headers out of it."""
+    server = scope.get("server")
+    if server is not None and server[1] is None:
+        return "unix"  # ASGI: a path and no port
+    client = scope.get("client")
+    if client is None:
+        return None
+    try:
+        return ip_address(client[0].partition("%")[0])  # fe80::1%eth0
+    except ValueError:
+        return None
+
+
+def is_local(scope: Scope) -> bool:
+    """Whether the peer is on this machine: a gateway beside the service."""
+    match peer(scope):
+        case "unix":
+            return True
+        case IPv4Address() | IPv6Address() as address:
+            return address.is_loopback
+    return False

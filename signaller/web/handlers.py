@@ -1,6 +1,8 @@
 """Parse, call, render."""
 
+import hmac
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from starlette.requests import Request
@@ -8,39 +10,55 @@ from starlette.responses import JSONResponse, Response
 
 from signaller.calls import Calls
 from signaller.deployments import Deployments
-from signaller.errors import TokenRejected
-from signaller.journal import journal
-from signaller.minting import Minting
+from signaller.errors import InvalidApiKey, TokenRejected
+from signaller.journal import Journal
+from signaller.minting import Minting, Wish
+from signaller.model import Trace
 from signaller.ports import Callers, Store
+from signaller.secret import Secret
 from signaller.sessions import parse_mint_request
 from signaller.settings import Settings
-from signaller.web.bodies import read_json
-from signaller.web.credentials import credential
+from signaller.token_control import TokenControl
+from signaller.web.bodies import read_json, read_token
+from signaller.web.credentials import credential, evidence
 from signaller.web.offers import read_offer
+from signaller.web.rate_headers import rate_headers
 
 NO_STORE = {"cache-control": "no-store"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Service:
-    """What handlers work with; the lifespan puts it into the request's state."""
+    """What handlers work with; a reload puts another one in its place."""
 
     callers: Callers
     deployments: Deployments
     minting: Minting
     calls: Calls
+    token_control: TokenControl
     store: Store
+    journal: Journal
+    exposition: Callable[[], tuple[str, bytes]]
+    """Media type and text of the metrics."""
     settings: Settings
+
+
+@dataclass(slots=True)
+class InForce:
+    """The service that requests are answered by from now on; running ones keep theirs."""
+
+    service: Service
 
 
 async def mint(request: Request) -> Response:
     """POST /v1/realtime/client_secrets"""
-    began, service = time.perf_counter(), _service(request)
-    request_id = request.scope["request_id"]
-    with journal("mint", request_id=request_id) as line:
-        caller = service.callers.identify(credential(request))
+    began, service, trace = time.perf_counter(), _service(request), _trace(request)
+    with service.journal.line("mint", **_ids(trace)) as line:
+        caller = await service.callers.identify(evidence(request))
+        line.add(caller=caller.name)
         wanted = parse_mint_request(await read_json(request))
-        minted = await service.minting.mint(caller, wanted, request_id, line)
+        wish = Wish(caller=caller, request=wanted, origin=_origin(request), trace=trace)
+        minted = await service.minting.mint(wish, line)
     token = {"value": minted.token.reveal(), "expires_at": minted.expires_at}
     base_url = service.settings.public_url or str(request.base_url).rstrip("/")
     body = {
@@ -49,7 +67,8 @@ async def mint(request: Request) -> Response:
         "client_secret": token,
         "calls_url": f"{base_url}/v1/realtime/calls",
     }
-    return JSONResponse(body, headers=NO_STORE | _timing(began, minted.provider_seconds))
+    headers = _timing(began, minted.provider_seconds) | rate_headers(minted.allowance)
+    return JSONResponse(body, headers=NO_STORE | headers)
 
 
 async def calls(request: Request) -> Response:
@@ -62,42 +81,69 @@ async def calls(request: Request) -> Response:
 
 async def start_call(request: Request) -> Response:
     """Trade a token and an offer for the provider's answer."""
-    began, service = time.perf_counter(), _service(request)
-    request_id = request.scope["request_id"]
-    with journal("call", request_id=request_id) as line:
+    began, service, trace = time.perf_counter(), _service(request), _trace(request)
+    with service.journal.line("call", **_ids(trace)) as line:
         token = credential(request)
         if token is None:
             raise TokenRejected("no credential")
-        claims = service.calls.read(token)  # a forged token is refused before its body is read
+        # A forged token is refused before its body is read.
+        admission = service.calls.admit(token, _origin(request), line)
         offer = await read_offer(request)
-        started = await service.calls.start(claims, offer, request_id, line)
+        started = await service.calls.start(admission, offer, trace, line)
     if await request.is_disconnected():
         # Nobody will ever connect to this call, yet the provider keeps it open.
-        await service.calls.abandon(started.call, request_id)
+        await service.calls.abandon(started.call, trace, why="its client is gone")
     headers = {"location": f"/v1/realtime/calls/{started.call.id}"}
-    return Response(
-        started.sdp,
-        201,
-        NO_STORE | headers | _timing(began, started.provider_seconds),
-        media_type="application/sdp",
-    )
+    headers |= _timing(began, started.provider_seconds) | rate_headers(started.allowance)
+    return Response(started.sdp, 201, NO_STORE | headers, media_type="application/sdp")
 
 
 async def hang_up(request: Request) -> Response:
     """POST /v1/realtime/calls/{id}/hangup, DELETE /v1/realtime/calls/{id}"""
-    request_id, call_id = request.scope["request_id"], request.path_params["call_id"]
-    with journal("hangup", request_id=request_id) as line:
-        await _service(request).calls.hang_up(credential(request), call_id, request_id, line)
+    service, trace, call_id = _service(request), _trace(request), request.path_params["call_id"]
+    with service.journal.line("hangup", **_ids(trace)) as line:
+        await service.calls.hang_up(evidence(request), call_id, trace, line)
+    return Response(status_code=200, headers=NO_STORE)
+
+
+async def introspect(request: Request) -> Response:
+    """POST /v1/realtime/client_secrets/introspect (RFC 7662)"""
+    service = _service(request)
+    with service.journal.line("introspect", **_ids(_trace(request))) as line:
+        caller = await service.callers.identify(evidence(request))
+        active = await service.token_control.introspect(caller, await read_token(request), line)
+    if active is None:
+        return JSONResponse({"active": False}, headers=NO_STORE)
+    claims = active.claims
+    body = {
+        "active": True,
+        "jti": claims.grant_id,
+        "caller": claims.caller,
+        "model": claims.model,
+        "iat": claims.issued_at,
+        "exp": claims.expires_at,
+        "uses_left": active.uses_left,
+        "origins": list(claims.origins) or None,
+    }
+    return JSONResponse(body, headers=NO_STORE)
+
+
+async def revoke(request: Request) -> Response:
+    """POST /v1/realtime/client_secrets/revoke (RFC 7009)"""
+    service = _service(request)
+    with service.journal.line("revoke", **_ids(_trace(request))) as line:
+        caller = await service.callers.identify(evidence(request))
+        await service.token_control.revoke(caller, await read_token(request), line)
     return Response(status_code=200, headers=NO_STORE)
 
 
 async def models(request: Request) -> Response:
     """GET /v1/models: the realtime models a caller may use."""
     service = _service(request)
-    service.callers.identify(credential(request))
+    caller = await service.callers.identify(evidence(request))
     data = [
         {"id": name, "object": "model", "created": 0, "owned_by": "signaller"}
-        for name in service.deployments.models
+        for name in service.deployments.offered_under(caller.policy)
     ]
     return JSONResponse({"object": "list", "data": data}, headers=NO_STORE)
 
@@ -113,6 +159,21 @@ async def readyz(request: Request) -> Response:
     return JSONResponse({"status": "ready"}, headers=NO_STORE)
 
 
+async def metrics(request: Request) -> Response:
+    """GET /metrics, for whoever has the metrics' key or the master key."""
+    service = _service(request)
+    key, given = service.settings.metrics.key, credential(request)
+    if not (key and given and hmac.compare_digest(_bytes(key), _bytes(given))):
+        caller = await service.callers.identify(evidence(request))
+        if not caller.is_master:
+            raise InvalidApiKey(
+                public="Metrics are for the operator: send signaller.metrics.key, or the master "
+                "key, as 'Authorization: Bearer <key>'."
+            )
+    media_type, text = service.exposition()
+    return Response(text, headers=NO_STORE | {"content-type": media_type})
+
+
 async def tester(request: Request) -> Response:
     """GET /tester.json: what the tester page fills in. A key only where `signaller demo` runs."""
     service = _service(request)
@@ -126,8 +187,29 @@ async def tester(request: Request) -> Response:
 
 
 def _service(request: Request) -> Service:
-    service: Service = request.state.service
-    return service
+    in_force: InForce = request.state.in_force
+    return in_force.service
+
+
+def _trace(request: Request) -> Trace:
+    trace: Trace = request.scope["trace"]
+    return trace
+
+
+def _ids(trace: Trace) -> dict[str, object]:
+    """By which a log line can be found; the trace id is the second of the four fields."""
+    parent = trace.traceparent
+    trace_id = {"trace_id": parent.split("-")[1]} if parent else {}
+    return {"request_id": trace.request_id, **trace_id}
+
+
+def _origin(request: Request) -> str | None:
+    """The web page's origin (RFC 6454, 7); None where the client is none."""
+    return request.headers.get("origin")
+
+
+def _bytes(secret: Secret) -> bytes:
+    return secret.reveal().encode("utf-8", "surrogateescape")
 
 
 def _timing(began: float, provider_seconds: float) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""What every response carries: a request id and the headers browsers are protected by."""
+"""What every request and every response carries, whatever is between."""
 
 import logging
 import re
@@ -8,11 +8,20 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from signaller.errors import SignallerError
+from signaller.model import Trace
+from signaller.web.credentials import is_local
 from signaller.web.rendering import error_response
 
 log = logging.getLogger("signaller")
 
 REQUEST_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+# nginx's ids have 32 characters in one piece, UUIDs 12; what has more may be a key.
+KEY_LIKE = re.compile(r"^ek_|^sk-|[A-Za-z0-9]{41}")
+# W3C Trace Context, 3.2: ids of zeros are invalid, and so is version ff.
+TRACEPARENT = re.compile(
+    r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}"
+)
+TRACESTATE = re.compile(r"[ -~]{1,512}")  # 3.3.1.5: at least 512 characters are to be kept
 
 SECURITY_HEADERS = {
     "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
@@ -45,10 +54,25 @@ class LastResort:
         except Exception as error:
             if scope["type"] != "http" or started:
                 raise
-            fields = {"request_id": scope["request_id"], "path": scope["path"][:100]}
+            fields = {"request_id": scope["trace"].request_id, "path": scope["path"][:100]}
             log.exception("fault", extra={"fields": fields})
             response = error_response(SignallerError(type(error).__name__))
             await response(scope, receive, send)
+
+
+class ForwardedScheme:
+    """Believes a gateway on this machine that its own side speaks https."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI."""
+        if scope["type"] == "http" and is_local(scope):
+            scheme = Headers(scope=scope).get("x-forwarded-proto", "").strip().lower()
+            if scheme in ("http", "https"):
+                scope = {**scope, "scheme": scheme}
+        await self.app(scope, receive, send)
 
 
 class ResponseHeaders:
@@ -62,10 +86,9 @@ class ResponseHeaders:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        given = Headers(scope=scope).get("x-request-id", "")
-        # Tokens and keys are longer or look otherwise; what is echoed and logged is an id only.
-        request_id = given if _is_id(given) else f"req_{secrets.token_hex(12)}"
-        scope["request_id"] = request_id
+        trace = _trace(Headers(scope=scope))
+        request_id = trace.request_id
+        scope["trace"] = trace
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -78,5 +101,15 @@ class ResponseHeaders:
         await self.app(scope, receive, send_with_headers)
 
 
-def _is_id(text: str) -> bool:
-    return REQUEST_ID.fullmatch(text) is not None and not text.startswith(("ek_", "sk-"))
+def _trace(headers: Headers) -> Trace:
+    """What a gateway says of the trace, as far as it can be echoed, logged and passed on."""
+    given = headers.get("x-request-id", "")
+    is_id = REQUEST_ID.fullmatch(given) and not KEY_LIKE.search(given)
+    parents = headers.getlist("traceparent")
+    parent = parents[0] if len(parents) == 1 and TRACEPARENT.fullmatch(parents[0]) else None
+    state = ",".join(headers.getlist("tracestate"))
+    return Trace(
+        request_id=given if is_id else f"req_{secrets.token_hex(12)}",
+        traceparent=parent,
+        tracestate=state if parent and TRACESTATE.fullmatch(state) else None,
+    )

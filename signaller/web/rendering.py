@@ -7,13 +7,13 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from signaller.errors import (
-    InvalidApiKey,
     InvalidRequest,
     MethodNotAllowed,
+    RateLimitExceeded,
     RouteNotFound,
     SignallerError,
-    TokenRejected,
 )
+from signaller.web.rate_headers import refusal_headers
 
 
 def error_response(error: SignallerError) -> Response:
@@ -23,7 +23,9 @@ def error_response(error: SignallerError) -> Response:
         headers["retry-after"] = str(math.ceil(error.retry_after))
     if error.should_retry is not None:
         headers["x-should-retry"] = str(error.should_retry).lower()
-    if isinstance(error, InvalidApiKey | TokenRejected):
+    if isinstance(error, RateLimitExceeded):
+        headers |= refusal_headers(error)
+    if error.status == 401 and error.type == "authentication_error":
         headers["www-authenticate"] = "Bearer"  # RFC 9110, 11.6.1: a 401 names a scheme
     body = {
         "message": error.public,

@@ -21,6 +21,12 @@ def routes() -> list[BaseRoute]:
         for prefix in PREFIXES
         for route in (
             Route(f"{prefix}/realtime/client_secrets", handlers.mint, methods=["POST"]),
+            Route(
+                f"{prefix}/realtime/client_secrets/introspect",
+                handlers.introspect,
+                methods=["POST"],
+            ),
+            Route(f"{prefix}/realtime/client_secrets/revoke", handlers.revoke, methods=["POST"]),
             # Two routes on one path would answer a wrong method with half an Allow header.
             Route(
                 f"{prefix}/realtime/calls",
@@ -38,6 +44,7 @@ def routes() -> list[BaseRoute]:
         *api,
         Route("/healthz", handlers.healthz, methods=["GET"]),
         Route("/readyz", handlers.readyz, methods=["GET"]),
+        Route("/metrics", handlers.metrics, methods=["GET"]),
         Route("/tester.json", handlers.tester, methods=["GET"]),
         *page_routes(static_directory()),
     ]
