@@ -2,6 +2,7 @@
 
 import base64
 import contextlib
+import hashlib
 import os
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -11,8 +12,9 @@ import httpx
 
 from signaller.app import create_app
 from signaller.model import Deployment
+from signaller.policy import Policy
 from signaller.secret import Secret
-from signaller.settings import Settings
+from signaller.settings import NamedCaller, Settings
 from tests.support.provider import FakeProvider
 from tests.support.serving import serving
 
@@ -43,6 +45,17 @@ def deployment(url: str, **changes: Any) -> Deployment:
         "api_key": Secret(PROVIDER_KEY),
     }
     return Deployment(**(values | changes))
+
+
+def named(name: str, *keys: str, **policy: Any) -> NamedCaller:
+    """A caller with these keys and this policy."""
+    digests = tuple(hashlib.sha256(key.encode()).digest() for key in keys)
+    return NamedCaller(name=name, key_digests=digests, policy=Policy(**policy))
+
+
+def bearer(key: str) -> dict[str, str]:
+    """The header that brings a key."""
+    return {"authorization": f"Bearer {key}"}
 
 
 def settings(*deployments: Deployment, **changes: Any) -> Settings:

@@ -15,6 +15,7 @@ from starlette.types import Message
 
 from signaller.app import create_app
 from signaller.errors import InvalidJson, InvalidRequest
+from signaller.jwe import MAX_COMPACT_CHARS
 from signaller.sessions import parse_mint_request
 from signaller.tokens import Claims, Tokens
 from signaller.web.bodies import parse_json, read_body
@@ -188,10 +189,17 @@ def test_any_model_name_fits_a_token_or_is_refused(model: str) -> None:
     with contextlib.suppress(InvalidRequest):
         name = parse_mint_request({"model": model}).model
         claims = Claims(
-            grant_id="g" * 22, model=name, issued_at=0, expires_at=60, seal_key=b"k" * 32
+            grant_id="g" * 22,
+            caller="\u00e9" * 128,
+            credential_id="key:" + "c" * 16,
+            model=name,
+            origins=("https://" + "o" * 992,),
+            issued_at=0,
+            expires_at=60,
+            seal_key=b"k" * 32,
         )
         minted = Tokens((token_key(),), lambda: 0).mint(claims)
-        assert len(minted.reveal()) < 4096
+        assert len(minted.reveal()) < MAX_COMPACT_CHARS
 
 
 HEAD = (
