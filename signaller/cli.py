@@ -1,33 +1,44 @@
 """The command line: serve, demo, check, keygen."""
 
-import functools
-import math
-import os
+import contextlib
+import logging
 import socket
 import sys
-import time
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import NoReturn
 
 import click
-import uvicorn
-from starlette.applications import Starlette
 
 from signaller import __version__
-from signaller.app import create_app, open_store
-from signaller.config import describe, generate_token_key, load_settings
+from signaller.config import describe, generate_caller_key, generate_token_key
 from signaller.errors import ConfigError
+from signaller.listening import describe_listener, tcp_listeners, unix_listener
 from signaller.logs import LogFormat, configure
-from signaller.settings import Settings
+from signaller.metrics import of_workers
+from signaller.running import ServiceConfig, metrics_port, run_alone
+from signaller.signals import ending_by_sigterm, hold_hangup
+from signaller.source import Source
+from signaller.workers import private_directory, run_workers
+
+log = logging.getLogger("signaller")
 
 PORT = 4000
-KEEP_ALIVE_SECONDS = 75  # longer than nginx's and Envoy's 60: the gateway closes first
-SHUTDOWN_MARGIN_SECONDS = 5
 EXIT_CONFIG = 2
 
-# Workers are separate processes: what they serve reaches them through the environment.
-WORKER_CONFIG, WORKER_PUBLIC_KEY = "SIGNALLER_WORKER_CONFIG", "SIGNALLER_WORKER_PUBLIC_MASTER_KEY"
-WORKER_LOG = "SIGNALLER_WORKER_LOG"
+Binding = AbstractContextManager[list[socket.socket]]
+"""Listening sockets that are bound when the block begins, and closed when it ends."""
+
+
+def _socket_mode(_: click.Context, __: click.Parameter, value: str) -> int:
+    """Permissions in octal; without the owner's own nobody could stop or replace the service."""
+    with contextlib.suppress(ValueError):
+        mode = int(value, 8)
+        if 0 <= mode <= 0o777 and mode & 0o600 == 0o600:
+            return mode
+    raise click.BadParameter(f"expected octal permissions such as 600, 660 or 666, found {value}")
+
 
 config_option = click.option(
     "--config",
@@ -67,7 +78,18 @@ port_option = click.option(
 @config_option
 @host_option
 @port_option
-@click.option("--uds", type=click.Path(), help="Listen on a Unix socket instead (sidecars).")
+@click.option(
+    "--uds",
+    type=click.Path(path_type=Path),
+    help="Listen on a Unix socket instead (sidecars).",
+)
+@click.option(
+    "--uds-mode",
+    default="660",
+    show_default=True,
+    callback=_socket_mode,
+    help="Who may connect to it: the socket's permissions, in octal.",
+)
 @click.option(
     "--workers",
     type=click.IntRange(1, 64),
@@ -84,7 +106,8 @@ def main(  # noqa: PLR0917 - click passes them by name
     config_path: Path | None,
     host: str,
     port: int,
-    uds: str | None,
+    uds: Path | None,
+    uds_mode: int,
     workers: int,
     log_level: str,
     log_format: LogFormat | None,
@@ -100,44 +123,30 @@ def main(  # noqa: PLR0917 - click passes them by name
     """
     if context.invoked_subcommand is not None:
         return
+    hold_hangup()
     form = log_format or _default_format()
     configure(log_level, form)
-    settings = _settings(config_path, workers, allow_public_master_key)
+    source = Source(
+        path=config_path, workers=workers, allow_public_master_key=allow_public_master_key
+    )
+    with _faults_are_said(), ending_by_sigterm():
+        _serve(source, log_level, form, _listeners(host, port, uds, uds_mode))
+
+
+def _serve(source: Source, log_level: str, log_format: LogFormat, binding: Binding) -> None:
+    text = source.text()
+    settings = source.understood(text)
     for note in settings.notes:
         click.echo(f"note: {note}", err=True)
-    if uds is None and not _can_listen(host, port):
-        _fail(f"--port: expected a free port, found {host}:{port} in use")
-    run = functools.partial(
-        uvicorn.run,
-        host=host,
-        port=port,
-        uds=uds,
-        # Whoever reaches the socket is the gateway; over TCP only 127.0.0.1 is believed.
-        forwarded_allow_ips="*" if uds else None,
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        timeout_keep_alive=KEEP_ALIVE_SECONDS,
-        # Calls in flight finish: none may take longer than its time-outs.
-        timeout_graceful_shutdown=_shutdown_seconds(settings),
-    )
-    if workers == 1:
-        run(create_app(settings))
-        return
-    os.environ[WORKER_CONFIG] = str(config_path or "")
-    os.environ[WORKER_PUBLIC_KEY] = "1" if allow_public_master_key else ""
-    os.environ[WORKER_LOG] = f"{log_level} {form}"
-    run("signaller.cli:worker", factory=True, workers=workers)
-
-
-def worker() -> Starlette:
-    """The application of one of several worker processes."""
-    level, _, form = os.environ[WORKER_LOG].partition(" ")
-    configure(level, "json" if form == "json" else "console")
-    path = os.environ[WORKER_CONFIG]
-    public = bool(os.environ[WORKER_PUBLIC_KEY])
-    # The master process has refused 2 or more workers without Redis already.
-    return create_app(_settings(Path(path) if path else None, 1, public))
+    config = ServiceConfig(source, settings, log_level=log_level, log_format=log_format)
+    with binding as listeners:
+        for listener in listeners:
+            log.info("listening", extra={"fields": {"at": describe_listener(listener)}})
+        if source.workers == 1:
+            run_alone(config, listeners, settings.metrics)
+            return
+        with private_directory() as directory, metrics_port(settings.metrics, of_workers):
+            run_workers(config, listeners, text, directory)
 
 
 @main.command()
@@ -145,13 +154,21 @@ def worker() -> Starlette:
 @public_key_option
 def check(config_path: Path | None, allow_public_master_key: bool) -> None:
     """Validate a configuration and say what was understood, secrets masked."""
-    click.echo(describe(_settings(config_path, 1, allow_public_master_key)))
+    source = Source(path=config_path, allow_public_master_key=allow_public_master_key)
+    with _faults_are_said():
+        click.echo(describe(source.read()))
 
 
 @main.command()
-def keygen() -> None:
+@click.option("--caller", is_flag=True, help="A key for one of signaller.callers instead.")
+def keygen(caller: bool) -> None:
     """Print a new token key for signaller.token_keys (32 random bytes, base64url)."""
-    click.echo(generate_token_key())
+    if not caller:
+        click.echo(generate_token_key())
+        return
+    key, digest = generate_caller_key()
+    click.echo(f"for the caller:      {key}")
+    click.echo(f"for callers[].keys:  {digest}")
 
 
 @main.command()
@@ -171,25 +188,17 @@ def demo(
             f"the demo needs its extra ({missing.name} is missing): pip install 'signaller[demo]'"
         )
     configure(log_level, log_format or _default_format())
-    if not _can_listen(host, port):
-        _fail(f"--port: expected a free port, found {host}:{port} in use; try --port 0")
+    with _faults_are_said(), tcp_listeners(host, port):
+        pass  # a port in use is said before the demo begins
     run_demo(host, port, redis_url=redis_url)
 
 
-def _settings(path: Path | None, workers: int, allow_public_master_key: bool) -> Settings:
+@contextlib.contextmanager
+def _faults_are_said() -> Iterator[None]:
     try:
-        text = None if path is None else path.read_text("utf-8")
-        settings = load_settings(
-            text, os.environ, workers=workers, allow_public_master_key=allow_public_master_key
-        )
-        open_store(settings, time.time)  # connects to nothing yet; a bad URL is said now
+        yield
     except ConfigError as error:
         _fail(*error.faults)
-    except UnicodeDecodeError:
-        _fail(f"--config: expected a YAML file in UTF-8, found other bytes in {path}")
-    except OSError as error:
-        _fail(f"--config: expected a readable file, found {path}: {error.strerror}")
-    return settings
 
 
 def _fail(*faults: str) -> NoReturn:
@@ -198,23 +207,16 @@ def _fail(*faults: str) -> NoReturn:
     sys.exit(EXIT_CONFIG)
 
 
-def _shutdown_seconds(settings: Settings) -> int:
-    timeouts = settings.timeouts
-    slowest = [deployment.timeout_seconds or 0 for deployment in settings.deployments]
-    provider = max(timeouts.mint_seconds, timeouts.call_seconds, *slowest)
-    # Redeem, answer, remember; and if the client has gone meanwhile, hang up and remember that.
-    return math.ceil(2 * provider + 3 * timeouts.store_seconds) + SHUTDOWN_MARGIN_SECONDS
-
-
-def _can_listen(host: str, port: int) -> bool:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError:
-            return False
-    return True
+def _listeners(host: str, port: int, uds: Path | None, uds_mode: int) -> Binding:
+    if uds is None:
+        return tcp_listeners(host, port)
+    if uds_mode & 0o002:
+        click.echo(
+            f"note: --uds-mode {uds_mode:o}: every user of this machine may connect, and is "
+            "believed whatever a gateway is believed on this socket",
+            err=True,
+        )
+    return unix_listener(uds, uds_mode)
 
 
 def _default_format() -> LogFormat:

@@ -27,21 +27,28 @@ def reload_on_hangup(
     """
     wanted = asyncio.Event()
 
+    async def reload() -> None:
+        with journal.line("reload") as line:
+            try:
+                changed = await asyncio.to_thread(read)
+            except ConfigError as refused:
+                line.add(outcome="refused", faults=len(refused.faults))
+                for fault in refused.faults:
+                    log.error("reload refused", extra={"fields": {"fault": fault}})
+                return
+            put_in_force(changed)
+            if waiting := needs_restart(started_with, changed):
+                line.add(needs_restart=waiting)
+
     async def reload_forever() -> None:
         while True:
             await wanted.wait()
             wanted.clear()
-            with journal.line("reload") as line:
-                try:
-                    changed = await asyncio.to_thread(read)
-                except ConfigError as refused:
-                    line.add(outcome="refused", faults=len(refused.faults))
-                    for fault in refused.faults:
-                        log.error("reload refused", extra={"fields": {"fault": fault}})
-                    continue
-                put_in_force(changed)
-                if waiting := needs_restart(started_with, changed):
-                    line.add(needs_restart=waiting)
+            try:
+                await reload()
+            except Exception:
+                # The old configuration is in force; the next signal must still find somebody.
+                log.exception("reload failed")
 
     loop = asyncio.get_running_loop()
     task = loop.create_task(reload_forever())

@@ -7,6 +7,7 @@ import pytest
 from signaller.deployments import MAX_REST_SECONDS, REST_SECONDS, Deployments
 from signaller.errors import ModelNotFound
 from signaller.model import Deployment
+from signaller.policy import Policy
 
 
 class Clock:
@@ -38,7 +39,7 @@ def pool(*deployments: Deployment, clock: Clock | None = None) -> Deployments:
 
 def firsts(deployments: Deployments, rounds: int = 4000) -> dict[str, float]:
     """How often each was first."""
-    first = [deployments.candidates("voice")[0].id for _ in range(rounds)]
+    first = [deployments.candidates("voice", Policy())[0].id for _ in range(rounds)]
     return {name: first.count(name) / rounds for name in sorted(set(first))}
 
 
@@ -52,12 +53,12 @@ def test_weight_zero_is_a_spare() -> None:
     """It is never first, and yet there when the others fail."""
     spare = pool(make("a"), make("spare", weight=0))
     assert firsts(spare) == {"a": 1.0}
-    assert [d.id for d in spare.candidates("voice")] == ["a", "spare"]
+    assert [d.id for d in spare.candidates("voice", Policy())] == ["a", "spare"]
 
 
 def test_every_deployment_is_a_candidate_once() -> None:
     """Fail-over tries each, none twice."""
-    found = pool(*(make(name) for name in "abcd")).candidates("voice")
+    found = pool(*(make(name) for name in "abcd")).candidates("voice", Policy())
     assert sorted(d.id for d in found) == ["a", "b", "c", "d"]
 
 
@@ -87,19 +88,21 @@ def test_a_lone_deployment_is_tried_even_while_it_rests() -> None:
     """Resting is a preference, never an outage."""
     deployments = pool(make("a"))
     deployments.rest(make("a"), 30)
-    assert [d.id for d in deployments.candidates("voice")] == ["a"]
+    assert [d.id for d in deployments.candidates("voice", Policy())] == ["a"]
 
 
 def test_the_closest_name_rules() -> None:
     """Exact before pattern, long pattern before short."""
     deployments = pool(make("all", "*"), make("gpt", "gpt-*"), make("one", "gpt-voice"))
-    served = {name: deployments.candidates(name)[0].id for name in ("gpt-voice", "gpt-x", "y")}
+    served = {
+        name: deployments.candidates(name, Policy())[0].id for name in ("gpt-voice", "gpt-x", "y")
+    }
     assert served == {"gpt-voice": "one", "gpt-x": "gpt", "y": "all"}
 
 
 def test_an_unknown_model_is_answered_with_what_there_is() -> None:
     """404 with a list of what the caller may use."""
     with pytest.raises(ModelNotFound) as missing:
-        pool(make("a"), make("b", "gpt-*")).candidates("other")
+        pool(make("a"), make("b", "gpt-*")).candidates("other", Policy())
     assert "'other'" in missing.value.public
     assert "voice, gpt-*" in missing.value.public

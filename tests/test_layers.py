@@ -10,11 +10,13 @@ from pathlib import Path
 PACKAGE = Path(__file__).parents[1] / "signaller"
 # Lowest first. A room imports from lower levels only: never from its own, never from above.
 LEVELS = (
-    ("signaller", "errors", "secret", "strict_json"),
-    ("model", "jwe", "logs"),
-    ("sdp", "ports", "settings", "sessions", "journal"),
-    ("tokens", "config", "deployments"),
-    ("stores", "upstreams", "callers", "minting", "calls", "loopback"),
+    ("signaller", "errors", "secret", "strict_json", "policy"),
+    ("model", "jwe", "logs", "journal"),
+    ("sdp", "ports", "settings", "sessions"),
+    ("tokens", "config", "deployments", "reloading"),
+    ("safety",),
+    ("stores", "upstreams", "callers", "limits", "metrics")
+    + ("minting", "calls", "token_control", "loopback"),
     ("web",),
     ("app", "serving"),
     ("demo",),
@@ -27,7 +29,9 @@ HOMES = {
     "cryptography": {"jwe"},
     "jwt": {"tokens", "callers"},
     "redis": {"stores"},
-    "httpx": {"upstreams"},
+    "limits": {"limits", "stores"},
+    "prometheus_client": {"metrics"},
+    "httpx": {"upstreams", "callers"},
     "aiohttp": {"upstreams"},
     "yarl": {"upstreams"},
     "azure": {"upstreams"},

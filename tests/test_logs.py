@@ -6,7 +6,7 @@ import logging
 import pytest
 
 from signaller.errors import ModelNotFound
-from signaller.journal import journal
+from signaller.journal import Journal
 from signaller.logs import ConsoleFormatter, JsonFormatter
 from tests.support.service import MODEL, running
 
@@ -45,9 +45,12 @@ def test_an_exception_keeps_its_traceback() -> None:
 
 
 def test_a_failed_block_is_logged_with_its_code(caplog: pytest.LogCaptureFixture) -> None:
-    """And the error goes on its way."""
-    with pytest.raises(ModelNotFound), journal("mint", model="m"):
+    """And shown to whoever counts, and the error goes on its way."""
+    seen: list[tuple[str, object, BaseException | None]] = []
+    journal = Journal(lambda event, fields, error: seen.append((event, fields["model"], error)))
+    with pytest.raises(ModelNotFound) as caught, journal.line("mint", model="m"):
         raise ModelNotFound
+    assert seen == [("mint", "m", caught.value)]
     (line,) = caplog.records
     fields = json.loads(JsonFormatter().format(line))
     assert (fields["outcome"], fields["status"], line.levelname) == (
@@ -69,7 +72,7 @@ async def test_one_line_per_mint_and_per_call(caplog: pytest.LogCaptureFixture) 
     lines = [
         json.loads(JsonFormatter().format(line))
         for line in caplog.records
-        if line.name == "signaller"
+        if line.name == "signaller.audit"
     ]
     mint, call, replay, refused, forged, stranger = lines
     for line in (mint, call):

@@ -1,5 +1,6 @@
 """What of a caller's session goes upstream."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -7,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from signaller.errors import InvalidRequest
-from signaller.model import Deployment
-from signaller.sessions import parse_mint_request, resolve, upstream_session
+from signaller.model import Deployment, Provider
+from signaller.sessions import MintRequest, parse_mint_request, resolve, upstream_session
 
 
 def deployment(model_name: str = "voice", upstream_model: str = "gpt-realtime-2") -> Deployment:
@@ -91,15 +92,24 @@ JSON = st.recursive(
 def test_a_session_goes_upstream_untouched_but_for_the_model(session: dict[str, Any]) -> None:
     """Nothing the client asked for is lost or added, type and model aside."""
     request = parse_mint_request({"model": "voice", "session": session})
-    sent = upstream_session(request, deployment(), {})
+    sent = sent_upstream(request)
     assert sent == {**session, "type": "realtime", "model": "gpt-realtime-2"}
+
+
+def sent_upstream(
+    request: MintRequest, aliases: Mapping[tuple[Provider, str], str] | None = None
+) -> dict[str, Any]:
+    """The session as the provider gets it."""
+    return upstream_session(request.session, request.model, deployment(), aliases or {})
 
 
 def test_a_nested_alias_is_resolved_and_its_neighbours_kept() -> None:
     """The transcription model of a realtime session may be an alias too."""
     audio = {"input": {"transcription": {"model": "scribe", "language": "de"}, "format": "pcm"}}
     request = parse_mint_request({"model": "voice", "session": {"audio": audio}})
-    sent = upstream_session(request, deployment(), {("openai", "scribe"): "gpt-4o-transcribe"})
+    sent = upstream_session(
+        request.session, request.model, deployment(), {("openai", "scribe"): "gpt-4o-transcribe"}
+    )
     transcription = {"model": "gpt-4o-transcribe", "language": "de"}
     assert sent["audio"] == {"input": {"transcription": transcription, "format": "pcm"}}
     assert audio["input"]["transcription"] == {"model": "scribe", "language": "de"}
@@ -109,7 +119,7 @@ def test_a_nested_name_that_is_no_alias_is_the_providers_own() -> None:
     """An unknown nested model goes upstream as it is."""
     audio = {"input": {"transcription": {"model": "whisper-1"}}}
     request = parse_mint_request({"model": "voice", "session": {"audio": audio}})
-    assert upstream_session(request, deployment(), {})["audio"] == audio
+    assert sent_upstream(request)["audio"] == audio
 
 
 def test_a_transcription_session_is_routed_by_its_nested_model() -> None:
@@ -117,7 +127,7 @@ def test_a_transcription_session_is_routed_by_its_nested_model() -> None:
     audio = {"input": {"transcription": {"model": "voice"}}}
     request = parse_mint_request({"session": {"type": "transcription", "audio": audio}})
     assert request.model == "voice"
-    assert upstream_session(request, deployment(), {}) == {
+    assert sent_upstream(request) == {
         "type": "transcription",
         "audio": {"input": {"transcription": {"model": "gpt-realtime-2"}}},
     }

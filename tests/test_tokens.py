@@ -23,7 +23,14 @@ def key() -> Secret:
 
 OLD, NEW = key(), key()
 CLAIMS = Claims(
-    grant_id="g1", model="gpt-realtime", issued_at=NOW, expires_at=NOW + 60, seal_key=b"k" * 32
+    grant_id="g1",
+    caller="web",
+    credential_id="key:1",
+    model="gpt-realtime",
+    origins=("https://app.example",),
+    issued_at=NOW,
+    expires_at=NOW + 60,
+    seal_key=b"k" * 32,
 )
 
 
@@ -86,7 +93,10 @@ GOOD: dict[str, object] = {
     "iat": NOW,
     "exp": NOW + 60,
     "jti": "g1",
+    "sub": "web",
+    "crd": "key:1",
     "mdl": "gpt-realtime",
+    "org": [],
     "key": "a2tra2s",
 }
 
@@ -104,6 +114,9 @@ def test_the_forgery_of_these_tests_is_a_good_one() -> None:
         pytest.param({"aud": "grants"}, id="another audience"),
         pytest.param({"exp": "soon"}, id="exp of another type"),
         pytest.param({"jti": 7}, id="jti of another type"),
+        pytest.param({"org": "https://app.example"}, id="org of another type"),
+        pytest.param({"org": [7]}, id="an origin of another type"),
+        pytest.param({"crd": 7}, id="crd of another type"),
         pytest.param({"key": "!"}, id="key not base64url"),
     ],
 )

@@ -55,7 +55,7 @@ def _pass_over_unknown(params: Section) -> None:
         params.fault(
             "litellm_credential_name", "api_key in its place", "this key, which is not supported"
         )
-    others = params.unknown({*PARAMS, "litellm_credential_name"}, refuse=False)
+    others = params.unknown(PARAMS, refuse=False, besides=("litellm_credential_name",))
     if others:
         params.findings.note(params.path, f"{', '.join(others)}: no effect here")
 

@@ -3,6 +3,13 @@
 import re
 from collections.abc import Iterable, Sequence
 
+from signaller.config.describe_access import (
+    CALLER_HEADER,
+    caller_rows,
+    gateway_facts,
+    master_key_fact,
+    metrics_fact,
+)
 from signaller.model import Deployment
 from signaller.secret import MASK, Secret
 from signaller.settings import Settings
@@ -14,11 +21,11 @@ _REDIS_ADDRESS = re.compile(r"([a-z+]+://)(?:[^@/?#]*@)?([a-z0-9\[/][^@?#]*)(?:\
 
 
 def describe(settings: Settings) -> str:
-    """Plain text, a table of deployments first and the notes last."""
+    """Plain text, tables of deployments and callers first and the notes last."""
     rows = [_HEADER, *(_row(deployment) for deployment in settings.deployments)]
     times = settings.timeouts
     facts = (
-        ("master key", MASK if settings.master_key else "none: nobody can get a token"),
+        ("master key", master_key_fact(settings)),
         ("store", _store(settings.redis_url)),
         ("token keys", _token_keys(len(settings.token_keys))),
         ("tokens", f"start {_uses(settings.token.uses)} within {settings.token.ttl_seconds} s"),
@@ -29,11 +36,15 @@ def describe(settings: Settings) -> str:
         ),
         ("CORS", ", ".join(settings.cors_origins) or "same origin only"),
         ("public URL", settings.public_url or "the request's own host"),
+        *gateway_facts(settings.gateway),
+        ("metrics", metrics_fact(settings)),
     )
     blocks = [
         "\n".join(_table(rows)),
         "\n".join(f"{label:<{_LABEL_CHARS}}{fact}" for label, fact in facts),
     ]
+    if callers := list(caller_rows(settings)):
+        blocks.insert(1, "\n".join(_table([CALLER_HEADER, *callers])))
     if settings.notes:
         blocks.append("\n".join(["Notes:", *(f"- {note}" for note in settings.notes)]))
     return "\n\n".join(blocks) + "\n"

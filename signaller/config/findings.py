@@ -100,6 +100,23 @@ def fits_header(text: Text) -> bool:
     return False
 
 
+def fits_line(text: Text, most: int) -> bool:
+    """Whether a string can stand in a line that people read; a fault otherwise."""
+    if len(text.value) > most:
+        text.fault(f"at most {most} characters", f"{len(text.value)}")
+    elif not text.value.isprintable():  # half a surrogate pair is not either
+        text.fault("printable characters in one line", f"others among {len(text.value)} characters")
+    else:
+        return True
+    return False
+
+
+def label(key: str) -> str:
+    """A key as it can be printed: it may be a value in the wrong place."""
+    plain = re.fullmatch(r"[\w.-]{1,60}", key) and not looks_secret(key)
+    return key if plain else shown(key)
+
+
 def shown(value: object, *, secret: bool = False) -> str:
     """What was found, in one line that holds no secret."""
     if isinstance(value, str):

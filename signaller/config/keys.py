@@ -1,7 +1,8 @@
-"""Token keys: 32 random bytes, written as base64url without padding."""
+"""Keys that are made here: 32 random bytes, written as base64url without padding."""
 
 import base64
 import binascii
+import hashlib
 import re
 import secrets
 
@@ -14,6 +15,12 @@ KEY_BYTES = 32
 def generate_token_key() -> str:
     """A new token key."""
     return secrets.token_urlsafe(KEY_BYTES)
+
+
+def generate_caller_key() -> tuple[str, str]:
+    """A new key for a caller, and the digest by which a configuration can know it."""
+    key = f"sk-sgn-{secrets.token_urlsafe(KEY_BYTES)}"
+    return key, f"sha256:{hashlib.sha256(key.encode()).hexdigest()}"
 
 
 def token_key(text: Text) -> Secret | None:

@@ -2,13 +2,16 @@
 
 from collections.abc import Mapping
 
+from signaller.config.access import lets_somebody_in, read_access
 from signaller.config.document import parse_document
 from signaller.config.environment import document_from
 from signaller.config.findings import Findings
-from signaller.config.master_key import read_master_key
+from signaller.config.grants import Offered
+from signaller.config.master_key import note_absence, read_master_key
 from signaller.config.model_list import read_model_list
 from signaller.config.ours import read_ours
 from signaller.config.section import Section
+from signaller.config.urls import origin_of
 from signaller.errors import ConfigError
 from signaller.settings import Settings
 
@@ -44,10 +47,16 @@ def load_settings(
     _look_around(root)
     findings.env = {**_environment_variables(root), **env}
     deployments, aliases = read_model_list(root)
-    master_key = read_master_key(
-        root.section("general_settings"), allow_public=allow_public_master_key
+    general, section = root.section("general_settings"), root.section("signaller", strict=True)
+    master_key = read_master_key(general, allow_public=allow_public_master_key)
+    ours = read_ours(section, workers=workers)
+    offered = Offered(
+        model_names=tuple(deployment.model_name for deployment in deployments),
+        origins=(*ours.cors_origins, *([origin_of(ours.public_url)] if ours.public_url else ())),
     )
-    ours = read_ours(root.section("signaller", strict=True), workers=workers)
+    access = read_access(section, offered=offered, master_key=master_key)
+    if master_key is None and not lets_somebody_in(access.callers, access.gateway):
+        note_absence(general)
     if findings.faults:
         raise ConfigError(findings.faults)
     return Settings(
@@ -57,6 +66,10 @@ def load_settings(
         redis_url=ours.redis_url,
         token=ours.token,
         timeouts=ours.timeouts,
+        policy=access.policy,
+        callers=access.callers,
+        gateway=access.gateway,
+        metrics=access.metrics,
         cors_origins=ours.cors_origins,
         public_url=ours.public_url,
         aliases=aliases,
@@ -71,7 +84,7 @@ def _look_around(root: Section) -> None:
     idle = [key for key in root if key in _LITELLM]
     if idle:
         root.findings.note(", ".join(idle), "no effect here")
-    for key in root.unknown((*_READ, *_LITELLM, "include"), refuse=False):
+    for key in root.unknown((*_READ, *_LITELLM), refuse=False, besides=("include",)):
         if not key.startswith("x-"):
             root.findings.fault(
                 key, "model_list, general_settings, signaller or a section of LiteLLM's", "another"

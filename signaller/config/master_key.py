@@ -1,4 +1,4 @@
-"""The key of the one caller who may mint: `general_settings.master_key`, or the environment."""
+"""The key of the operator: `general_settings.master_key`, or the environment."""
 
 from signaller.config.findings import fits_header
 from signaller.config.section import Section
@@ -10,17 +10,12 @@ SHORT_CHARS = 16
 
 
 def read_master_key(general: Section, *, allow_public: bool) -> Secret | None:
-    """The master key; None, with a note, where there is none."""
+    """The master key; None where there is none, and after a fault."""
     others = general.unknown({"master_key"}, refuse=False)
     if others:
         general.findings.note(general.path, f"{', '.join(others)}: no effect here")
     text = general.text("master_key", *VARIABLES, secret=True)
     if text is None:
-        if "master_key" not in general:
-            general.findings.note(
-                general.at("master_key"),
-                "not set (nor is SIGNALLER_MASTER_KEY), so nobody can get a token",
-            )
         return None
     if not fits_header(text):
         return None
@@ -31,3 +26,11 @@ def read_master_key(general: Section, *, allow_public: bool) -> Secret | None:
             text.path, f"shorter than {SHORT_CHARS} characters, and so within reach of guessing"
         )
     return Secret(text.value)
+
+
+def note_absence(general: Section) -> None:
+    """Say that nobody can get a token, for a configuration in which nobody else can."""
+    general.findings.note(
+        general.at("master_key"),
+        "not set (nor is SIGNALLER_MASTER_KEY), so nobody can get a token",
+    )

@@ -1,19 +1,21 @@
-"""The `signaller:` section: store, token keys, time-outs, CORS."""
+"""The `signaller:` section but for access: store, token keys, time-outs, CORS."""
 
 import re
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from signaller.config.findings import as_text
 from signaller.config.keys import generate_token_key, token_key
+from signaller.config.lists import texts
 from signaller.config.section import Section
-from signaller.config.urls import http_url, origin
+from signaller.config.urls import http_url, origin_or_any
 from signaller.secret import Secret
 from signaller.sessions import MAX_TTL_SECONDS, MIN_TTL_SECONDS
 from signaller.settings import Timeouts, TokenSettings
 
-KEYS = ("redis_url", "token_keys", "token", "timeouts", "cors_origins", "public_url")
-LATER = ("callers", "gateway")
+KEYS = (
+    *("redis_url", "token_keys", "token", "timeouts", "cors_origins", "public_url"),
+    *("policy", "callers", "gateway", "metrics"),
+)
 MAX_USES = 100
 MAX_TIMEOUT_SECONDS = 600
 _TIMEOUTS = ("connect_seconds", "mint_seconds", "call_seconds", "store_seconds")
@@ -22,7 +24,7 @@ _REDIS_URL = re.compile(r"(rediss?(\+(sentinel|cluster))?|unix)://[^\s]+")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ours:
-    """What stands under `signaller:`."""
+    """What stands under `signaller:`, access left out."""
 
     token_keys: tuple[Secret, ...]
     redis_url: Secret | None
@@ -34,10 +36,7 @@ class Ours:
 
 def read_ours(ours: Section, *, workers: int) -> Ours:
     """The section, faults noted."""
-    for key in LATER:
-        if key in ours:
-            ours.fault(key, "no such key, as this version does not support it", "it")
-    ours.unknown((*KEYS, *LATER), refuse=True)
+    ours.unknown(KEYS, refuse=True)
     redis_url = _redis_url(ours)
     _replicas_share(ours, workers=workers)
     public_url = ours.text("public_url")
@@ -81,22 +80,18 @@ def _replicas_share(ours: Section, *, workers: int) -> None:
 
 
 def _token_keys(ours: Section) -> tuple[Secret, ...]:
-    values = ours.list("token_keys", "a list of keys")
-    if values is None:
+    listed = texts(ours, "token_keys", "a list of keys", least=1, secret=True)
+    if listed is None:
         if "token_keys" not in ours and "redis_url" not in ours:
             ours.findings.note(
                 ours.at("token_keys"),
                 "none given, so a random one was made: a restart voids the tokens not yet used",
             )
         return (Secret(generate_token_key()),)
-    if not values:
-        ours.fault("token_keys", "at least one key", "an empty list")
     keys: list[Secret] = []
-    for index, value in enumerate(values):
-        path = f"{ours.at('token_keys')}[{index}]"
-        text = as_text(value, path, ours.findings, secret=True)
-        key = token_key(text) if text else None
-        if text and key in keys:
+    for text in listed:
+        key = token_key(text)
+        if key in keys:
             text.fault("each key once", "one given before")
         elif key:
             keys.append(key)
@@ -120,9 +115,5 @@ def _timeouts(section: Section) -> Timeouts:
 
 
 def _cors_origins(ours: Section) -> tuple[str, ...]:
-    values = ours.list("cors_origins", "a list of origins") or ()
-    texts = (
-        as_text(value, f"{ours.at('cors_origins')}[{index}]", ours.findings)
-        for index, value in enumerate(values)
-    )
-    return tuple(dict.fromkeys(found for text in texts if text and (found := origin(text))))
+    listed = texts(ours, "cors_origins", "a list of origins") or ()
+    return tuple(dict.fromkeys(found for text in listed if (found := origin_or_any(text))))

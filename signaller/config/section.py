@@ -11,7 +11,7 @@ from signaller.config.findings import (
     Text,
     as_text,
     fits_header,
-    looks_secret,
+    label,
     shown,
 )
 from signaller.secret import Secret
@@ -118,25 +118,24 @@ class Section:
             return text.value
         return float(text.value) if "." in text.value else int(text.value)
 
-    def unknown(self, known: Collection[str], *, refuse: bool) -> Sequence[str]:
-        """Keys that are not known. Misspelt ones are faults, and all of them with `refuse`."""
+    def unknown(
+        self, known: Collection[str], *, refuse: bool, besides: Collection[str] = ()
+    ) -> Sequence[str]:
+        """Keys that are not known. Misspelt ones are faults, and all of them with `refuse`.
+
+        Nothing is said of `besides`, and they are suggested to nobody.
+        """
         others = []
         for key in self:
-            if key in known:
+            if key in known or key in besides:
                 continue
             near = difflib.get_close_matches(key[:SHOWN_CHARS].lower(), sorted(known), 1, 0.8)
-            path = self.at(_label(key))
+            path = self.at(label(key))
             if near:
                 expected = f"a known key (did you mean {near[0]}?)"
                 self.findings.fault(path, expected, "another")
             elif refuse:
                 self.findings.fault(path, f"one of {', '.join(sorted(known))}", "another key")
             else:
-                others.append(_label(key))
+                others.append(label(key))
         return others
-
-
-def _label(key: str) -> str:
-    """A key as it can be printed: it may be a value in the wrong place."""
-    plain = re.fullmatch(r"[\w.-]{1,60}", key) and not looks_secret(key)
-    return key if plain else shown(key)

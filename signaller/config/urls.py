@@ -7,6 +7,7 @@ from signaller.config.findings import Text
 from signaller.model import Provider
 
 _HTTP_URL = re.compile(r"https?://[^/?#@\s]+(/[^?#\s]*)?", re.I)
+_JWKS_URL = re.compile(r"https?://[^/?#@\s]+([/?][^#\s]*)?", re.I)
 # Hybrid apps have origins of their own: capacitor://localhost, tauri://localhost.
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(:\d{1,5})?", re.I)
 _DEFAULT_PORTS = {"http": ":80", "https": ":443"}
@@ -26,6 +27,19 @@ def http_url(text: Text) -> str | None:
     return value.rstrip("/")
 
 
+def jwks_url(text: Text) -> str | None:
+    """Where an issuer publishes its keys; some tell tenants apart in the query."""
+    value = text.value
+    fits = _JWKS_URL.fullmatch(value) and value.isascii() and value.isprintable()
+    if not (fits and _has_host(value)):
+        text.fault("an https URL without user, password and fragment")
+    elif in_the_clear(value):
+        text.fault("https://, as keys can be swapped on the way otherwise", "http://")
+    else:
+        return value
+    return None
+
+
 def base_url(text: Text, provider: Provider) -> str | None:
     """What stands before `/v1` (OpenAI) or `/openai/v1` (Azure)."""
     url = http_url(text)
@@ -36,15 +50,28 @@ def base_url(text: Text, provider: Provider) -> str | None:
     return url.rstrip("/")
 
 
-def origin(text: Text) -> str | None:
+def origin_or_any(text: Text) -> str | None:
     """An origin as browsers send it, or `*`; None after a fault."""
-    value = text.value
-    if value == "*":
+    if text.value == "*":
         text.findings.note(text.path, "any web page may use a token it got hold of")
-        return value
-    if not _ORIGIN.fullmatch(value) or not _has_host(value):
-        text.fault("an origin such as https://app.example (no path, no trailing slash), or '*'")
+        return text.value
+    return origin(text, also=", or '*'")
+
+
+def origin(text: Text, *, also: str = "") -> str | None:
+    """An origin as browsers send it (RFC 6454, 6.2); None after a fault."""
+    if not _ORIGIN.fullmatch(text.value) or not _has_host(text.value):
+        text.fault(f"an origin such as https://app.example (no path, no trailing slash){also}")
         return None
+    return _as_browsers_write(text.value)
+
+
+def origin_of(url: str) -> str:
+    """The origin of an http(s) URL."""
+    return _as_browsers_write("/".join(url.split("/", 3)[:3]))
+
+
+def _as_browsers_write(value: str) -> str:
     value = value.lower()
     return value.removesuffix(_DEFAULT_PORTS.get(value.partition(":")[0], "\n"))
 

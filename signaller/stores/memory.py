@@ -1,44 +1,85 @@
 """The embedded store: one process, bounded, gone with the process."""
 
-from signaller.model import Call, Grant
+from dataclasses import dataclass, replace
+
+from signaller.model import Call, Grant, Spent
 from signaller.ports import Clock
 from signaller.stores.expiring import ExpiringMap
+from signaller.stores.windows import MemoryWindows
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Kept:
+    """A grant's record; once its uses are spent, a tombstone without the grant."""
+
+    uses: int
+    grant: Grant | None
+    start_by: int
+    call_ids: tuple[str, ...] = ()
+    replayed: bool = False
 
 
 class MemoryStore:
     """Grants and calls of one process. Atomic because no step awaits anything."""
 
     def __init__(
-        self, clock: Clock, *, max_grants: int = 100_000, max_calls: int = 100_000
+        self,
+        clock: Clock,
+        *,
+        max_grants: int = 100_000,
+        max_calls: int = 100_000,
+        max_buckets: int = 100_000,
     ) -> None:
         # About 1 KB each: 100 MB at the most, where a mint flood would otherwise take it all.
         self._clock = clock
-        self._grants: ExpiringMap[tuple[int, Grant]] = ExpiringMap(clock, max_grants, "grants")
+        self._grants: ExpiringMap[_Kept] = ExpiringMap(clock, max_grants, "grants")
         self._calls: ExpiringMap[Call] = ExpiringMap(clock, max_calls, "calls")
+        self._windows = MemoryWindows(clock, max_buckets)
 
     async def put_grant(self, grant: Grant) -> None:
         """Keep a grant until `grant.terms.start_by`."""
-        self._keep(grant, grant.terms.uses)
+        terms = grant.terms
+        self._keep(grant.id, _Kept(uses=terms.uses, grant=grant, start_by=terms.start_by))
 
-    async def redeem(self, grant_id: str) -> Grant | None:
-        """Take one use; None once the uses are spent or the grant has expired."""
+    async def redeem(self, grant_id: str) -> Grant | Spent | None:
+        """Take one use; Spent if none is left, and from then on it is replayed."""
         kept = self._grants.get(grant_id)
         if kept is None:
             return None
-        uses, grant = kept
-        if uses > 1:
-            self._keep(grant, uses - 1)
-        else:
-            self._grants.remove(grant_id)
-        return grant
+        if kept.grant is None:
+            self._keep(grant_id, replace(kept, replayed=True))
+            return Spent(call_ids=kept.call_ids)
+        left = kept.uses - 1
+        self._keep(grant_id, replace(kept, uses=left, grant=kept.grant if left else None))
+        return kept.grant
 
     async def give_back(self, grant: Grant) -> None:
         """Undo one `redeem`; a grant never gets more uses than it was minted with."""
-        if grant.terms.start_by <= self._clock():
-            return
         kept = self._grants.get(grant.id)
-        uses = kept[0] if kept is not None else 0
-        self._keep(grant, min(uses + 1, grant.terms.uses))
+        if kept is None:  # revoked, or expired
+            return
+        uses = min(kept.uses + 1, grant.terms.uses)
+        self._keep(grant.id, replace(kept, uses=uses, grant=grant))
+
+    async def uses_left(self, grant_id: str) -> int:
+        """How many more calls a grant may start."""
+        kept = self._grants.get(grant_id)
+        return kept.uses if kept is not None else 0
+
+    async def revoke(self, grant_id: str) -> None:
+        """Let a grant be no more, its trail included."""
+        self._grants.remove(grant_id)
+
+    async def link(self, grant: Grant, call_id: str) -> bool:
+        """Remember, until the grant expires, that it began a call; False if it was replayed."""
+        kept = self._grants.get(grant.id)
+        if kept is None:
+            return True
+        if kept.replayed:
+            return False
+        if call_id not in kept.call_ids:
+            self._keep(grant.id, replace(kept, call_ids=(*kept.call_ids, call_id)))
+        return True
 
     async def put_call(self, call: Call) -> None:
         """Remember a call until `call.deadline`."""
@@ -51,8 +92,12 @@ class MemoryStore:
     async def ping(self) -> None:
         """Nothing to reach."""
 
+    def windows(self) -> MemoryWindows:
+        """The moving windows of this process."""
+        return self._windows
+
     async def aclose(self) -> None:
         """Nothing to let go of."""
 
-    def _keep(self, grant: Grant, uses: int) -> None:
-        self._grants.put(grant.id, (uses, grant), grant.terms.start_by)
+    def _keep(self, grant_id: str, kept: _Kept) -> None:
+        self._grants.put(grant_id, kept, kept.start_by)

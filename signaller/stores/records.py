@@ -5,7 +5,7 @@ from dataclasses import asdict
 from typing import TypeVar
 
 from signaller.errors import StoreUnavailable
-from signaller.model import Call, Grant, Terms
+from signaller.model import Call, Grant, Rate, Terms
 
 T = TypeVar("T")
 
@@ -28,8 +28,10 @@ def grant_from_json(text: str | bytes) -> Grant:
             model=terms.take("model", str),
             uses=terms.take("uses", int),
             start_by=terms.take("start_by", int),
-            origin=terms.take_optional("origin", str),
+            origins=tuple(terms.each("origins", str)),
         ),
+        call_rates=tuple(_rate(each) for each in record.each_nested("call_rates")),
+        safety_identifier=record.take_optional("safety_identifier", str),
     )
 
 
@@ -52,6 +54,28 @@ def call_from_json(text: str | bytes) -> Call:
         deadline=record.take("deadline", int),
         ended=record.take("ended", bool),
     )
+
+
+def uses_from_count(start: bytes) -> int:
+    """The count that a grant's record begins with; 0 for no record at all."""
+    count, colon, _ = start.partition(b":")
+    if not start:
+        return 0
+    if not (colon and count.isdigit()):
+        raise StoreUnavailable("the store holds a grant without a count of uses")
+    return int(count)
+
+
+def trail_from_lines(lines: bytes) -> tuple[str, ...]:
+    """The ids of the calls begun with a grant: what `scripts` calls its trail."""
+    try:
+        return tuple(line for line in lines.decode().split("\n") if line not in ("", "!"))
+    except UnicodeDecodeError as error:
+        raise StoreUnavailable("the store holds a trail that is not UTF-8") from error
+
+
+def _rate(record: "_Record") -> Rate:
+    return Rate(bucket=record.take("bucket", str), per_minute=record.take("per_minute", int))
 
 
 def _to_json(members: dict[str, object]) -> str:
@@ -86,3 +110,14 @@ class _Record:
     def nested(self, name: str) -> "_Record":
         members: dict[str, object] = self.take(name, dict)
         return _Record(f"{self._what}'s {name}", members)
+
+    def each(self, name: str, kind: type[T]) -> list[T]:
+        elements: list[object] = self.take(name, list)
+        wrong = [each for each in elements if not isinstance(each, kind)]
+        if wrong:
+            raise StoreUnavailable(f"the store holds a {self._what} without usable {name!r}")
+        return [each for each in elements if isinstance(each, kind)]
+
+    def each_nested(self, name: str) -> "list[_Record]":
+        members: list[dict[str, object]] = self.each(name, dict)
+        return [_Record(f"{self._what}'s {name}", each) for each in members]

@@ -1,33 +1,35 @@
 """The shared store: a Redis, its Sentinels or a Cluster; every step is one bounded round trip."""
 
-import asyncio
-from collections.abc import Coroutine
-from typing import Any
-
-from redis.exceptions import NoScriptError, RedisError
-
-from signaller.errors import StoreUnavailable
-from signaller.model import Call, Grant
+from signaller.model import Call, Grant, Spent
 from signaller.ports import Clock
 from signaller.secret import Secret
-from signaller.stores.connecting import MAX_CONNECTIONS, Link, connect
-from signaller.stores.records import call_from_json, call_to_json, grant_from_json, grant_to_json
-from signaller.stores.scripts import GIVE_BACK, REDEEM, Script
+from signaller.stores.connecting import Link, connect
+from signaller.stores.records import (
+    call_from_json,
+    call_to_json,
+    grant_from_json,
+    grant_to_json,
+    trail_from_lines,
+    uses_from_count,
+)
+from signaller.stores.scripts import GIVE_BACK, LINK, REDEEM
+from signaller.stores.steps import Steps
 from signaller.stores.urls import parse_redis_url
+from signaller.stores.windows import RedisWindows
 
 PING_SECONDS = 5
 """Nothing reads it; it has a TTL because everything has."""
+
+COUNT_BYTES = 16
+"""Of a grant's record: more than any count of uses has, with its colon."""
 
 
 class RedisStore:
     """Grants and calls that several replicas share."""
 
     def __init__(self, link: Link, *, timeout_seconds: float, clock: Clock) -> None:
-        self._link = link
-        self._timeout_seconds = timeout_seconds
+        self._steps = Steps(link, timeout_seconds)
         self._clock = clock
-        # redis-py's pools fail when exhausted; waiting within the step's time is kinder to bursts.
-        self._slots = asyncio.Semaphore(MAX_CONNECTIONS)
 
     @classmethod
     def from_url(cls, url: Secret, *, timeout_seconds: float, clock: Clock) -> "RedisStore":
@@ -40,22 +42,41 @@ class RedisStore:
         key, record = _grant_key(grant.id), f"{grant.terms.uses}:{grant_to_json(grant)}"
         await self._set("put_grant", key, record, grant.terms.start_by)
 
-    async def redeem(self, grant_id: str) -> Grant | None:
-        """Take one use, atomically; None once the uses are spent or the grant has expired."""
-        reply = await self._step("redeem", self._run(REDEEM, _grant_key(grant_id)))
+    async def redeem(self, grant_id: str) -> Grant | Spent | None:
+        """Take one use, atomically; Spent if none is left, and from then on it is replayed."""
+        reply = await self._steps.script("redeem", REDEEM, _grant_key(grant_id))
         if reply is None:
             return None
+        if isinstance(reply, list):
+            return Spent(call_ids=trail_from_lines(reply[0]))
         grant = grant_from_json(reply)
         # Redis expires by its own clock, which may be behind ours.
         return grant if self._clock() < grant.terms.start_by else None
 
     async def give_back(self, grant: Grant) -> None:
         """Undo one `redeem`; a grant never gets more uses than it was minted with."""
-        terms = grant.terms
-        if terms.start_by <= self._clock():
+        if grant.terms.start_by <= self._clock():
             return
         key, record = _grant_key(grant.id), grant_to_json(grant)
-        await self._step("give_back", self._run(GIVE_BACK, key, record, terms.start_by, terms.uses))
+        await self._steps.script("give_back", GIVE_BACK, key, record, grant.terms.uses)
+
+    async def uses_left(self, grant_id: str) -> int:
+        """How many more calls a grant may start, by Redis's clock; its body stays unread."""
+        key = _grant_key(grant_id)
+        reply = await self._steps.command("uses_left", key, "GETRANGE", key, 0, COUNT_BYTES - 1)
+        return uses_from_count(reply)
+
+    async def revoke(self, grant_id: str) -> None:
+        """Let a grant be no more, its trail included; even a full Redis does."""
+        key = _grant_key(grant_id)
+        await self._steps.command("revoke", key, "DEL", key)
+
+    async def link(self, grant: Grant, call_id: str) -> bool:
+        """Remember, until the grant expires, that it began a call; False if it was replayed."""
+        # Whether it has expired is for Redis alone to say: its clock also decides whether another
+        # replica's replay still finds this call.
+        reply = await self._steps.script("link", LINK, _grant_key(grant.id), call_id)
+        return bool(reply)
 
     async def put_call(self, call: Call) -> None:
         """Remember a call until `call.deadline`, in one command with its TTL."""
@@ -64,7 +85,7 @@ class RedisStore:
     async def get_call(self, call_id: str) -> Call | None:
         """The call, or None when it is unknown or past its deadline."""
         key = _call_key(call_id)
-        reply = await self._step("get_call", self._link.execute(key, "GET", key))
+        reply = await self._steps.command("get_call", key, "GET", key)
         if reply is None:
             return None
         call = call_from_json(reply)
@@ -73,32 +94,18 @@ class RedisStore:
     async def ping(self) -> None:
         """Prove that Redis takes a write: one that is full or a replica answers reads and PING."""
         key = _grant_key("ping")
-        await self._step("ping", self._link.execute(key, "SET", key, "", "EX", PING_SECONDS))
+        await self._steps.command("ping", key, "SET", key, "", "EX", PING_SECONDS)
+
+    def windows(self) -> RedisWindows:
+        """Moving windows in the same Redis, over the same connections."""
+        return RedisWindows(self._steps)
 
     async def aclose(self) -> None:
         """Close every connection."""
-        await self._step("aclose", self._link.aclose())
+        await self._steps.aclose()
 
     async def _set(self, step: str, key: str, record: str, expires_at: int) -> None:
-        await self._step(step, self._link.execute(key, "SET", key, record, "EXAT", expires_at))
-
-    async def _run(self, script: Script, key: str, *arguments: str | int) -> Any:
-        """One round trip; a second only after Redis has lost its scripts (restart, failover)."""
-        try:
-            return await self._link.execute(key, "EVALSHA", script.sha, 1, key, *arguments)
-        except NoScriptError:  # nothing ran, so this is no second attempt
-            return await self._link.execute(key, "EVAL", script.source, 1, key, *arguments)
-
-    async def _step(self, name: str, command: Coroutine[Any, Any, Any]) -> Any:
-        try:
-            async with asyncio.timeout(self._timeout_seconds):
-                async with self._slots:
-                    return await command
-        except (RedisError, OSError, TimeoutError) as error:
-            reason = str(error) or f"no answer within {self._timeout_seconds} s"
-            raise StoreUnavailable(f"redis {name}: {type(error).__name__}: {reason}") from error
-        finally:
-            command.close()  # it may still wait for its slot, never begun
+        await self._steps.command(step, key, "SET", key, record, "EXAT", expires_at)
 
 
 # The braces are a Cluster hash tag: whatever belongs to one id lives in one slot.

@@ -18,6 +18,9 @@ def test_a_full_configuration() -> None:
     )
     assert describe(load_settings(REFERENCE, env)) == (
         columns + "\n"
+        "CALLER  KNOWN BY    MAY\n"
+        "master  master key  any model\n"
+        "\n"
         "master key    ****\n"
         "store         Redis, redis://redis:6379/0\n"
         "token keys    1\n"
@@ -25,6 +28,7 @@ def test_a_full_configuration() -> None:
         "time-outs     connect 1 s, mint 2.5 s, call 30 s, store 4 s\n"
         "CORS          https://app.example\n"
         "public URL    https://voice.example\n"
+        "metrics       /metrics with the master key\n"
     )
 
 
@@ -36,10 +40,13 @@ def test_defaults_and_notes() -> None:
         "store         memory (one process, forgotten at its end)",
         "CORS          same origin only",
         "public URL    the request's own host",
+        "metrics       /metrics is closed, as it has no key",
     ):
         assert f"\n{line}\n" in text
     assert " 7.5 s\n" in text
-    assert "\n\nNotes:\n- general_settings.master_key: not set" in text
+    assert "\n\nNotes:\n- " in text
+    assert "\n- general_settings.master_key: not set" in text
+    assert "CALLER" not in text
 
 
 def test_credentials_by_kind() -> None:

@@ -8,6 +8,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from signaller.config import describe, load_settings
+from signaller.config.callers import KEYS as CALLER_KEYS
+from signaller.config.gateway import CLAIM_KEYS, HEADER_KEYS, JWT_KEYS
+from signaller.config.metrics import KEYS as METRICS_KEYS
 from signaller.errors import ConfigError
 from tests.config.reading import ENV
 
@@ -18,6 +21,12 @@ KEYS = [
     *("organization", "project", "api_version", "timeout", "weight", "azure_ad_token", "mode"),
     *("tenant_id", "client_id", "client_secret", "id", "master_key", "redis_url", "token_keys"),
     *("token", "ttl_seconds", "uses", "timeouts", "mint_seconds", "cors_origins", "public_url"),
+    *("policy", "callers", "gateway", "metrics", "jwt", "header", "claims"),
+    *CALLER_KEYS,
+    *JWT_KEYS,
+    *HEADER_KEYS,
+    *CLAIM_KEYS,
+    *METRICS_KEYS,
 ]
 scalars = (
     st.none()
@@ -28,6 +37,8 @@ scalars = (
     | st.dates()
     | st.sampled_from(["openai/m", "azure/*", "realtime", "os.environ/OPENAI_API_KEY", "*", "x/y"])
     | st.sampled_from(["https://h/v1", "http://[", "redis://h", "A" * 43, "os.environ/", ""])
+    | st.sampled_from(["web", "master", "a-key-that-is-long", f"sha256:{'0' * 64}", "hangup"])
+    | st.sampled_from(["RS256", "HS256", "none", "x-caller", "unix", "10.0.0.0/8", "::/0", "::1%"])
 )
 keys = st.sampled_from(KEYS) | st.text() | st.integers()
 values = st.recursive(
@@ -38,6 +49,25 @@ values = st.recursive(
 params = st.dictionaries(keys, values, max_size=8)
 entries = st.fixed_dictionaries(
     {}, optional={"model_name": values, "litellm_params": params | values, "model_info": values}
+)
+
+
+def junk(*names: str) -> st.SearchStrategy[object]:
+    """A mapping of known keys to values of any kind, or anything else."""
+    known = st.fixed_dictionaries({}, optional=dict.fromkeys(names, values | st.lists(values)))
+    return known | params | values
+
+
+jwts = junk(*JWT_KEYS) | st.fixed_dictionaries({"claims": junk(*CLAIM_KEYS)})
+access = st.fixed_dictionaries(
+    {},
+    optional={
+        "policy": junk(*CALLER_KEYS),
+        "callers": st.lists(junk(*CALLER_KEYS), max_size=3) | values,
+        "gateway": st.fixed_dictionaries({}, optional={"jwt": jwts, "header": junk(*HEADER_KEYS)})
+        | values,
+        "metrics": junk(*METRICS_KEYS),
+    },
 )
 documents = st.fixed_dictionaries(
     {},
@@ -66,6 +96,17 @@ def attempt(text: str | None, env: dict[str, str]) -> str:
 @given(documents | values)
 def test_any_document_is_settings_or_a_config_error(document: object) -> None:
     """No structure of a file ends in another exception."""
+    with contextlib.suppress(yaml.representer.RepresenterError):
+        assert attempt(yaml.safe_dump(document, allow_unicode=True), ENV)
+
+
+@given(access)
+def test_any_access_is_settings_or_a_config_error(section: dict[str, object]) -> None:
+    """No structure below `signaller:` ends in another exception, in a file that is fine besides."""
+    document = {
+        "model_list": [{"model_name": "a", "litellm_params": {"model": "m"}}],
+        "signaller": section,
+    }
     with contextlib.suppress(yaml.representer.RepresenterError):
         assert attempt(yaml.safe_dump(document, allow_unicode=True), ENV)
 
@@ -135,4 +176,46 @@ def test_no_secret_is_ever_shown(
             place: document[place]
         }
         assert CANARY not in attempt(json.dumps(alone), ENV)
+    assert CANARY not in attempt(json.dumps(document), ENV)
+
+
+places = st.sampled_from(
+    [
+        ("callers", "keys"),
+        ("callers", "keyz"),
+        ("callers", "session"),
+        ("policy", "session"),
+        ("policy", "keys"),
+        ("metrics", "key"),
+        ("metrics", "keys"),
+        ("jwt", "public_key"),
+    ]
+)
+before_keys = around | st.sampled_from(
+    ["sk-", "sha256:", "-----BEGIN PRIVATE KEY-----\n", "os.environ/", "eyJ"]
+)
+
+
+@given(places, before_keys, around, st.sampled_from(["bare", "listed", "mapped", "twice"]))
+def test_no_key_of_a_callers_is_ever_shown(
+    place: tuple[str, str], before: str, after: str, form: str
+) -> None:
+    """Well or badly formed, in its place or one like it."""
+    name, key = place
+    secret = before + CANARY + after
+    forms: dict[str, object] = {
+        "bare": secret,
+        "listed": [secret],
+        "mapped": {"model": secret, "type": [secret]},
+        "twice": [secret, secret],
+    }
+    section = {key: forms[form]}
+    ours: dict[str, object] = {
+        "callers": [{"name": "web", **section}],
+        "jwt": {"jwt": section},
+    }
+    document = {
+        "model_list": [{"model_name": "a", "litellm_params": {"model": "m"}}],
+        "signaller": {"gateway" if name == "jwt" else name: ours.get(name, section)},
+    }
     assert CANARY not in attempt(json.dumps(document), ENV)

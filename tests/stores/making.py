@@ -4,7 +4,7 @@ import time
 from dataclasses import dataclass, field
 from uuid import uuid4
 
-from signaller.model import Call, Grant, Terms
+from signaller.model import Call, Grant, Rate, Terms
 
 
 @dataclass(slots=True)
@@ -28,8 +28,10 @@ def make_grant(clock: SetClock, *, uses: int = 1, lives_seconds: int = 60) -> Gr
             model="gpt-realtime",
             uses=uses,
             start_by=int(clock.now) + lives_seconds,
-            origin="https://app.example",
+            origins=("https://app.example", "https://other.example"),
         ),
+        call_rates=(Rate(bucket="calls:web", per_minute=60),),
+        safety_identifier="5f3c",
     )
 
 

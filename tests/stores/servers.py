@@ -42,6 +42,11 @@ def started(directory: Path, *arguments: str, port: int | None = None) -> Iterat
         process.wait(10)
 
 
+def port_of(url: str) -> int:
+    """The port of a Redis URL with one host."""
+    return int(url.rsplit(":", 1)[1].split("/", maxsplit=1)[0])
+
+
 @contextlib.contextmanager
 def asking(port: int) -> Iterator[Any]:
     """A plain client to set a server up or look into it."""

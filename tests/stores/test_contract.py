@@ -5,16 +5,16 @@ from dataclasses import replace
 
 import pytest
 
+from signaller.model import Grant, Spent
 from signaller.ports import Store
 from tests.stores.making import SetClock, make_call, make_grant
 
 
 async def test_a_grant_is_redeemed_once(store: Store, clock: SetClock) -> None:
-    """The first redemption gets the grant as it was put, the second gets nothing."""
+    """The first redemption gets the grant as it was put, the others learn that it is spent."""
     grant = make_grant(clock)
     await store.put_grant(grant)
-    assert await store.redeem(grant.id) == grant
-    assert await store.redeem(grant.id) is None
+    assert [await store.redeem(grant.id) for _ in range(3)] == [grant, Spent(), Spent()]
 
 
 async def test_an_unknown_grant_is_none(store: Store) -> None:
@@ -44,7 +44,7 @@ async def test_a_grant_with_three_uses_is_redeemed_three_times(
     """Each use gives the same grant; then it is spent."""
     grant = make_grant(clock, uses=3)
     await store.put_grant(grant)
-    assert [await store.redeem(grant.id) for _ in range(4)] == [grant, grant, grant, None]
+    assert [await store.redeem(grant.id) for _ in range(4)] == [grant, grant, grant, Spent()]
 
 
 @pytest.mark.parametrize("uses", [1, 3])
@@ -58,7 +58,7 @@ async def test_a_use_given_back_can_be_redeemed_again(
         await store.redeem(grant.id)
     await store.give_back(grant)
     assert await store.redeem(grant.id) == grant
-    assert await store.redeem(grant.id) is None
+    assert await store.redeem(grant.id) == Spent()
 
 
 async def test_giving_back_never_adds_uses(store: Store, clock: SetClock) -> None:
@@ -68,7 +68,7 @@ async def test_giving_back_never_adds_uses(store: Store, clock: SetClock) -> Non
     await store.redeem(grant.id)
     for _ in range(3):
         await store.give_back(grant)
-    assert [await store.redeem(grant.id) for _ in range(3)] == [grant, grant, None]
+    assert [await store.redeem(grant.id) for _ in range(3)] == [grant, grant, Spent()]
 
 
 async def test_an_expired_grant_is_not_given_back(store: Store, clock: SetClock) -> None:
@@ -79,7 +79,8 @@ async def test_an_expired_grant_is_not_given_back(store: Store, clock: SetClock)
     clock.now = grant.terms.start_by
     await store.give_back(grant)
     clock.now = grant.terms.start_by - 30
-    assert await store.redeem(grant.id) is None
+    assert await store.uses_left(grant.id) == 0
+    assert not isinstance(await store.redeem(grant.id), Grant)
 
 
 async def test_a_grant_given_back_still_expires(store: Store, clock: SetClock) -> None:
@@ -146,7 +147,7 @@ async def test_what_one_replica_puts_another_redeems(
     await here.put_grant(grant)
     await here.put_call(call)
     assert await there.redeem(grant.id) == grant
-    assert await here.redeem(grant.id) is None
+    assert await here.redeem(grant.id) == Spent()
     assert await there.get_call(call.id) == call
 
 
@@ -158,7 +159,7 @@ async def test_of_64_concurrent_redemptions_one_wins(
         grant = make_grant(clock)
         await replicas[0].put_grant(grant)
         attempts = [replicas[number % 2].redeem(grant.id) for number in range(64)]
-        won = [taken for taken in await asyncio.gather(*attempts) if taken is not None]
+        won = [taken for taken in await asyncio.gather(*attempts) if taken != Spent()]
         assert won == [grant]
 
 
@@ -169,7 +170,7 @@ async def test_concurrent_redemptions_take_exactly_the_uses(
     grant = make_grant(clock, uses=5)
     await replicas[0].put_grant(grant)
     attempts = [replicas[number % 2].redeem(grant.id) for number in range(64)]
-    assert sum(taken is not None for taken in await asyncio.gather(*attempts)) == 5
+    assert sorted(await asyncio.gather(*attempts), key=repr) == [grant] * 5 + [Spent()] * 59
 
 
 async def test_a_store_that_answers_pings(store: Store) -> None:

@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 
 from signaller.errors import StoreUnavailable
+from signaller.limits import Limits
+from signaller.model import Rate
 from signaller.secret import Secret
 from signaller.stores import RedisStore
 from tests.stores.making import SetClock, make_call, make_grant
@@ -23,6 +25,10 @@ STEPS: dict[str, Step] = {
     "put_grant": lambda store, clock: store.put_grant(make_grant(clock)),
     "redeem": lambda store, _: store.redeem("any"),
     "give_back": lambda store, clock: store.give_back(make_grant(clock)),
+    "uses_left": lambda store, _: store.uses_left("any"),
+    "revoke": lambda store, _: store.revoke("any"),
+    "link": lambda store, clock: store.link(make_grant(clock), "any"),
+    "take": lambda store, _: Limits(store.windows()).take([Rate(bucket="any", per_minute=60)]),
     "put_call": lambda store, clock: store.put_call(make_call(clock)),
     "get_call": lambda store, _: store.get_call("any"),
     "ping": lambda store, _: store.ping(),

@@ -3,25 +3,42 @@
 import pytest
 
 from signaller.errors import StoreUnavailable
+from signaller.model import Spent
 from signaller.stores import MemoryStore
 from signaller.stores.expiring import ExpiringMap
 from tests.stores.making import SetClock, make_call, make_grant
 
 
 async def test_a_full_store_takes_no_more_grants(clock: SetClock) -> None:
-    """Full of live grants: nothing is minted; a redeemed or an expired one makes room."""
+    """Full of live grants: nothing is minted; a revoked or an expired one makes room."""
     store = MemoryStore(clock, max_grants=2)
     kept = [make_grant(clock, lives_seconds=60) for _ in range(2)]
     for grant in kept:
         await store.put_grant(grant)
     with pytest.raises(StoreUnavailable, match="full: 2 grants"):
         await store.put_grant(make_grant(clock))
-    await store.redeem(kept[0].id)
+    await store.revoke(kept[0].id)
     await store.put_grant(make_grant(clock))
     clock.now += 60
     another = make_grant(clock)
     await store.put_grant(another)
     assert await store.redeem(another.id) == another
+
+
+async def test_a_spent_grant_takes_its_place_until_it_expires(clock: SetClock) -> None:
+    """What could be replayed is remembered, even by a full store; its secret is not."""
+    store = MemoryStore(clock, max_grants=1)
+    grant = make_grant(clock)
+    await store.put_grant(grant)
+    assert await store.redeem(grant.id) == grant
+    assert await store.link(grant, "rtc_1")
+    assert grant.sealed_secret not in repr(store._grants._entries)
+    with pytest.raises(StoreUnavailable, match="full: 1 grants"):
+        await store.put_grant(make_grant(clock))
+    assert await store.redeem(grant.id) == Spent(call_ids=("rtc_1",))
+    clock.now = grant.terms.start_by
+    assert await store.redeem(grant.id) is None
+    await store.put_grant(make_grant(clock))
 
 
 async def test_a_full_store_takes_no_more_calls(clock: SetClock) -> None:

@@ -4,17 +4,18 @@ from collections.abc import Awaitable
 from typing import Any
 
 from signaller.errors import UpstreamError
-from signaller.model import Deployment, Offer, SessionRequest
+from signaller.model import Deployment, Offer, SessionRequest, Trace
 from signaller.ports import Upstream
 from signaller.secret import Secret
 
 API_KEY = "sk-canary-A1b2C3d4E5f6G7h8"
 EPHEMERAL = "ek_canary_Z9y8X7w6V5u4T3s2"
 OFFER = Offer(sdp=b"v=0\r\no=- 1 2 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\nm=audio 9 RTP/AVP 0\r\n")
+TRACE = Trace(request_id="req-1")
 ASKED = SessionRequest(
     session={"type": "realtime", "model": "gpt-realtime", "instructions": "Grüße 🙂"},
     expires_after_seconds=60,
-    request_id="req-1",
+    trace=TRACE,
 )
 
 
@@ -36,8 +37,8 @@ def taking(step: str, upstream: Upstream, at: Deployment) -> Awaitable[object]:
     if step == "mint":
         return upstream.mint(at, ASKED)
     if step == "call":
-        return upstream.call(at, Secret(EPHEMERAL), OFFER, "req-2")
-    return upstream.hang_up(at, "rtc_1", "req-3")
+        return upstream.call(at, Secret(EPHEMERAL), OFFER, TRACE)
+    return upstream.hang_up(at, "rtc_1", TRACE)
 
 
 def assert_silent(error: UpstreamError) -> None:

@@ -19,7 +19,7 @@ from signaller.upstreams.failures import (
     UpstreamConnectTimeout,
 )
 from tests.support.provider import ANSWER, Body, FakeProvider
-from tests.upstreams.canaries import API_KEY, ASKED, OFFER, assert_silent, deployment, taking
+from tests.upstreams.canaries import API_KEY, ASKED, OFFER, TRACE, assert_silent, deployment, taking
 
 ENTRA = EntraCredential(tenant_id="t", client_id="c", client_secret=Secret("entra-canary"))
 
@@ -33,10 +33,10 @@ async def test_ga_routes_without_a_version(
     azure = Azure(client, Timeouts())
     at = deployment(url + suffix, provider="azure", api_version=version)
     secret = await azure.mint(at, ASKED)
-    answer = await azure.call(at, secret.value, OFFER, "r")
+    answer = await azure.call(at, secret.value, OFFER, TRACE)
     assert answer.sdp == ANSWER
     assert answer.provider_call_id is not None
-    await azure.hang_up(at, answer.provider_call_id, "r")
+    await azure.hang_up(at, answer.provider_call_id, TRACE)
     assert [(request.path, request.query) for request in provider.requests] == [
         ("/openai/v1/realtime/client_secrets", ""),
         ("/openai/v1/realtime/calls", ""),

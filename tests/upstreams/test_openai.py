@@ -11,7 +11,15 @@ from signaller.secret import Secret
 from signaller.settings import Timeouts
 from signaller.upstreams.openai import OpenAI
 from tests.support.provider import ANSWER, Body, FakeProvider
-from tests.upstreams.canaries import API_KEY, ASKED, EPHEMERAL, OFFER, assert_silent, deployment
+from tests.upstreams.canaries import (
+    API_KEY,
+    ASKED,
+    EPHEMERAL,
+    OFFER,
+    TRACE,
+    assert_silent,
+    deployment,
+)
 from tests.upstreams.raw import http, raw_server, says
 
 SOON = int(time.time()) + 3600
@@ -54,7 +62,7 @@ async def test_call_relays_bytes_both_ways(
 ) -> None:
     """Offer and answer are untouched; only the ephemeral secret goes along."""
     secret = await openai.mint(deployment(url, organization="org-1"), ASKED)
-    answer = await openai.call(deployment(url, organization="org-1"), secret.value, OFFER, "req-2")
+    answer = await openai.call(deployment(url, organization="org-1"), secret.value, OFFER, TRACE)
     (request,) = provider.call.requests
     assert request.path == "/v1/realtime/calls"
     assert request.body == OFFER.sdp
@@ -69,10 +77,10 @@ async def test_call_relays_bytes_both_ways(
 async def test_hang_up_is_idempotent(openai: OpenAI, provider: FakeProvider, url: str) -> None:
     """It uses the deployment's credential, and a call that has ended is no error."""
     secret = await openai.mint(deployment(url), ASKED)
-    answer = await openai.call(deployment(url), secret.value, OFFER, "req-2")
+    answer = await openai.call(deployment(url), secret.value, OFFER, TRACE)
     assert answer.provider_call_id is not None
     for _ in range(2):
-        await openai.hang_up(deployment(url), answer.provider_call_id, "req-3")
+        await openai.hang_up(deployment(url), answer.provider_call_id, TRACE)
     assert provider.live_calls == set()
     first, _ = provider.hangup.requests
     assert first.headers["authorization"] == f"Bearer {API_KEY}"
@@ -82,7 +90,7 @@ async def test_hang_up_is_idempotent(openai: OpenAI, provider: FakeProvider, url
 async def test_hang_up_quotes_the_id(openai: OpenAI) -> None:
     """An id cannot lead to another route."""
     async with raw_server(says(http("200 OK"))) as raw:
-        await openai.hang_up(deployment(raw.url), "a/b?c#d", "req-3")
+        await openai.hang_up(deployment(raw.url), "a/b?c#d", TRACE)
     assert raw.received[0].startswith(b"POST /v1/realtime/calls/a%2Fb%3Fc%23d/hangup HTTP/1.1")
 
 
@@ -120,9 +128,7 @@ async def test_the_session_holds_no_secret(
     provider.mint.answers(
         200, {"value": EPHEMERAL, "expires_at": SOON, "session": session, "key": EPHEMERAL}
     )
-    asked = SessionRequest(
-        session={"type": "transcription"}, expires_after_seconds=60, request_id="r"
-    )
+    asked = SessionRequest(session={"type": "transcription"}, expires_after_seconds=60, trace=TRACE)
     secret = await openai.mint(deployment(url), asked)
     assert secret.session == {
         "audio": [{"rate": 24000}],
@@ -183,7 +189,7 @@ async def test_the_call_id_is_the_last_segment(
     """As SDKs take it, of any 2xx and any content type; an answer without one still counts."""
     headers = {"content-type": "text/plain"} | ({"location": location} if location else {})
     provider.call.answers(200, ANSWER, headers=headers)
-    answer = await openai.call(deployment(url), Secret(EPHEMERAL), OFFER, "req-2")
+    answer = await openai.call(deployment(url), Secret(EPHEMERAL), OFFER, TRACE)
     assert (answer.sdp, answer.provider_call_id) == (ANSWER, expected)
 
 
@@ -194,7 +200,7 @@ async def test_an_answer_that_is_no_sdp_is_invalid(
     """A 2xx without an answer leaves the token spent."""
     provider.call.answers(201, body)
     with pytest.raises(UpstreamInvalidResponse) as caught:
-        await openai.call(deployment(url), Secret(EPHEMERAL), OFFER, "req-2")
+        await openai.call(deployment(url), Secret(EPHEMERAL), OFFER, TRACE)
     assert not caught.value.no_call_began
 
 

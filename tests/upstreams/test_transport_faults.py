@@ -21,7 +21,15 @@ from signaller.settings import Timeouts
 from signaller.upstreams.failures import UpstreamConnectTimeout
 from signaller.upstreams.openai import OpenAI
 from tests.support.redis import free_port
-from tests.upstreams.canaries import API_KEY, ASKED, EPHEMERAL, OFFER, assert_silent, deployment
+from tests.upstreams.canaries import (
+    API_KEY,
+    ASKED,
+    EPHEMERAL,
+    OFFER,
+    TRACE,
+    assert_silent,
+    deployment,
+)
 from tests.upstreams.raw import Speak, http, raw_server, says, says_and_stalls
 
 GOOD = json.dumps({"value": EPHEMERAL, "expires_at": int(time.time()) + 3600}).encode()
@@ -37,7 +45,7 @@ async def both_fail(
     with pytest.raises(UpstreamError) as mint:
         await upstream.mint(deployment(base), ASKED)
     with pytest.raises(UpstreamError) as call:
-        await upstream.call(deployment(base), Secret(EPHEMERAL), OFFER, "req-2")
+        await upstream.call(deployment(base), Secret(EPHEMERAL), OFFER, TRACE)
     assert_silent(mint.value)
     assert_silent(call.value)
     return mint.value, call.value
@@ -166,7 +174,7 @@ async def test_a_stale_connection_is_not_retried(client: httpx.AsyncClient) -> N
         upstream = OpenAI(client, Timeouts())
         secret = await upstream.mint(deployment(raw.url), ASKED)
         with pytest.raises(UpstreamDisconnected) as caught:
-            await upstream.call(deployment(raw.url), secret.value, OFFER, "req-2")
+            await upstream.call(deployment(raw.url), secret.value, OFFER, TRACE)
     assert not caught.value.no_call_began
     assert len(raw.received) == 1
 

@@ -1,19 +1,46 @@
 """Recognisable secrets, every route, every error: none of them comes out anywhere."""
 
+import hashlib
 import logging
+import time
 from collections.abc import Iterable
 
 import httpx
+import jwt
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from signaller.logs import ConsoleFormatter, JsonFormatter
 from signaller.secret import Secret
-from signaller.settings import Timeouts
+from signaller.settings import Gateway, JwtSettings, MetricsSettings, Timeouts
 from tests.support.provider import FakeProvider
 from tests.support.redis import free_port
-from tests.support.service import MASTER_KEY, MODEL, OFFER, PROVIDER_KEY, Service, running
+from tests.support.service import (
+    MASTER_KEY,
+    MODEL,
+    OFFER,
+    PROVIDER_KEY,
+    Service,
+    bearer,
+    named,
+    running,
+)
 
 EPHEMERAL = "ek_canary_ephemeral_0123456789abcdef"
+CALLER_KEY, METRICS_KEY = "sk-sgn-canary-caller-0123456789", "c0ffee" * 8
+END_USER = "canary-end-user@example.com"
+ISSUER = ec.generate_private_key(ec.SECP256R1())
+GATEWAY = Gateway(
+    jwt=JwtSettings(
+        issuer="https://id.example",
+        audience="voice",
+        algorithms=("ES256",),
+        public_key=ISSUER.public_key()
+        .public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+        .decode(),
+    )
+)
 QUOTES = f"Incorrect key {PROVIDER_KEY}; try {EPHEMERAL} or {MASTER_KEY}. Bearer {PROVIDER_KEY}"
 
 
@@ -66,6 +93,37 @@ async def every_call(service: Service) -> None:
         await service.client.get(path, headers={"authorization": f"Bearer {MASTER_KEY}"})
 
 
+def gateway_jwt(**claims: object) -> str:
+    """A JWT of the gateway's for one end user."""
+    payload = {
+        "iss": "https://id.example",
+        "aud": "voice",
+        "sub": "ada",
+        "exp": int(time.time()) + 60,
+        **claims,
+    }
+    return jwt.encode(payload, ISSUER, algorithm="ES256")
+
+
+async def every_caller(service: Service, jwts: list[str]) -> None:
+    """Every proof, good and bad, in every place; and what a caller may do with a token."""
+    proofs = [CALLER_KEY, METRICS_KEY, *jwts]
+    named_user = {"model": MODEL, "safety_identifier": END_USER}
+    for proof in proofs:
+        minted = await service.mint(named_user, headers=bearer(proof))
+        token = minted.json().get("value", EPHEMERAL)
+        await service.mint({"model": "none"}, headers=bearer(proof))
+        await service.mint(headers=bearer(proof) | {"x-request-id": proof, "origin": proof})
+        await service.mint(headers={"api-key": proof, "traceparent": proof, "tracestate": proof})
+        await service.call(proof, origin=proof)
+        for step in ("introspect", "revoke"):
+            for given in (token, proof, MASTER_KEY):
+                path = f"/v1/realtime/client_secrets/{step}"
+                await service.client.post(path, data={"token": given}, headers=bearer(proof))
+        await service.client.get("/metrics", headers=bearer(proof))
+    await service.client.get("/metrics", headers=bearer(MASTER_KEY))
+
+
 def shown(responses: Iterable[httpx.Response], records: Iterable[logging.LogRecord]) -> str:
     """Everything that left the service: statuses, headers, bodies, log lines in both forms."""
     parts = [f"{r.status_code} {r.headers} {r.text}" for r in responses]
@@ -89,6 +147,27 @@ async def test_no_secret_comes_out_anywhere(azure: bool, caplog: pytest.LogCaptu
         assert len(service.seen) > 80
         assert "upstream_auth_failed" in everything
         assert [secret for secret in secrets if secret in everything] == []
+
+
+async def test_no_callers_proof_comes_out_anywhere(caplog: pytest.LogCaptureFixture) -> None:
+    """No key, digest, JWT or name of an end user, in metrics neither."""
+    caplog.set_level(logging.DEBUG)
+    jwts = [gateway_jwt(), gateway_jwt(aud="x"), gateway_jwt(exp=1), gateway_jwt() + "x"]
+    digest = hashlib.sha256(CALLER_KEY.encode()).hexdigest()
+    async with running(
+        callers=(named("web", CALLER_KEY, mints_per_minute=2, safety_identifier=True),),
+        gateway=GATEWAY,
+        metrics=MetricsSettings(key=Secret(METRICS_KEY)),
+    ) as service:
+        await every_caller(service, jwts)
+        everything = shown(service.seen, caplog.records)
+        secrets = [CALLER_KEY, METRICS_KEY, MASTER_KEY, END_USER, digest, *jwts]
+        assert "rate_limit_exceeded" in everything
+        assert "signaller_mints_total" in everything
+        assert [secret for secret in secrets if secret in everything] == []
+        sent = b"".join(request.body for request in service.provider.requests)
+        assert service.provider.requests
+        assert END_USER.encode() not in sent
 
 
 async def test_failures_below_http_show_nothing(caplog: pytest.LogCaptureFixture) -> None:

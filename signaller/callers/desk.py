@@ -1,0 +1,82 @@
+"""Who a request comes from: the proofs of identity, one after the other."""
+
+from signaller.callers.gateway_jwt import GatewayJwt, looks_like_jwt
+from signaller.callers.gateway_names import GatewayNames
+from signaller.callers.header import GatewayHeader
+from signaller.callers.key_sets import KeySets
+from signaller.callers.keys import ApiKeys
+from signaller.callers.making import make_caller
+from signaller.errors import InvalidApiKey, InvalidJwt
+from signaller.model import Caller, Evidence
+from signaller.policy import Policy
+from signaller.secret import Secret
+from signaller.settings import Settings
+
+BY_JWT, BY_HEADER = "jwt", "header"
+"""A gateway's credentials have no names of their own."""
+
+
+class FrontDesk:
+    """A key of ours, a gateway's JWT, or a gateway's header; it knows one configuration."""
+
+    def __init__(self, settings: Settings, key_sets: KeySets) -> None:
+        jwt, header = settings.gateway.jwt, settings.gateway.header
+        self._keys = ApiKeys(settings)
+        self._names = GatewayNames(settings)
+        self._jwt = GatewayJwt(jwt, key_sets) if jwt else None
+        self._header = GatewayHeader(header) if header else None
+
+    async def identify(self, evidence: Evidence) -> Caller:
+        """Who sent a request. Raises InvalidApiKey, InvalidJwt, ScopeMissing, IssuerUnavailable."""
+        if evidence.secret is not None:
+            caller = self._keys.caller(evidence.secret)
+            if caller is not None:
+                return caller
+            if self._jwt is not None and looks_like_jwt(evidence.secret):
+                return await self._by_jwt(self._jwt, evidence.secret)
+        caller = self._by_header(self._header, evidence) if self._header else None
+        if caller is None:
+            raise self._refusal(evidence)
+        return caller
+
+    def policy_of(self, name: str, credential_id: str) -> Policy | None:
+        """The policy of a caller who minted before; None once that credential is withdrawn."""
+        gateway = {BY_JWT: self._jwt, BY_HEADER: self._header}
+        if credential_id not in gateway:
+            return self._keys.policy_of(name, credential_id)
+        return self._names.policy_of(name) if gateway[credential_id] is not None else None
+
+    async def _by_jwt(self, jwt: GatewayJwt, secret: Secret) -> Caller:
+        bearer = await jwt.verify(secret)
+        base = self._names.policy_of(bearer.name)
+        if base is None:
+            raise InvalidJwt(public="The JWT names a caller who must bring a key.")
+        return make_caller(bearer.name, BY_JWT, base, by=bearer.narrowing, end_user=bearer.end_user)
+
+    def _by_header(self, header: GatewayHeader, evidence: Evidence) -> Caller | None:
+        named = header.read(evidence)
+        if named is None:
+            return None
+        base = self._names.policy_of(named.name)
+        if base is None:
+            raise InvalidApiKey(public="The gateway's header names a caller who must bring a key.")
+        return make_caller(named.name, BY_HEADER, base, end_user=named.end_user)
+
+    def _refusal(self, evidence: Evidence) -> InvalidApiKey:
+        what = "no credential" if evidence.secret is None else "not a credential known here"
+        if self._jwt is None and self._header is None:
+            if self._keys:
+                return InvalidApiKey(what)
+            return InvalidApiKey(
+                public="This service has no master key, so nobody can get a token. "
+                "The operator must set general_settings.master_key or SIGNALLER_MASTER_KEY."
+            )
+        ways = {
+            "send a key as 'Authorization: Bearer <key>' or 'api-key: <key>'": bool(self._keys),
+            "send your gateway's JWT as 'Authorization: Bearer <JWT>'": self._jwt is not None,
+            "come through the gateway": self._header is not None,
+        }
+        advice = ", or ".join(way for way, is_open in ways.items() if is_open)
+        return InvalidApiKey(
+            what, public=f"The credential is missing or wrong: {advice}, to prove who you are."
+        )

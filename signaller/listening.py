@@ -1,0 +1,160 @@
+"""The sockets that the service listens on, bound before anything serves."""
+
+import contextlib
+import errno
+import os
+import socket
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from signaller.errors import ConfigError
+
+BACKLOG = 2048  # uvicorn's own; the kernel cuts it to what it allows
+PROBE_SECONDS = 1  # a connection to a socket of this machine is made, queued or refused at once
+
+Identity = tuple[int, int, int]
+"""Device, inode, time of creation: a file system gives an inode's number away again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Address:
+    """One that a host name stands for."""
+
+    family: socket.AddressFamily
+    protocol: int
+    host: str
+
+    def listen(self, port: int) -> socket.socket:
+        """A listening socket. Raises OSError."""
+        # With its protocol said, asyncio sets TCP_NODELAY on what it accepts.
+        listener = socket.socket(self.family, socket.SOCK_STREAM, self.protocol)
+        try:
+            # A restart need not wait for the last connections' TIME_WAIT.
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if self.family == socket.AF_INET6:
+                listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            listener.bind((self.host, port))
+            # At once: two that have only bound would share the port, and one fail later.
+            listener.listen(BACKLOG)
+        except OSError:
+            listener.close()
+            raise
+        return listener
+
+
+@contextlib.contextmanager
+def tcp_listeners(host: str, port: int) -> Iterator[list[socket.socket]]:
+    """A listening socket for each address of a host, all on one port (0: any free one).
+
+    Raises ConfigError.
+    """
+    listeners: list[socket.socket] = []
+    with contextlib.ExitStack() as stack:
+        for address in _addresses(host):
+            try:
+                listener = stack.enter_context(address.listen(port))
+            except OSError as error:
+                # `localhost` is ::1 as well, also where the kernel has no IPv6.
+                if listeners and error.errno in {errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT}:
+                    continue
+                raise ConfigError([_tcp_fault(host, port, error)]) from error
+            listeners.append(listener)
+            port = listener.getsockname()[1]
+        yield listeners
+
+
+@contextlib.contextmanager
+def unix_listener(path: Path, mode: int) -> Iterator[list[socket.socket]]:
+    """A listening Unix socket whose file has these permissions from its first moment on.
+
+    A dead process's file is replaced; ours is removed at the end. Raises ConfigError.
+    """
+    with socket.socket(socket.AF_UNIX) as listener:
+        try:
+            _make_way(path)
+            _bind(listener, path, mode)
+            ours = _identity(path)
+            listener.listen(BACKLOG)
+        except OSError as error:
+            reason = error.strerror or error  # a path that is too long has no number
+            raise ConfigError(
+                [f"--uds: expected a path for a socket, found {path}: {reason}"]
+            ) from error
+        try:
+            yield [listener]
+        finally:
+            with contextlib.suppress(OSError):  # it is gone, or its folder is
+                if _identity(path) == ours:
+                    path.unlink()
+
+
+def describe_listener(listener: socket.socket) -> str:
+    """Where it listens: `http://127.0.0.1:4000` or `unix:<path>`."""
+    name = listener.getsockname()
+    if listener.family == socket.AF_UNIX:
+        return f"unix:{name}"
+    return f"http://{_place(name[0], name[1])}"
+
+
+def _addresses(host: str) -> list[Address]:
+    try:
+        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    except (OSError, UnicodeError) as error:  # UnicodeError: no name that IDNA could encode
+        raise ConfigError([f"--host: expected an address of this machine, found {host}"]) from error
+    # A hosts file may name an address twice. IPv4 first: it is what can be relied on.
+    addresses = {
+        Address(family=family, protocol=protocol, host=str(address[0]))
+        for family, _, protocol, _, address in found
+    }
+    return sorted(addresses, key=lambda each: (each.family != socket.AF_INET, each.host))
+
+
+def _tcp_fault(host: str, port: int, error: OSError) -> str:
+    place = _place(host, port)
+    if error.errno == errno.EADDRINUSE:
+        return f"--port: expected a free port, found {place} in use"
+    if error.errno in {errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT}:
+        return f"--host: expected an address of this machine, found {host}"
+    return f"--port: expected a port to listen on, found {place}: {error.strerror}"
+
+
+def _place(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _make_way(path: Path) -> None:
+    """Remove the socket file of a process that is no more."""
+    try:
+        kind = path.lstat().st_mode
+    except FileNotFoundError:
+        return
+    if not stat.S_ISSOCK(kind):
+        raise ConfigError([f"--uds: expected a socket or nothing, found another file at {path}"])
+    with socket.socket(socket.AF_UNIX) as probe:
+        probe.settimeout(PROBE_SECONDS)
+        try:
+            probe.connect(str(path))
+        except ConnectionRefusedError:
+            path.unlink(missing_ok=True)
+            return
+        except PermissionError:
+            raise
+        except OSError:
+            pass  # somebody is there, but busy, or of another kind of socket
+    raise ConfigError([f"--uds: expected a socket that nobody listens on, found {path} in use"])
+
+
+def _bind(listener: socket.socket, path: Path, mode: int) -> None:
+    # bind() makes the file with 0777 less the umask: there is no moment to correct it in.
+    before = os.umask(0o777 & ~mode)
+    try:
+        listener.bind(str(path))
+    finally:
+        os.umask(before)
+
+
+def _identity(path: Path) -> Identity:
+    found = path.lstat()
+    return found.st_dev, found.st_ino, found.st_mtime_ns

@@ -1,0 +1,121 @@
+"""One process of the service under uvicorn: the only one, or one of several workers."""
+
+import contextlib
+import math
+import socket
+import sys
+from collections.abc import Callable, Iterator, Sequence
+
+import uvicorn
+from starlette.applications import Starlette
+from uvicorn.config import STARTUP_FAILURE
+
+from signaller.app import create_app
+from signaller.errors import ConfigError
+from signaller.listening import BACKLOG
+from signaller.logs import LogFormat, configure
+from signaller.metrics import serve
+from signaller.settings import MetricsSettings, Settings
+from signaller.signals import end_with_parent, let_hangup_through
+from signaller.source import Source
+from signaller.web.handlers import InForce
+
+Exposition = tuple[str, bytes]
+"""Content-Type and body of an answer to a scrape."""
+
+KEEP_ALIVE_SECONDS = 75  # longer than nginx's and Envoy's 60: the gateway closes first
+SHUTDOWN_MARGIN_SECONDS = 5
+
+
+class ServiceConfig(uvicorn.Config):
+    """uvicorn's, and how a process makes the application; it travels to workers by pickle."""
+
+    def __init__(
+        self, source: Source, settings: Settings, *, log_level: str, log_format: LogFormat
+    ) -> None:
+        self.source = source
+        self._log_level, self._log_format = log_level, log_format
+        self._settings: Settings | None = settings
+        super().__init__(
+            "",  # `load_app` makes it
+            workers=source.workers,
+            lifespan="on",
+            backlog=BACKLOG,
+            # Who opened the connection must stay visible: a header is believed from few.
+            proxy_headers=False,
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_keep_alive=KEEP_ALIVE_SECONDS,
+            timeout_graceful_shutdown=shutdown_seconds(settings),
+        )
+
+    def __getstate__(self) -> dict[str, object]:
+        # Secrets do not travel: a worker reads for itself.
+        return self.__dict__ | {"_settings": None}
+
+    def configure_logging(self) -> None:
+        """As uvicorn does, once in each process."""
+        configure(self._log_level, self._log_format)
+        super().configure_logging()
+
+    def load_app(self) -> Starlette:
+        """The application, which reads its source again at every SIGHUP."""
+        end_with_parent()
+        settings = self._settings or self.source.read()
+        return let_hangup_through(create_app(settings, reload=self._reload))
+
+    def _reload(self) -> Settings:
+        settings = self.source.read(again=True)
+        self.allow_for(settings)
+        return settings
+
+    def allow_for(self, settings: Settings) -> None:
+        """Shut down later than these settings' slowest call, and than any that runs already."""
+        self.timeout_graceful_shutdown = max(
+            self.timeout_graceful_shutdown or 0, shutdown_seconds(settings)
+        )
+
+
+def run_alone(
+    config: ServiceConfig, listeners: Sequence[socket.socket], metrics: MetricsSettings
+) -> None:
+    """Serve until SIGINT or SIGTERM. Raises ConfigError if metrics have no port to be read at."""
+    server = uvicorn.Server(config)
+
+    def exposition() -> Exposition:
+        if not server.started:
+            return "text/plain", b""  # nothing has happened yet
+        in_force: InForce = server.lifespan.state["in_force"]
+        return in_force.service.exposition()
+
+    with metrics_port(metrics, exposition), contextlib.suppress(KeyboardInterrupt):
+        server.run(sockets=list(listeners))
+    if not server.started:
+        sys.exit(STARTUP_FAILURE)
+
+
+@contextlib.contextmanager
+def metrics_port(settings: MetricsSettings, exposition: Callable[[], Exposition]) -> Iterator[None]:
+    """The listener for metrics, if one is configured. Raises ConfigError."""
+    if settings.port is None:
+        yield
+        return
+    try:
+        listener = serve(settings.host, settings.port, exposition)
+    except OSError as error:
+        place = f"{settings.host}:{settings.port}"
+        raise ConfigError(
+            [f"signaller.metrics.port: expected a free port, found {place}: {error.strerror}"]
+        ) from error
+    with listener:
+        yield
+
+
+def shutdown_seconds(settings: Settings) -> int:
+    """How long calls in flight may take to finish: none takes longer than its time-outs."""
+    timeouts = settings.timeouts
+    slowest = [deployment.timeout_seconds or 0 for deployment in settings.deployments]
+    provider = max(timeouts.mint_seconds, timeouts.call_seconds, *slowest)
+    # Redeem, answer, remember; and if the client has gone meanwhile, hang up and remember that.
+    return math.ceil(2 * provider + 3 * timeouts.store_seconds) + SHUTDOWN_MARGIN_SECONDS

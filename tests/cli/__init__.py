@@ -1,0 +1,1 @@
+"""The program: its commands, its sockets, its signals, its worker processes."""

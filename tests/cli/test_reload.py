@@ -1,0 +1,264 @@
+"""SIGHUP: a configuration that changes while calls come in."""
+
+import asyncio
+import os
+import signal
+import threading
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.cli.client import Client, client
+from tests.cli.test_serving import NOWHERE, shared
+from tests.support.process import PATIENCE_SECONDS, Running, config, served
+from tests.support.provider import FakeProvider
+from tests.support.service import token_key
+from tests.support.serving import serving
+
+FAULTY = "model_list: 7\nsignaller: {token: {uses: none}}\n"
+
+pytestmark = pytest.mark.timeout(180)  # several processes start, beside those of other tests
+
+
+class Stage:
+    """A running service whose file can be changed."""
+
+    def __init__(
+        self, process: Running, page: Client, path: Path, extra: str, workers: int
+    ) -> None:
+        self.process, self.page, self.path, self.workers = process, page, path, workers
+        self._extra = extra
+
+    def write(self, model: str, provider_url: str = NOWHERE) -> None:
+        """A faultless file with one model."""
+        config(self.path.parent, provider_url, self._extra, model=model)
+
+    async def reloaded(self, times: int = 1) -> None:
+        """Return once each worker has reloaded so often."""
+        lines = await asyncio.to_thread(self.process.logged, "reload", times=times * self.workers)
+        assert {line["outcome"] for line in lines} == {"ok"}
+
+    async def models(self) -> set[frozenset[str]]:
+        """What is on offer, asked often enough to meet every worker."""
+        return {frozenset(await self.page.models()) for _ in range(10 * self.workers)}
+
+
+@pytest.fixture(params=[1, 2], ids=["one process", "two workers"])
+def workers(request: pytest.FixtureRequest) -> int:
+    """How many processes serve."""
+    count: int = request.param
+    return count
+
+
+@asynccontextmanager
+async def staged(
+    tmp_path: Path, redis_url: str, workers: int, provider_url: str = NOWHERE, **env: str
+) -> AsyncIterator[Stage]:
+    """A service with the model `old`, ready."""
+    extra = shared(redis_url)
+    path = Path(config(tmp_path, provider_url, extra, model="old"))
+    arguments = ("--config", str(path), "--workers", str(workers))
+    with served(*arguments, **env) as process:
+        await asyncio.to_thread(process.ready, workers)
+        async with client(process) as page:
+            yield Stage(process, page, path, extra, workers)
+
+
+async def test_a_changed_file_takes_effect(tmp_path: Path, redis_url: str, workers: int) -> None:
+    """In every process, and without a new one."""
+    async with staged(tmp_path, redis_url, workers) as stage:
+        assert await stage.models() == {frozenset({"old"})}
+        stage.write("new")
+        assert await stage.models() == {frozenset({"old"})}
+        stage.process.send(signal.SIGHUP)
+        await stage.reloaded()
+        assert await stage.models() == {frozenset({"new"})}
+        assert len(stage.process.pids()) == workers
+
+
+async def test_a_callers_key_is_withdrawn(tmp_path: Path, workers: int, redis_url: str) -> None:
+    """And another one accepted, by every process."""
+
+    def callers(key: str) -> str:
+        return shared(redis_url).removesuffix("}") + f", callers: [{{name: web, keys: [{key}]}}]}}"
+
+    path = config(tmp_path, NOWHERE, callers("sk-web-the-first-of-two"))
+    with served("--config", path, "--workers", str(workers)) as process:
+        await asyncio.to_thread(process.ready, workers)
+        async with client(process) as page:
+
+            async def statuses(key: str) -> set[int]:
+                headers = {"authorization": f"Bearer {key}"}
+                asked = [page.http.get("/v1/models", headers=headers) for _ in range(10)]
+                return {done.status_code for done in await asyncio.gather(*asked)}
+
+            assert await statuses("sk-web-the-first-of-two") == {200}
+            assert await statuses("sk-web-the-second-of-two") == {401}
+            config(tmp_path, NOWHERE, callers("sk-web-the-second-of-two"))
+            process.send(signal.SIGHUP)
+            await asyncio.to_thread(process.logged, "reload", times=workers)
+            assert await statuses("sk-web-the-first-of-two") == {401}
+            assert await statuses("sk-web-the-second-of-two") == {200}
+
+
+@pytest.mark.parametrize("what", ["faults", "bytes", "missing", "a pipe", "no Redis"])
+async def test_a_faulty_file_changes_nothing(
+    tmp_path: Path, redis_url: str, workers: int, what: str
+) -> None:
+    """The old one stays in force, and a line for each fault says why."""
+    async with staged(tmp_path, redis_url, workers) as stage:
+        match what:
+            case "faults":
+                stage.path.write_text(FAULTY)
+                expected = ["model_list", "signaller.token.uses"]
+            case "bytes":
+                stage.path.write_bytes(b"\xff\xfe")
+                expected = ["UTF-8"]
+            case "missing":
+                stage.path.unlink()
+                expected = ["No such file"]
+            case "a pipe":
+                stage.path.unlink()
+                os.mkfifo(stage.path)
+                expected = ["can be read again"]
+            case _:
+                extra = f"signaller: {{redis_url: redis+sentinel://, token_keys: [{KEY}]}}"
+                config(tmp_path, NOWHERE, extra, model="new")
+                expected = ["signaller.redis_url"]
+        stage.process.send(signal.SIGHUP)
+        lines = await asyncio.to_thread(stage.process.logged, "reload refused", times=len(expected))
+        for line, words in zip(lines, expected, strict=True):
+            assert words in line["fault"]
+        assert await stage.models() == {frozenset({"old"})}
+        stage.path.unlink(missing_ok=True)
+        stage.write("new")
+        stage.process.send(signal.SIGHUP)
+        await asyncio.to_thread(until_on_offer, stage, "new")
+
+
+KEY = token_key().reveal()
+
+
+def until_on_offer(stage: Stage, model: str) -> None:
+    """Return once all processes have this model and no other."""
+    deadline, again = time.monotonic() + PATIENCE_SECONDS, threading.Event()
+    while time.monotonic() < deadline:
+        if asyncio.run(seen(stage)) == {frozenset({model})}:
+            return
+        again.wait(0.1)
+    raise TimeoutError(f"{model} is not on offer")
+
+
+async def seen(stage: Stage) -> set[frozenset[str]]:
+    """What is on offer, over connections of a loop of its own."""
+    async with client(stage.process) as page:
+        return {frozenset(await page.models()) for _ in range(10 * stage.workers)}
+
+
+async def test_a_worker_that_crashes_never_meets_a_faulty_file(
+    tmp_path: Path, redis_url: str
+) -> None:
+    """It comes back with the last good configuration, although the file on disk is none."""
+    async with staged(tmp_path, redis_url, 2) as stage:
+        stage.write("new")
+        stage.process.send(signal.SIGHUP)
+        await stage.reloaded()
+        stage.path.write_text(FAULTY)
+        stage.process.send(signal.SIGHUP)
+        await asyncio.to_thread(stage.process.logged, "reload refused", times=2)
+        for pid in stage.process.pids():
+            os.kill(pid, signal.SIGKILL)
+        await asyncio.to_thread(stage.process.ready, 4)
+        assert await stage.models() == {frozenset({"new"})}
+
+
+async def test_an_early_hangup_does_not_kill(tmp_path: Path, redis_url: str, workers: int) -> None:
+    """Nor is it lost: sent to all processes over and over while they start, it ends none."""
+    extra = shared(redis_url)
+    path = config(tmp_path, NOWHERE, extra, model="old")
+    with served("--config", path, "--workers", str(workers), group=True) as process:
+        await asyncio.to_thread(wait_until_held, process)
+        serving_now = asyncio.create_task(asyncio.to_thread(process.ready, workers))
+        await asyncio.to_thread(process.logged, "listening")  # it has read the file
+        config(tmp_path, NOWHERE, extra, model="new")
+        storm = threading.Event()
+        while not serving_now.done():
+            os.killpg(process.process.pid, signal.SIGHUP)
+            await asyncio.to_thread(storm.wait, 0.005)
+        await serving_now
+        async with client(process) as page:
+            stage = Stage(process, page, Path(path), extra, workers)
+            await asyncio.to_thread(until_on_offer, stage, "new")
+        assert len(process.pids()) == workers
+        assert process.process.poll() is None
+        assert not [line for line in process.said if "resource_tracker" in line]
+
+
+def wait_until_held(process: Running) -> None:
+    """Return once the kernel keeps SIGHUP from a process: its imports are done."""
+    status = Path(f"/proc/{process.process.pid}/status")
+    deadline, again = time.monotonic() + PATIENCE_SECONDS, threading.Event()
+    while time.monotonic() < deadline:
+        (blocked,) = (row for row in status.read_text().splitlines() if row.startswith("SigBlk"))
+        if int(blocked.split()[1], 16) & 1 << (signal.SIGHUP - 1):
+            return
+        again.wait(0.002)
+    raise TimeoutError("SIGHUP is never held")
+
+
+async def test_a_late_hangup_does_not_cut_calls_off(
+    tmp_path: Path, redis_url: str, workers: int
+) -> None:
+    """Between SIGTERM and the end, while a call is in flight."""
+    provider = FakeProvider()
+    async with (
+        serving(provider.app) as url,
+        staged(tmp_path, redis_url, workers, url) as stage,
+    ):
+        provider.mint.holds()
+        waiting = asyncio.create_task(stage.page.mint("old"))
+        await provider.mint.arrived()
+        stage.process.send(signal.SIGTERM)
+        await asyncio.to_thread(stage.process.logged, "Shutting down", times=workers)
+        for pid in {stage.process.process.pid, *stage.process.pids()}:
+            os.kill(pid, signal.SIGHUP)
+        provider.mint.release()
+        assert (await waiting).status_code == 200
+        expected = -signal.SIGTERM if workers == 1 else 0
+        assert await asyncio.to_thread(stage.process.ended) == expected
+
+
+async def test_reloads_under_load_fail_nobody(tmp_path: Path, redis_url: str, workers: int) -> None:
+    """Tokens are minted and used all the time, through twenty changes of the configuration."""
+    provider = FakeProvider()
+    async with (
+        serving(provider.app) as url,
+        staged(tmp_path, redis_url, workers, url) as stage,
+    ):
+        over, calls = asyncio.Event(), 0
+
+        async def keep_calling() -> None:
+            nonlocal calls
+            while not over.is_set():
+                minted = await stage.page.mint("old")
+                assert minted.status_code == 200, minted.text
+                called = await stage.page.call(minted.json()["value"])
+                assert called.status_code == 201, called.text
+                calls += 1
+
+        callers = [asyncio.create_task(keep_calling()) for _ in range(8)]
+        for number in range(1, 21):
+            before = calls
+            text = stage.path.read_text().partition("\nx-round")[0]
+            stage.path.write_text(f"{text}\nx-round: {number}\n")
+            stage.process.send(signal.SIGHUP)
+            await stage.reloaded(times=number)
+            while calls < before + 8 and not any(task.done() for task in callers):
+                await asyncio.wait(callers, timeout=0.01)
+        over.set()
+        await asyncio.gather(*callers)
+        assert calls >= 160
+        assert len(stage.process.pids()) == workers

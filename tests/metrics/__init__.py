@@ -1,0 +1,1 @@
+"""Metrics: counts, durations, what is scraped, and what Prometheus makes of it."""

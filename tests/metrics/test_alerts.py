@@ -1,0 +1,72 @@
+"""The alert rules, as a real Prometheus evaluates them."""
+
+import re
+import subprocess
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.metrics.scene import PROVOCATIONS, REPEATED, RULES, Scene, staged
+from tests.support.prometheus import binary
+
+ALERTS: list[dict[str, Any]] = yaml.safe_load(RULES.read_text())["groups"][0]["rules"]
+
+
+@pytest.fixture(scope="module")
+def quiet() -> Iterator[Scene]:
+    """Nothing is wrong; what a test provokes concerns one alert only."""
+    with staged() as scene:
+        yield scene
+
+
+def test_promtool_accepts_the_rules() -> None:
+    """Their form, their expressions and their templates."""
+    done = subprocess.run(  # noqa: S603 - our own file
+        [binary("promtool"), "check", "rules", "--lint-fatal", str(RULES)],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
+    assert done.returncode == 0, done.stderr
+    assert f"{len(ALERTS)} rules found" in done.stdout
+
+
+def test_every_alert_is_provoked_below() -> None:
+    """An alert that nothing sets off is worth nothing."""
+    assert {alert["alert"] for alert in ALERTS} == PROVOCATIONS.keys()
+
+
+@pytest.mark.parametrize("alert", ALERTS, ids=lambda alert: alert["alert"])
+def test_an_alert_says_how_bad_it_is_and_what_to_do(alert: dict[str, Any]) -> None:
+    """To somebody who is woken by it."""
+    assert alert["for"]
+    assert alert["labels"]["severity"] in {"critical", "warning"}
+    assert alert["annotations"].keys() == {"summary", "description"}
+    assert len(alert["annotations"]["description"]) > 100
+
+
+@pytest.mark.parametrize("name", PROVOCATIONS)
+def test_an_alert_is_silent_until_its_cause_is_there(quiet: Scene, name: str) -> None:
+    """Prometheus itself evaluates it before and after, and fills in what it says."""
+    prometheus, provoke = quiet.prometheus, PROVOCATIONS[name]
+    prometheus.wait_until(lambda: prometheus.rule(name)["health"] == "ok")
+    prometheus.wait_until(lambda: prometheus.rule(name)["state"] == "inactive")
+    provoke(quiet)
+    prometheus.wait_until(
+        lambda: prometheus.rule(name)["state"] in {"pending", "firing"},
+        meanwhile=lambda: name in REPEATED and provoke(quiet),
+    )
+    rule = prometheus.rule(name)
+    assert rule["health"] == "ok", rule["lastError"]
+    assert prometheus.query(rule["query"])
+    for alert in rule["alerts"]:
+        said = " ".join(alert["annotations"].values())
+        assert not re.search("<error|<no value>|{{", said)
+
+
+def test_a_target_that_asks_for_a_token_gets_it(quiet: Scene) -> None:
+    """The fixture's own promise, for whoever scrapes a service with a key."""
+    assert quiet.prometheus.wait_for('signaller_build_info{job="guarded"}')

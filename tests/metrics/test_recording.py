@@ -1,0 +1,177 @@
+"""Audit lines become counts, with few labels, whatever they say."""
+
+import asyncio
+from collections.abc import Mapping
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from signaller import __version__
+from signaller.errors import (
+    ConfigError,
+    InvalidApiKey,
+    TokenRejected,
+    UpstreamRefused,
+    UpstreamUnavailable,
+)
+from signaller.metrics import Metrics
+from tests.metrics.doubles import every_error
+from tests.metrics.text import grown, samples, series
+
+WEB = {"caller": "web", "deployment": "d1", "model": "voice", "grant": "g1"}
+STEPS = ("mint", "call", "hangup", "introspect", "revoke")
+
+
+@pytest.mark.parametrize(
+    ("event", "expected"),
+    [
+        ("mint", series("signaller_mints_total", caller="web", deployment="d1")),
+        ("call", series("signaller_calls_total", caller="web", deployment="d1")),
+        ("hangup", series("signaller_hangups_total")),
+        ("revoke", series("signaller_revocations_total", caller="web")),
+        ("replay", series("signaller_replays_total", caller="web")),
+        ("reload", series("signaller_reloads_total", outcome="ok")),
+    ],
+)
+def test_what_was_done_is_counted_once(metrics: Metrics, event: str, expected: str) -> None:
+    """One line, one count, and nothing else changes."""
+    assert grown(lambda: metrics.observe(event, WEB, None), metrics.exposition) == {expected: 1}
+
+
+@pytest.mark.parametrize("event", ["introspect", "abandoned", ""])
+def test_what_has_no_count_is_passed_over(metrics: Metrics, event: str) -> None:
+    """A look at a token, and events that nobody told us of, change nothing."""
+    assert grown(lambda: metrics.observe(event, WEB, None), metrics.exposition) == {}
+
+
+@pytest.mark.parametrize("event", STEPS)
+def test_a_refusal_is_counted_by_step_and_reason(metrics: Metrics, event: str) -> None:
+    """And not as something done; the caller, who may be nobody, is no label."""
+    error = TokenRejected("g1")
+    changed = grown(lambda: metrics.observe(event, WEB, error), metrics.exposition)
+    refusal = series("signaller_refusals_total", step=event, reason="token_rejected")
+    assert changed == {refusal: 1}
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (InvalidApiKey(), "invalid_api_key"),
+        (UpstreamRefused(status=400, type=None, code="sk-canary"), "upstream_refused"),
+        (UpstreamUnavailable(status=503, type=None, code="sk-canary"), "upstream_unavailable"),
+        (ValueError("sk-canary"), "fault"),
+    ],
+)
+def test_a_reason_is_ours(metrics: Metrics, error: Exception, reason: str) -> None:
+    """What a provider calls its errors, and what is no error of ours, has one name each."""
+    changed = grown(lambda: metrics.observe("call", {}, error), metrics.exposition)
+    assert changed == {series("signaller_refusals_total", step="call", reason=reason): 1}
+
+
+def test_a_request_that_was_cancelled_is_neither_done_nor_refused(metrics: Metrics) -> None:
+    """Its client went away before there was an answer."""
+    error = asyncio.CancelledError()
+    assert grown(lambda: metrics.observe("mint", WEB, error), metrics.exposition) == {}
+
+
+@pytest.mark.parametrize(
+    ("fields", "error"), [({}, ConfigError(["no model_list"])), ({"outcome": "refused"}, None)]
+)
+def test_a_reload_fails_with_an_error_or_an_outcome(
+    metrics: Metrics, fields: Mapping[str, object], error: Exception | None
+) -> None:
+    """Either way of writing the line counts."""
+    changed = grown(lambda: metrics.observe("reload", fields, error), metrics.exposition)
+    assert changed == {series("signaller_reloads_total", outcome="failed"): 1}
+
+
+def test_both_outcomes_of_a_reload_are_there_from_the_start(metrics: Metrics) -> None:
+    """So that an alert sees the first failure."""
+    found = samples(metrics.exposition())
+    assert found[series("signaller_reloads_total", outcome="failed")] == 0
+    assert found[series("signaller_reloads_total", outcome="ok")] == 0
+
+
+def test_the_version_is_told(metrics: Metrics) -> None:
+    """As a label of a 1."""
+    assert samples(metrics.exposition())[series("signaller_build_info", version=__version__)] == 1
+
+
+def test_a_rest_is_the_time_at_which_it_ends(metrics: Metrics) -> None:
+    """The last word counts."""
+    metrics.rests("d1", 1_900_000_000.5)
+    metrics.rests("d1", 1_900_000_060.5)
+    resting = series("signaller_deployment_rests_until_seconds", deployment="d1")
+    assert samples(metrics.exposition())[resting] == 1_900_000_060.5
+
+
+def test_a_caller_is_known_by_its_label() -> None:
+    """What `label` makes of the name is what is counted."""
+    metrics = Metrics(label=lambda name: "known" if name == "web" else "other")
+    for caller in ("web", "mallory", "eve"):
+        metrics.observe("replay", {"caller": caller}, None)
+    found = samples(metrics.exposition())
+    assert found[series("signaller_replays_total", caller="known")] == 1
+    assert found[series("signaller_replays_total", caller="other")] == 2
+
+
+def test_ten_thousand_callers_and_codes_are_few_series() -> None:
+    """Nothing that a client or a provider chooses adds a series."""
+    metrics = Metrics(label=lambda name: name if name == "web" else "other")
+    metrics.observe("mint", WEB, None)
+    refused = UpstreamRefused(status=400, type=None, code=None)
+    metrics.observe("call", {"caller": "eve"}, refused)
+    metrics.observe("mint", {"caller": "eve", "deployment": "d1"}, None)
+    before = len(samples(metrics.exposition()))
+    for number in range(10_000):
+        fields = {"caller": f"caller-{number}", "deployment": "d1", "model": f"model-{number}"}
+        metrics.observe("mint", fields, None)
+        metrics.observe(f"event-{number}", fields, refused)
+        refused = UpstreamRefused(status=400, type=None, code=f"code-{number}")
+        metrics.observe("call", fields, refused)
+    assert len(samples(metrics.exposition())) == before
+
+
+def test_every_error_has_a_reason_that_its_class_fixes(metrics: Metrics) -> None:
+    """As many reasons as there are kinds of errors, and none that an instance changed."""
+    for kind in every_error():
+        error = kind.__new__(kind)
+        error.code = "made-up"
+        metrics.observe("mint", {}, error)
+    found = samples(metrics.exposition())
+    reasons = [key for key in found if key.startswith("signaller_refusals_total")]
+    assert sum(found[key] for key in reasons) == len(every_error())
+    assert len(reasons) <= len(every_error())
+    assert "made-up" not in str(reasons)
+
+
+@pytest.mark.parametrize(
+    ("caller", "expected"),
+    [
+        (None, "unknown"),
+        (7, "unknown"),
+        ([], "unknown"),
+        ("", "unknown"),
+        ("x" * 5000, "x" * 128),
+        ("\ud800", "?"),
+    ],
+)
+def test_an_odd_caller_is_still_counted(metrics: Metrics, caller: object, expected: str) -> None:
+    """Under a label that a scrape can carry."""
+    metrics.observe("replay", {"caller": caller}, None)
+    assert samples(metrics.exposition())[series("signaller_replays_total", caller=expected)] == 1
+
+
+anything = st.none() | st.integers() | st.lists(st.text()) | st.text(st.characters())
+
+
+@given(event=st.sampled_from((*STEPS, "replay", "reload")), caller=anything, deployment=anything)
+def test_no_field_can_break_a_count_or_a_scrape(
+    event: str, caller: object, deployment: object
+) -> None:
+    """Whatever a gateway calls its users, lone surrogates included."""
+    metrics = Metrics(label=str)
+    metrics.observe(event, {"caller": caller, "deployment": deployment}, None)
+    _, body = metrics.exposition()
+    assert body.decode()

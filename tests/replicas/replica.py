@@ -1,0 +1,69 @@
+"""One replica: the service as a process of its own, as operators run it."""
+
+import asyncio
+import signal
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import httpx
+
+from tests.replicas.configuration import Configuration
+from tests.support.process import Running
+from tests.support.service import MODEL, OFFER
+
+Form = Literal["data", "json"]
+"""How a token that is talked about is sent: as a form, or as JSON."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replica:
+    """A process that serves, and a client that speaks to it."""
+
+    process: Running
+    path: Path
+    client: httpx.AsyncClient
+
+    async def mint(self, key: str) -> httpx.Response:
+        """POST client_secrets with a caller's key."""
+        return await self._post("client_secrets", key, json={"model": MODEL})
+
+    async def token(self, key: str) -> str:
+        """A fresh token."""
+        response = await self.mint(key)
+        assert response.status_code == 200, response.text
+        value: str = response.json()["value"]
+        return value
+
+    async def call(self, token: str) -> httpx.Response:
+        """POST calls with an offer."""
+        kind = {"content-type": "application/sdp"}
+        return await self._post("calls", token, content=OFFER, headers=kind)
+
+    async def introspect(self, key: str, token: str, form: Form = "data") -> dict[str, Any]:
+        """What a caller is told about a token (RFC 7662)."""
+        response = await self._post("client_secrets/introspect", key, **{form: {"token": token}})
+        assert response.status_code == 200, response.text
+        found: dict[str, Any] = response.json()
+        return found
+
+    async def revoke(self, key: str, token: str, form: Form = "data") -> httpx.Response:
+        """Take a token back (RFC 7009)."""
+        return await self._post("client_secrets/revoke", key, **{form: {"token": token}})
+
+    async def reload(self, configuration: Configuration) -> None:
+        """Give it another file, and return once that is in force."""
+        before = len(self.process.lines("reload"))
+        self.path.write_text(configuration.text())
+        self.process.send(signal.SIGHUP)
+        lines = await asyncio.to_thread(self.process.logged, "reload", times=before + 1)
+        assert lines[before]["outcome"] == "ok", self.process.said
+
+    async def kill(self) -> None:
+        """End it without a chance to say goodbye."""
+        self.process.process.kill()
+        await asyncio.to_thread(self.process.ended)
+
+    async def _post(self, path: str, credential: str, **options: Any) -> httpx.Response:
+        headers = {"authorization": f"Bearer {credential}", **options.pop("headers", {})}
+        return await self.client.post(f"/v1/realtime/{path}", headers=headers, **options)

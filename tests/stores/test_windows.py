@@ -1,0 +1,278 @@
+"""What the moving windows of every store promise, and what is Redis's alone."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from limits import RateLimitItemPerMinute, RateLimitItemPerSecond
+from limits.aio.strategies import MovingWindowRateLimiter
+
+from signaller.errors import StoreUnavailable
+from signaller.secret import Secret
+from signaller.stores import MemoryStore, RedisStore
+from signaller.stores.windows import MemoryWindows, RedisWindows, Windows
+from tests.stores.making import SetClock
+from tests.stores.servers import asking, port_of, started
+
+
+@pytest.fixture(params=["memory", "redis", "sentinel", "cluster"])
+async def windows(
+    request: pytest.FixtureRequest, clock: SetClock
+) -> AsyncIterator[tuple[Windows, Windows, Windows]]:
+    """The windows of three replicas, whose clocks are an hour apart; in memory there is one."""
+    if request.param == "memory":
+        memory = MemoryStore(clock).windows()
+        yield memory, memory, memory
+        return
+    name = {"redis": "redis_url"}.get(request.param, f"redis_{request.param}_url")
+    url = Secret(request.getfixturevalue(name))
+    clocks = [SetClock(now=clock.now + hours * 3600) for hours in (-1, 0, 1)]
+    stores = [RedisStore.from_url(url, timeout_seconds=5, clock=each) for each in clocks]
+    yield stores[0].windows(), stores[1].windows(), stores[2].windows()
+    for store in stores:
+        await store.aclose()
+
+
+@pytest.fixture
+def bucket() -> str:
+    """A bucket of the test's own."""
+    return f"mints:{uuid4().hex}"
+
+
+async def test_exactly_as_many_as_the_limit_pass(
+    windows: tuple[Windows, Windows, Windows], bucket: str
+) -> None:
+    """Of 90 concurrent hits over three replicas, 20 are allowed; each of them sees 20."""
+    hits = [windows[number % 3].acquire_entry(bucket, 20, 60) for number in range(90)]
+    assert sorted(await asyncio.gather(*hits)) == [False] * 70 + [True] * 20
+    counted = [await each.get_moving_window(bucket, 20, 60) for each in windows]
+    assert [count for _, count in counted] == [20] * 3
+    assert all(-30 < start <= 0 for start, _ in counted)
+
+
+async def test_buckets_do_not_meet(windows: tuple[Windows, Windows, Windows], bucket: str) -> None:
+    """A full bucket leaves another one empty; any text names one, as a Cluster's key as well."""
+    names = [bucket, f"{bucket}}}", f"{{{bucket}", f"}}{bucket}{{", f"{bucket} \u00fc/\n"]
+    for name in names:
+        assert await windows[0].get_moving_window(name, 1, 60) == (0, 0)
+        assert await windows[0].acquire_entry(name, 1, 60)
+        assert not await windows[1].acquire_entry(name, 1, 60)
+
+
+async def test_a_refused_hit_counts_nothing(
+    windows: tuple[Windows, Windows, Windows], bucket: str
+) -> None:
+    """Neither one too many nor a cost that does not fit."""
+    here, there, _ = windows
+    assert await here.acquire_entry(bucket, 5, 60, amount=3)
+    assert not await there.acquire_entry(bucket, 5, 60, amount=3)
+    assert not await there.acquire_entry(bucket, 5, 60, amount=6)
+    assert (await there.get_moving_window(bucket, 5, 60))[1] == 3
+    assert await there.acquire_entry(bucket, 5, 60, amount=2)
+    assert not await here.acquire_entry(bucket, 5, 60)
+
+
+async def test_hits_count_whatever_the_limit(
+    windows: tuple[Windows, Windows, Windows], bucket: str
+) -> None:
+    """Two limits on one bucket: the smaller refuses first, and takes nothing from the larger."""
+    here, there, _ = windows
+    allowed = [await here.acquire_entry(bucket, 2, 60) for _ in range(3)]
+    assert allowed == [True, True, False]
+    assert [await there.acquire_entry(bucket, 4, 60) for _ in range(3)] == [True, True, False]
+    assert (await here.get_moving_window(bucket, 2, 60))[1] == 2
+    assert (await here.get_moving_window(bucket, 9, 60))[1] == 4
+
+
+async def test_nothing_is_allowed_by_a_limit_of_none(
+    windows: tuple[Windows, Windows, Windows], bucket: str
+) -> None:
+    """A limit of 0 refuses, and finds an empty window."""
+    assert not await windows[0].acquire_entry(bucket, 0, 60)
+    assert await windows[0].get_moving_window(bucket, 0, 60) == (0, 0)
+
+
+async def test_the_library_sees_the_window(
+    windows: tuple[Windows, Windows, Windows], bucket: str
+) -> None:
+    """Its strategy hits, tests and tells what is left, in seconds from now."""
+    limiter, item = MovingWindowRateLimiter(windows[0]), RateLimitItemPerMinute(2)
+    for remaining in (1, 0):
+        assert await limiter.test(item, bucket)
+        assert await limiter.hit(item, bucket)
+        stats = await limiter.get_window_stats(item, bucket)
+        assert stats.remaining == remaining
+        assert 30 < stats.reset_time <= 60
+    assert not await limiter.test(item, bucket)
+    assert not await limiter.hit(item, bucket)
+
+
+async def test_what_a_moving_window_is_not(windows: tuple[Windows, Windows, Windows]) -> None:
+    """The library's other strategies are refused rather than answered wrongly."""
+    for step in (
+        windows[0].incr("any", 60),
+        windows[0].get("any"),
+        windows[0].get_expiry("any"),
+        windows[0].check(),
+        windows[0].reset(),
+        windows[0].clear("any"),
+    ):
+        with pytest.raises(NotImplementedError, match=r"\w"):
+            await step
+
+
+async def test_a_window_in_redis_moves(redis_store: RedisStore, bucket: str) -> None:
+    """A hit is refused until, within a second, the oldest has left; then its key goes too."""
+    limiter = MovingWindowRateLimiter(redis_store.windows())
+    item = RateLimitItemPerSecond(2)
+    loop = asyncio.get_running_loop()
+    assert await limiter.hit(item, bucket)
+    await asyncio.sleep(0.3)  # the two hits are to leave one after the other
+    began = loop.time()
+    assert await limiter.hit(item, bucket)
+    assert not await limiter.hit(item, bucket)
+    wait_seconds = (await limiter.get_window_stats(item, bucket)).reset_time
+    assert 0 < wait_seconds < 0.71
+    await asyncio.sleep(wait_seconds)  # what the window itself says is the condition
+    assert await limiter.hit(item, bucket)
+    if loop.time() - began < 0.95:  # unless the machine slept: the second hit is still there
+        assert not await limiter.hit(item, bucket)
+
+
+async def test_a_replica_that_vanishes_loses_nothing(
+    redis_url: str, clock: SetClock, bucket: str
+) -> None:
+    """What one has counted is counted when another takes over."""
+    for allowed in ([True, True, True], [True, True, False]):
+        store = RedisStore.from_url(Secret(redis_url), timeout_seconds=5, clock=clock)
+        assert [await store.windows().acquire_entry(bucket, 5, 60) for _ in range(3)] == allowed
+        await store.aclose()
+
+
+async def test_a_window_in_redis_is_as_long_as_its_limit(
+    redis_store: RedisStore, redis_url: str, bucket: str
+) -> None:
+    """Hits beyond it are refused without a trace; the key lives as long as the newest one."""
+    windows = redis_store.windows()
+    for _ in range(20):
+        await windows.acquire_entry(bucket, 7, 60)
+    with asking(port_of(redis_url)) as redis:
+        key = f"signaller:{{{bucket}}}:window"
+        assert redis.llen(key) == 7
+        assert 30_000 < redis.pttl(key) <= 60_000
+
+
+async def test_a_clock_of_redis_that_was_set_back_is_borne(
+    redis_store: RedisStore, redis_url: str, bucket: str
+) -> None:
+    """Hits of a few seconds ahead (a failover) count as made just now, and keep their order."""
+    windows = redis_store.windows()
+    with asking(port_of(redis_url)) as redis:
+        key = f"signaller:{{{bucket}}}:window"
+        seconds, _ = redis.time()
+        redis.lpush(key, (seconds + 5) * 1_000_000)
+        redis.expire(key, 60)
+        assert await windows.acquire_entry(bucket, 2, 60)
+        assert redis.lrange(key, 0, -1) == [str((seconds + 5) * 1_000_000)] * 2
+    assert not await windows.acquire_entry(bucket, 2, 60)
+    assert await windows.get_moving_window(bucket, 2, 60) == (0, 2)
+
+
+async def test_a_full_redis_counts_nothing(clock: SetClock, tmp_path: Path) -> None:
+    """A hit fails rather than passes; a window can still be read."""
+    with started(tmp_path, "--maxmemory-policy", "noeviction") as server:
+        store = RedisStore.from_url(
+            Secret(f"redis://127.0.0.1:{server.port}"), timeout_seconds=5, clock=clock
+        )
+        windows = store.windows()
+        assert await windows.acquire_entry("mints:web", 5, 60)
+        with asking(server.port) as redis:
+            redis.config_set("maxmemory", 1)
+        with pytest.raises(StoreUnavailable, match=r"OOM|OutOfMemory|maxmemory"):
+            await windows.acquire_entry("mints:web", 5, 60)
+        assert (await windows.get_moving_window("mints:web", 5, 60))[1] == 1
+        await store.aclose()
+
+
+async def test_a_bucket_of_another_kind_is_a_store_failure(
+    redis_store: RedisStore, redis_url: str, bucket: str
+) -> None:
+    """What is not a window never crashes a handler."""
+    with asking(port_of(redis_url)) as redis:
+        redis.set(f"signaller:{{{bucket}}}:window", "1", ex=60)
+    with pytest.raises(StoreUnavailable):
+        await redis_store.windows().acquire_entry(bucket, 5, 60)
+
+
+async def test_full_windows_in_memory_take_no_more_buckets(clock: SetClock) -> None:
+    """Full of live buckets: known ones go on, a new one is refused until the old are over."""
+    windows = MemoryWindows(clock, max_buckets=2)
+    for name in ("first", "second"):
+        assert await windows.acquire_entry(name, 5, 60)
+    with pytest.raises(StoreUnavailable, match="full: 2 rate buckets"):
+        await windows.acquire_entry("third", 5, 60)
+    assert await windows.acquire_entry("second", 5, 60)
+    clock.now += 60
+    assert await windows.acquire_entry("third", 1, 60)
+    assert await windows.get_moving_window("first", 5, 60) == (0, 0)
+
+
+async def test_windows_in_memory_forget_what_is_over(clock: SetClock) -> None:
+    """Ten thousand buckets that came and went leave next to nothing; nor do old hits."""
+    windows = MemoryWindows(clock, max_buckets=100)
+    for number in range(10_000):
+        assert await windows.acquire_entry(str(number), 5, 60)
+        assert await windows.acquire_entry("busy", 1000, 60)
+        clock.now += 1
+    assert len(windows._buckets) <= 62
+    assert len(windows._buckets._expiries) < 200
+    hits = windows._buckets.get("busy")
+    assert hits is not None
+    assert len(hits) <= 60
+
+
+async def test_a_clock_set_back_does_not_empty_a_window(clock: SetClock) -> None:
+    """Hits keep their order; the window waits for the clock."""
+    windows = MemoryWindows(clock, max_buckets=2)
+    assert await windows.acquire_entry("bucket", 2, 60)
+    clock.now -= 30
+    assert await windows.acquire_entry("bucket", 2, 60)
+    assert not await windows.acquire_entry("bucket", 2, 60)
+    clock.now += 89
+    assert not await windows.acquire_entry("bucket", 2, 60)
+    clock.now += 1
+    assert await windows.acquire_entry("bucket", 2, 60)
+
+
+STEPS = st.lists(st.tuples(st.integers(0, 40), st.sampled_from("ab"), st.integers(1, 3)))
+
+
+@given(STEPS, st.integers(1, 6))
+async def test_windows_in_memory_are_moving_windows(
+    steps: list[tuple[int, str, int]], limit: int
+) -> None:
+    """At any moment, what the last 60 seconds hold is exactly what decides."""
+    clock = SetClock(now=1_000_000.0)
+    windows = MemoryWindows(clock, max_buckets=2)
+    all_hits: dict[str, list[float]] = {"a": [], "b": []}
+    for pause, bucket, amount in steps:
+        clock.now += pause
+        recent = [at for at in all_hits[bucket] if at + 60 > clock.now]
+        fits = len(recent) + amount <= limit
+        assert await windows.acquire_entry(bucket, limit, 60, amount) is fits
+        if fits:
+            all_hits[bucket] += [clock.now] * amount
+            recent += [clock.now] * amount
+        start = recent[0] - clock.now if recent else 0
+        assert await windows.get_moving_window(bucket, limit, 60) == (start, len(recent))
+
+
+def test_stores_give_windows_of_their_own_kind(redis_store: RedisStore, clock: SetClock) -> None:
+    """In memory one for all who ask, so that they count together."""
+    memory = MemoryStore(clock)
+    assert memory.windows() is memory.windows()
+    assert isinstance(redis_store.windows(), RedisWindows)
