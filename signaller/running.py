@@ -25,6 +25,9 @@ Exposition = tuple[str, bytes]
 
 KEEP_ALIVE_SECONDS = 75  # longer than nginx's and Envoy's 60: the gateway closes first
 SHUTDOWN_MARGIN_SECONDS = 5
+# uvicorn's 5 are less than a worker's imports take on a busy machine: it would be killed, and the
+# next one, for as long as the machine is busy.
+WORKER_ANSWER_SECONDS = 30
 
 
 class ServiceConfig(uvicorn.Config):
@@ -48,6 +51,7 @@ class ServiceConfig(uvicorn.Config):
             server_header=False,
             timeout_keep_alive=KEEP_ALIVE_SECONDS,
             timeout_graceful_shutdown=shutdown_seconds(settings),
+            timeout_worker_healthcheck=WORKER_ANSWER_SECONDS,
         )
 
     def __getstate__(self) -> dict[str, object]:

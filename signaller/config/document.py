@@ -8,7 +8,7 @@ import yaml
 from signaller.config.findings import shown
 from signaller.errors import ConfigError
 
-MAX_CHARS = 1024 * 1024  # a model list of thousands of entries stays below
+MAX_CHARS = 4 * 1024 * 1024  # ten thousand callers with policies of their own stay below
 MAX_DEPTH = 32  # the deepest documented LiteLLM file nests a dozen levels
 MAX_ALIASES = 1000
 MAX_MERGED_KEYS = 1000  # with the above, a million keys at most, which take a second or two

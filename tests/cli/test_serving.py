@@ -87,7 +87,7 @@ async def test_a_socket_in_use_is_said(tmp_path: Path) -> None:
             assert await gateway.models() == {"voice"}
         first.send(signal.SIGKILL)
         await asyncio.to_thread(first.ended)
-    assert stat.S_ISSOCK(os.stat(uds).st_mode)
+    assert await asyncio.to_thread(Path(uds).is_socket)
     with served("--config", path, "--uds", uds) as second:
         await asyncio.to_thread(second.url)
         async with unix_client(uds) as gateway:

@@ -4,7 +4,7 @@ import contextlib
 import json
 
 import yaml
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from signaller.config import describe, load_settings
@@ -15,6 +15,7 @@ from signaller.errors import ConfigError
 from tests.config.reading import ENV
 
 CANARY = "canary-5f1d0c"
+unhurried = settings(deadline=None)  # how long it takes says more about the machine
 KEYS = [
     *("model_list", "general_settings", "signaller", "environment_variables", "litellm_settings"),
     *("model_name", "litellm_params", "model_info", "model", "api_key", "api_base", "base_url"),
@@ -93,6 +94,7 @@ def attempt(text: str | None, env: dict[str, str]) -> str:
     return "\n".join(faults)
 
 
+@unhurried
 @given(documents | values)
 def test_any_document_is_settings_or_a_config_error(document: object) -> None:
     """No structure of a file ends in another exception."""
@@ -100,6 +102,7 @@ def test_any_document_is_settings_or_a_config_error(document: object) -> None:
         assert attempt(yaml.safe_dump(document, allow_unicode=True), ENV)
 
 
+@unhurried
 @given(access)
 def test_any_access_is_settings_or_a_config_error(section: dict[str, object]) -> None:
     """No structure below `signaller:` ends in another exception, in a file that is fine besides."""
@@ -111,6 +114,7 @@ def test_any_access_is_settings_or_a_config_error(section: dict[str, object]) ->
         assert attempt(yaml.safe_dump(document, allow_unicode=True), ENV)
 
 
+@unhurried
 @given(st.text() | st.text(alphabet="ab: -[]{}&*!|>'\"%@`#,?\n\t=<~0123.e_"))
 @example("a: =")
 @example("? [a]\n: b")
@@ -126,6 +130,7 @@ def test_any_text_is_settings_or_a_config_error(text: str) -> None:
     assert attempt(text, ENV)
 
 
+@unhurried
 @given(
     st.dictionaries(
         st.sampled_from(
@@ -159,6 +164,7 @@ around = st.sampled_from(
 )
 
 
+@unhurried
 @given(secret_keys, around, around, st.sampled_from(["openai/m", "azure/m"]), st.booleans())
 def test_no_secret_is_ever_shown(
     key: str, before: str, after: str, model: str, listed: bool
@@ -196,6 +202,7 @@ before_keys = around | st.sampled_from(
 )
 
 
+@unhurried
 @given(places, before_keys, around, st.sampled_from(["bare", "listed", "mapped", "twice"]))
 def test_no_key_of_a_callers_is_ever_shown(
     place: tuple[str, str], before: str, after: str, form: str

@@ -24,8 +24,8 @@ class Shell:
     url: str
     directory: Path
 
-    async def run(self, *blocks: str) -> None:
-        """One shell runs all blocks; a command that fails ends it, and the test."""
+    async def run(self, *blocks: str) -> str:
+        """What one shell that runs all blocks says; a command that fails ends it, and the test."""
         assert shutil.which("curl"), "curl is not installed: apt-get install curl"
         # --fail makes curl tell an error of the service by its exit status.
         script = "\n".join(
@@ -44,6 +44,7 @@ class Shell:
         )
         output, _ = await asyncio.wait_for(process.communicate(), 60)
         assert process.returncode == 0, output.decode()
+        return output.decode()
 
 
 @pytest.fixture
@@ -83,8 +84,19 @@ async def test_a_multipart_offer(shell: Shell) -> None:
     assert (shell.directory / "answer.sdp").read_bytes() == ANSWER
 
 
+async def test_a_token_is_looked_at_and_taken_back(shell: Shell) -> None:
+    """The two commands, in their order: it is active, and then it starts no call."""
+    mint, call, _ = section("With curl").blocks("sh")
+    (control,) = section("Tokens under control").blocks("sh")
+    output = await shell.run(mint, control, f"{call.strip()} || cat answer.sdp")
+    assert '"active":true' in output
+    assert "token_rejected" in output
+    assert not shell.provider.call.requests
+
+
 def test_every_shell_block_is_run() -> None:
     """What is marked `sh` runs here, or is the two commands that run this test and the demo."""
-    ran = [*section("With curl").blocks("sh"), *section("The wire").blocks("sh")]
+    titles = ("With curl", "The wire", "Tokens under control")
+    ran = [block for title in titles for block in section(title).blocks("sh")]
     (start,) = (block for block in WHOLE.blocks("sh") if block not in ran)
     assert [line.split("#")[0].strip() for line in start.splitlines()] == ["make demo", "make test"]

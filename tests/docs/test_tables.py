@@ -11,15 +11,19 @@ import pytest
 
 from signaller import cli
 from signaller.app import EXPOSED_HEADERS
-from signaller.config import ours
+from signaller.config import callers, gateway, gateway_header, gateway_jwt, ours, policy
 from signaller.config.deployment import MAX_TIMEOUT_SECONDS, MAX_WEIGHT, OPENAI_URL, PARAMS
 from signaller.errors import SignallerError, UpstreamRefused, UpstreamUnavailable
+from signaller.metrics import Metrics
 from signaller.model import EntraCredential
+from signaller.reloading import needs_restart
+from signaller.secret import Secret
 from signaller.sessions import MAX_TTL_SECONDS, MIN_TTL_SECONDS
-from signaller.settings import Timeouts, TokenSettings
+from signaller.settings import MetricsSettings, Timeouts, TokenSettings
 from signaller.web.routes import PREFIXES, routes
 from tests.docs.readme import codes, section
 from tests.packaging.tree import ROOT
+from tests.support.service import settings
 
 VARIABLE = re.compile(r"(?:OPENAI|AZURE|SIGNALLER|LITELLM|REDIS)_[A-Z_]+")
 
@@ -57,11 +61,61 @@ def test_litellms_keys_are_those_that_are_read() -> None:
 
 def test_our_keys_are_those_that_are_read() -> None:
     """One row for each key under `signaller:`, down to the last level."""
-    nested = {"token": TokenSettings, "timeouts": Timeouts}
-    expected = {f"signaller.{key}" for key in ours.KEYS if key not in nested}
+    nested = {"token": TokenSettings, "timeouts": Timeouts, "metrics": MetricsSettings}
+    expected = {f"signaller.{key}" for key in ours.KEYS if key not in {*nested, "gateway"}}
+    expected |= {f"signaller.gateway.{key}" for key in gateway.KEYS}
     for key, kind in nested.items():
         expected |= {f"signaller.{key}.{field.name}" for field in fields(kind)}
     assert set(first_codes("Our keys", "Key")) == expected
+
+
+def test_keys_of_callers_are_those_that_are_read() -> None:
+    """One row for each key of an entry and of a gateway; those of policies have their own table."""
+    entry = set(callers.KEYS) - set(policy.KEYS)
+    assert set(first_codes("Callers", "Key")) == {
+        *(f"callers[].{key}" for key in entry),
+        *(f"gateway.jwt.{key}" for key in gateway_jwt.KEYS if key != "claims"),
+        *(f"gateway.jwt.claims.{key}" for key in gateway_jwt.CLAIM_KEYS),
+        *(f"gateway.header.{key}" for key in gateway_header.KEYS),
+    }
+
+
+def test_keys_of_policies_are_those_that_are_read() -> None:
+    """One row for each."""
+    assert set(first_codes("Policies", "Key")) == set(policy.KEYS)
+
+
+def test_algorithms_are_those_that_are_taken() -> None:
+    """All of them are named, and no other."""
+    (row,) = (
+        row
+        for row in section("Callers").table("Key")
+        if codes(row["Key"]) == ["gateway.jwt.algorithms"]
+    )
+    named = re.findall(r"[A-Z][A-Za-z]+(?:\d{3}|SA)", row["Meaning"])
+    assert set(named) == set(gateway_jwt.ALGORITHMS)
+
+
+def test_metrics_are_those_that_are_counted() -> None:
+    """One row for each series, with its labels."""
+    metrics = Metrics(label=str)
+    metrics.observe("reload", {"outcome": "ok"}, None)
+    _, text = metrics.exposition()
+    families = set(re.findall(r"^# TYPE (signaller_\w+) ", text.decode(), re.M))
+    assert set(first_codes("Monitoring", "Metric")) == families
+
+
+def test_what_needs_a_restart_is_named() -> None:
+    """The list of the README is the one that the log speaks of."""
+    before = settings()
+    after = settings(
+        redis_url=Secret("redis://127.0.0.1/0"),
+        timeouts=Timeouts(store_seconds=9),
+        cors_origins=("https://app.example",),
+        metrics=MetricsSettings(port=9464, host="::1"),
+    )
+    (line,) = re.findall(r"^- (.*) need a restart", section("Changes without a restart").text, re.M)
+    assert {f"signaller.{name}" for name in codes(line)} == set(needs_restart(before, after))
 
 
 @pytest.mark.parametrize(("key", "kind"), [("token", TokenSettings), ("timeouts", Timeouts)])

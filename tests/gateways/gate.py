@@ -13,10 +13,9 @@ import httpx
 
 from tests.gateways.certificate import Certificate, self_signed
 from tests.gateways.recipe import SOCKET, at
-from tests.support.nginx import nginx
+from tests.support.nginx import nginx, reserved_port
 from tests.support.process import MASTER, PATIENCE_SECONDS, Running, config, served
 from tests.support.provider import FakeProvider
-from tests.support.redis import free_port
 from tests.support.service import OFFER
 from tests.support.serving import serving
 
@@ -60,15 +59,15 @@ class Gate:
 
 
 @contextlib.asynccontextmanager
-async def gate(
-    recipe: str, ours: str = "", *, replicas: int = 1, port: int | None = None
-) -> AsyncIterator[Gate]:
+async def gate(recipe: str, ours: str = "", *, replicas: int = 1) -> AsyncIterator[Gate]:
     """All of it, with the README's `recipe` for nginx and `ours` in the service's configuration.
 
-    Each replica after the first is a spare of nginx's.
+    `PORT` in `ours` is nginx's. Each replica after the first is a spare.
     """
-    provider, port = FakeProvider(), port or free_port()
+    provider = FakeProvider()
     with contextlib.ExitStack() as stack:
+        port = stack.enter_context(reserved_port())
+        ours = ours.replace("PORT", str(port))
         # Not tmp_path: a socket's path may have 107 bytes at most.
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="gate-")))
         async with serving(provider.app) as provider_url:

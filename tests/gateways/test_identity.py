@@ -93,7 +93,7 @@ async def test_a_jwt_goes_through() -> None:
             assert (await minted_with(one, issuer.jwt("tablet"))).status_code == 200
             refused = await minted_with(one, issuer.jwt("tablet", audience="another"))
             assert (refused.status_code, error(refused)["code"]) == (401, "invalid_jwt")
-            assert await one.callers(1) == ["tablet"]
+            assert await one.callers(2) == ["tablet", None]
             assert len(one.provider.mint.requests) == 1
 
 

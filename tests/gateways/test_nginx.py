@@ -11,7 +11,6 @@ from tests.gateways.gate import BACKEND, MODEL, PREFIX, Gate, gate
 from tests.gateways.recipe import nginx_recipe, service_recipe, without_authentication
 from tests.support.process import MASTER
 from tests.support.provider import ANSWER
-from tests.support.redis import free_port
 from tests.support.service import OFFER, error
 
 KEYS_ONLY = without_authentication(nginx_recipe())
@@ -22,12 +21,10 @@ TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 async def test_a_call_goes_through_tls() -> None:
     """Mint, call at the `calls_url` that was named, hang up at the `Location` of the answer."""
-    port = free_port()
-    public_url = f"https://127.0.0.1:{port}"
-    async with gate(KEYS_ONLY, f"signaller: {{public_url: '{public_url}'}}", port=port) as one:
+    async with gate(KEYS_ONLY, "signaller: {public_url: 'https://127.0.0.1:PORT'}") as one:
         assert stat.S_IMODE(one.sockets[0].stat().st_mode) == 0o660
         minted = (await one.mint(headers=AS_MASTER)).json()
-        assert minted["calls_url"] == f"{public_url}{PREFIX}/calls"
+        assert minted["calls_url"] == str(one.client.base_url.join(f"{PREFIX}/calls"))
         called = await one.call(minted["value"], url=minted["calls_url"])
         assert (called.status_code, called.content) == (201, ANSWER)
         assert called.headers["location"].startswith(f"{PREFIX}/calls/")

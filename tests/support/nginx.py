@@ -1,10 +1,11 @@
 """A real nginx in the foreground, on ports of the test's own, and nothing of it left behind."""
 
 import contextlib
-import getpass
 import grp
 import os
+import pwd
 import shutil
+import socket
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,10 +20,19 @@ def nginx_binary() -> str:
     """Where nginx is; not every user has /usr/sbin in the path."""
     binary = shutil.which("nginx", path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin")
     if binary is None:
-        raise RuntimeError(
-            "nginx is not installed: run 'make test', or 'apt-get install nginx-light'"
-        )
+        raise RuntimeError("nginx is not installed: run 'make test', or 'apt-get install nginx'")
     return binary
+
+
+@contextlib.contextmanager
+def reserved_port() -> Iterator[int]:
+    """A port that nobody else is given meanwhile, but that nginx may listen on."""
+    with socket.socket() as holder:
+        # nginx sets it too: two that have it may share a port on which only one listens.
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        holder.bind(("127.0.0.1", 0))
+        port: int = holder.getsockname()[1]
+        yield port
 
 
 @contextlib.contextmanager
@@ -42,6 +52,8 @@ def nginx(folder: Path, http: str, port: int) -> Iterator[None]:
     process = subprocess.Popen(command)  # noqa: S603 - as above
     try:
         wait_for_port(port)
+        if process.poll() is not None:
+            raise RuntimeError((folder / "error.log").read_text())
         yield
     finally:
         process.terminate()
@@ -52,7 +64,9 @@ def _configuration(http: str) -> str:
     paths = "\n".join(f"{name}_temp_path {name};" for name in TEMPORARY)
     # Workers are of the user who started it, as the socket they open is.
     group = grp.getgrgid(os.getegid()).gr_name
-    user = f"user {getpass.getuser()} {group};" if os.geteuid() == 0 else ""
+    name = pwd.getpwuid(os.geteuid()).pw_name
+    # Only root may choose; to others nginx would say so at every start.
+    user = f"user {name} {group};" if os.geteuid() == 0 else ""
     return f"""
 {user}
 daemon off;

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 MASTER = "sk-master-for-the-command-line"
-PATIENCE_SECONDS = 40
+PATIENCE_SECONDS = 60
 """For one step of a process on a machine that is busy with other tests."""
 
 
@@ -63,15 +63,16 @@ class Running:
         (line,) = self.logged("listening")
         return str(line["at"])
 
-    def lines(self, event: str) -> list[dict[str, Any]]:
-        """The log lines of one event so far."""
+    def lines(self, event: str, **fields: str) -> list[dict[str, Any]]:
+        """The log lines of one event (a pattern) so far, those with these fields."""
         parsed = [json.loads(text) for text in tuple(self.said) if text.startswith("{")]
-        return [line for line in parsed if re.fullmatch(event, line["event"])]
+        found = [line for line in parsed if re.fullmatch(event, line["event"])]
+        return [line for line in found if fields.items() <= line.items()]
 
-    def logged(self, event: str, *, times: int = 1) -> list[dict[str, Any]]:
-        """The log lines of one event (a pattern), as soon as there are so many."""
-        self._wait(lambda: len(self.lines(event)) >= times, f"{times} x {event!r}")
-        return self.lines(event)
+    def logged(self, event: str, *, times: int = 1, **fields: str) -> list[dict[str, Any]]:
+        """The same lines, as soon as there are so many."""
+        self._wait(lambda: len(self.lines(event, **fields)) >= times, f"{times} x {event!r}")
+        return self.lines(event, **fields)
 
     def ready(self, workers: int = 1) -> None:
         """Return once so many processes serve."""
