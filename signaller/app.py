@@ -127,14 +127,16 @@ async def _open(stack: AsyncExitStack, settings: Settings, clock: Clock) -> tupl
     stack.push_async_callback(entra.aclose)
     store = open_store(settings, clock)
     stack.push_async_callback(store.aclose)
+    key_sets = KeySets(client, clock)
+    stack.push_async_callback(key_sets.aclose)
     metrics = Metrics(label=lambda name: _label(in_force.service.settings, name))
     lasting = Lasting(
         clock=clock,
         client=client,
         entra=entra,
-        key_sets=KeySets(client, clock),
+        key_sets=key_sets,
         store=metrics.metered_store(store),
-        rates=Limits(store.windows()),
+        rates=metrics.metered_rates(Limits(store.windows())),
         metrics=metrics,
         journal=Journal(metrics.observe),
     )

@@ -129,11 +129,10 @@ class Minting:
         )
 
     def _ttl_seconds(self, policy: Policy, request: MintRequest) -> int:
-        """The policy's rules over what is asked for, which rules over the default."""
-        allowed, asked = policy.token_ttl_seconds, request.ttl_seconds
-        if asked is not None:
-            return asked if allowed is None else min(asked, allowed)
-        return self._token_settings.ttl_seconds if allowed is None else allowed
+        """What is asked for, or the default; never more than the policy allows."""
+        wanted = request.ttl_seconds or self._token_settings.ttl_seconds
+        allowed = policy.token_ttl_seconds
+        return wanted if allowed is None else min(wanted, allowed)
 
     async def _mint_upstream(
         self, candidates: list[Deployment], model: str, asked: SessionRequest, line: Line

@@ -16,7 +16,7 @@ class Policy:
     origins: tuple[str, ...] | None = None
     """Web pages that may use the caller's tokens."""
     token_ttl_seconds: int | None = None
-    """How long a token lives; a request may ask for less."""
+    """The longest that a token may live, whatever is asked for."""
     token_uses: int | None = None
     mints_per_minute: int | None = None
     calls_per_minute: int | None = None

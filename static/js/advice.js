@@ -19,6 +19,12 @@ const MICROPHONE = /** @type {Record<string, [string, string]>} */ ({
 
 const CODES = /** @type {Record<string, string>} */ ({
   invalid_api_key: "Check the key above: it is this service's key (master_key in its configuration), not the provider's.",
+  invalid_jwt: "Get a fresh JWT from your issuer, paste it above, and connect again.",
+  insufficient_scope: "Ask whoever issues your JWTs for the scope this service requires.",
+  model_not_allowed: "Choose another model above, or ask the operator to allow this one in your policy.",
+  origin_not_allowed: "This page's address is not among the origins of your policy. Open the page that is, or ask the operator to add this one.",
+  rate_limit_exceeded: "Your policy allows no more in this minute.",
+  issuer_unavailable: "The operator should check jwks_url. Wait a moment and connect again.",
   token_rejected: "Connect again for a fresh token; each starts one call, and soon expires.",
   model_not_found: "Choose another model above, or ask the operator to add this one to model_list.",
   upstream_auth_failed: "Your key is fine. The operator must correct the deployment's api_key.",

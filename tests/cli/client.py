@@ -21,10 +21,11 @@ class Client:
         listed = await self.http.get("/v1/models", headers=self._master)
         return {model["id"] for model in listed.json()["data"]}
 
-    async def mint(self, model: str = "voice") -> httpx.Response:
+    async def mint(self, model: str = "voice", **headers: str) -> httpx.Response:
         """Ask for a token."""
+        given = self._master | {name.replace("_", "-"): value for name, value in headers.items()}
         return await self.http.post(
-            "/v1/realtime/client_secrets", json={"model": model}, headers=self._master
+            "/v1/realtime/client_secrets", json={"model": model}, headers=given
         )
 
     async def call(self, token: str) -> httpx.Response:

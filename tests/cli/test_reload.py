@@ -57,13 +57,13 @@ def workers(request: pytest.FixtureRequest) -> int:
 
 @asynccontextmanager
 async def staged(
-    tmp_path: Path, redis_url: str, workers: int, provider_url: str = NOWHERE, **env: str
+    tmp_path: Path, redis_url: str, workers: int, provider_url: str = NOWHERE
 ) -> AsyncIterator[Stage]:
     """A service with the model `old`, ready."""
     extra = shared(redis_url)
     path = Path(config(tmp_path, provider_url, extra, model="old"))
     arguments = ("--config", str(path), "--workers", str(workers))
-    with served(*arguments, **env) as process:
+    with served(*arguments) as process:
         await asyncio.to_thread(process.ready, workers)
         async with client(process) as page:
             yield Stage(process, page, path, extra, workers)
@@ -116,6 +116,7 @@ async def test_a_faulty_file_changes_nothing(
             case "faults":
                 stage.path.write_text(FAULTY)
                 expected = ["model_list", "signaller.token.uses"]
+                expected += ["2 workers must share one store"] if workers == 2 else []
             case "bytes":
                 stage.path.write_bytes(b"\xff\xfe")
                 expected = ["UTF-8"]
@@ -132,8 +133,9 @@ async def test_a_faulty_file_changes_nothing(
                 expected = ["signaller.redis_url"]
         stage.process.send(signal.SIGHUP)
         lines = await asyncio.to_thread(stage.process.logged, "reload refused", times=len(expected))
-        for line, words in zip(lines, expected, strict=True):
-            assert words in line["fault"]
+        said = [line["fault"] for line in lines]
+        assert len(said) == len(expected)
+        assert all(any(words in fault for fault in said) for words in expected), said
         assert await stage.models() == {frozenset({"old"})}
         stage.path.unlink(missing_ok=True)
         stage.write("new")

@@ -52,6 +52,17 @@ async def test_it_serves_on_a_unix_socket(tmp_path: Path, options: list[str], mo
         assert len(warned) == (mode == 0o666)
 
 
+async def test_a_gateway_on_the_unix_socket_is_believed(tmp_path: Path) -> None:
+    """It says that the world speaks https with it."""
+    uds, provider = str(tmp_path / "s"), FakeProvider()
+    async with serving(provider.app) as provider_url:
+        with served("--config", config(tmp_path, provider_url), "--uds", uds) as process:
+            await asyncio.to_thread(process.url)
+            async with unix_client(uds) as gateway:
+                minted = await gateway.mint(x_forwarded_proto="https")
+    assert minted.json()["calls_url"] == "https://voice/v1/realtime/calls"
+
+
 @pytest.mark.parametrize("mode", ["8", "6600", "640x", "-660", "060", ""])
 def test_a_mode_that_is_none_is_said(mode: str) -> None:
     """Exit status 2; 060 would lock out the service's own user."""

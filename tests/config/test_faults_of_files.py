@@ -74,6 +74,12 @@ LIST = "model_list: expected a list of deployments, at least one of them realtim
             id="include",
         ),
         pytest.param(
+            entry() + "inclde: [more.yaml]",
+            "inclde: expected model_list, general_settings, signaller or a section of "
+            "LiteLLM's, found another",
+            id="misspelt-include",
+        ),
+        pytest.param(
             entry() + "7: x", "the file: expected names as keys, found 7 as a key", id="key-type"
         ),
         pytest.param(

@@ -159,3 +159,9 @@ def test_a_model_from_the_environment_is_an_alias_too() -> None:
     """The alias holds what the variable says."""
     settings = load_settings(entry(model="os.environ/MODEL"), {**ENV, "MODEL": "openai/gpt-rt"})
     assert settings.aliases == {("openai", "voice"): "gpt-rt"}
+
+
+def test_nobody_is_led_to_a_key_that_is_refused() -> None:
+    """A misspelt litellm_credential_name has no effect, and is not corrected into a fault."""
+    notes = load_settings(entry("litellm_credential_nam: x"), ENV).notes
+    assert "model_list[0].litellm_params: litellm_credential_nam: no effect here" in notes

@@ -244,8 +244,8 @@ def test_a_session_nests_32_levels_and_no_more() -> None:
     """An alias can take a value deeper than the file itself may nest."""
     session = load_settings(DEEP + ours("{policy: {session: {a: *a}}}"), ENV).policy.session
     assert json.dumps(session).count("[") == 31
-    (fault,) = faults(DEEP + ours("{policy: {session: {a: {b: *a}}}}"))
-    assert fault.startswith("signaller.policy.session.a.b[0][0]")
+    (fault,) = faults(DEEP + ours("{policy: {session: {a: {b: {c: *a}}}}}"))
+    assert fault.startswith("signaller.policy.session.a.b.c[0][0]")
     assert fault.endswith(": expected at most 32 levels of nesting, found more")
 
 

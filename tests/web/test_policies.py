@@ -94,7 +94,8 @@ async def test_models_lists_what_the_caller_may_use() -> None:
         ({"token_ttl_seconds": 30}, None, 30),
         ({"token_ttl_seconds": 30}, 300, 30),
         ({"token_ttl_seconds": 30}, 10, 10),
-        ({"token_ttl_seconds": 120}, None, 120),
+        ({"token_ttl_seconds": 120}, None, 60),
+        ({"token_ttl_seconds": 120}, 300, 120),
     ],
 )
 async def test_the_policy_rules_over_the_life_of_a_token(
