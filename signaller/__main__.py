@@ -1,5 +1,16 @@
-"""`python -m signaller`"""
+"""`signaller`, and `python -m signaller`"""
 
-from signaller.cli import main
+import signal
 
-main()
+
+def main() -> None:
+    """Run the command line."""
+    # Who asks for a reload while Python still imports must not end the process: it is held.
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
+    from signaller.cli import main as run  # noqa: PLC0415 - takes half a second
+
+    run()
+
+
+if __name__ == "__main__":
+    main()

@@ -112,6 +112,12 @@ def create_app(
     return app
 
 
+def judge(settings: Settings) -> None:
+    """Raise ConfigError for what only its user can tell: a Redis URL, a public key."""
+    open_store(settings, time.time)
+    FrontDesk(settings, KeySets(http_client(), time.time))  # neither connects to anything
+
+
 def open_store(settings: Settings, clock: Clock) -> MemoryStore | RedisStore:
     """Redis where it is configured, memory otherwise. Connects lazily."""
     if settings.redis_url is None:

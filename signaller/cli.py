@@ -18,7 +18,7 @@ from signaller.listening import describe_listener, tcp_listeners, unix_listener
 from signaller.logs import LogFormat, configure
 from signaller.metrics import of_workers
 from signaller.running import ServiceConfig, metrics_port, run_alone
-from signaller.signals import ending_by_sigterm, hold_hangup
+from signaller.signals import ending_by_sigterm, hold_hangup, release_hangup
 from signaller.source import Source
 from signaller.workers import private_directory, run_workers
 
@@ -122,6 +122,7 @@ def main(  # noqa: PLR0917 - click passes them by name
       OPENAI_API_KEY=sk-... SIGNALLER_MASTER_KEY=... signaller
     """
     if context.invoked_subcommand is not None:
+        release_hangup()  # whoever closes the terminal ends the demo
         return
     hold_hangup()
     form = log_format or _default_format()

@@ -70,6 +70,8 @@ class ServiceConfig(uvicorn.Config):
         return let_hangup_through(create_app(settings, reload=self._reload))
 
     def _reload(self) -> Settings:
+        if self.source.is_copy:
+            self.source.check_refusal()
         settings = self.source.read(again=True)
         self.allow_for(settings)
         return settings

@@ -22,6 +22,11 @@ def hold_hangup() -> None:
     signal.pthread_sigmask(signal.SIG_BLOCK, HANGUP)
 
 
+def release_hangup() -> None:
+    """Let SIGHUP do what it does: end the process, or what a handler says."""
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, HANGUP)
+
+
 def take_hangup() -> bool:
     """Whether SIGHUP came while it was held; any number of them count as one."""
     if signal.SIGHUP not in signal.sigpending():
@@ -37,7 +42,7 @@ def let_hangup_through(app: Starlette) -> Starlette:
     @contextlib.asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[Mapping[str, Any]]:
         async with inner(app) as state:
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, HANGUP)
+            release_hangup()
             try:
                 yield state or {}
             finally:

@@ -63,16 +63,23 @@ class Workers(Multiprocess):
         try:
             text = self._source.text(again=True)
             settings = self._source.understood(text)
+            self.config.source.forget_refusal()
             keep(text, self._copy)
         except ConfigError as refused:
-            for fault in refused.faults:
-                log.error("reload refused", extra={"fields": {"fault": fault}})
+            # One worker says why not, and counts it: the parent has no metrics.
+            self.config.source.refuse(refused)
+            self._hang_up(self._living()[:1])
             return
         # For workers that are started from now on; the others do the same for themselves.
         self.config.allow_for(settings)
-        for process in self.processes:
-            if process.pid is not None and process.exitcode is None:
-                os.kill(process.pid, signal.SIGHUP)
+        self._hang_up(self._living())
+
+    def _living(self) -> list[int]:
+        return [p.pid for p in self.processes if p.pid is not None and p.exitcode is None]
+
+    def _hang_up(self, pids: Sequence[int]) -> None:
+        for pid in pids:
+            os.kill(pid, signal.SIGHUP)
 
     def keep_subprocess_alive(self) -> None:
         """As uvicorn does; what a worker counted outlives it."""
@@ -100,7 +107,7 @@ def run_workers(
     if source.path is not None:
         copy = directory / "config.yaml"
         keep(text, copy)
-        config.source = replace(source, path=copy)
+        config.source = replace(source, path=copy, is_copy=True)
     Workers(config, listeners, source=source, copy=copy).run()
 
 

@@ -10,23 +10,27 @@ from pathlib import Path
 PACKAGE = Path(__file__).parents[1] / "signaller"
 # Lowest first. A room imports from lower levels only: never from its own, never from above.
 LEVELS = (
-    ("signaller", "errors", "secret", "strict_json", "policy"),
-    ("model", "jwe", "logs", "journal"),
+    ("signaller", "errors", "secret", "strict_json", "policy", "signals"),
+    ("model", "jwe", "logs", "journal", "listening"),
     ("sdp", "ports", "settings", "sessions"),
     ("tokens", "config", "deployments", "reloading"),
     ("safety",),
-    ("stores", "upstreams", "callers", "limits", "metrics")
-    + ("minting", "calls", "token_control", "loopback"),
+    (
+        *("stores", "upstreams", "callers", "limits", "metrics", "loopback"),
+        *("minting", "calls", "token_control"),
+    ),
     ("web",),
     ("app", "serving"),
-    ("demo",),
+    ("demo", "source"),
+    ("running",),
+    ("workers",),
     ("cli",),
     ("__main__",),
 )
 LEVEL = {room: level for level, rooms in enumerate(LEVELS) for room in rooms}
 # `app` wires: it may construct any of them.
 HOMES = {
-    "cryptography": {"jwe"},
+    "cryptography": {"jwe", "callers"},
     "jwt": {"tokens", "callers"},
     "redis": {"stores"},
     "limits": {"limits", "stores"},
@@ -35,9 +39,9 @@ HOMES = {
     "aiohttp": {"upstreams"},
     "yarl": {"upstreams"},
     "azure": {"upstreams"},
-    "starlette": {"web", "loopback", "cli", "serving"},
+    "starlette": {"web", "loopback", "serving", "running", "signals"},
     "python_multipart": {"web", "loopback"},
-    "uvicorn": {"cli", "serving"},
+    "uvicorn": {"running", "workers", "serving"},
     "click": {"cli", "demo"},
     "yaml": {"config"},
     "aiortc": {"loopback"},

@@ -88,6 +88,8 @@ def _origins(claims: Claims, claim: str | None) -> tuple[str, ...] | None:
     origins = _texts(claims, claim, separator=None)
     if origins is None:
         return None
+    if not "".join(origins).isascii():  # as browsers send them (RFC 6454, 6.2); others never match
+        raise _wrong(claim or "", "origins in ASCII")
     if len(origins) > MAX_ORIGINS or sum(map(len, origins)) > MAX_ORIGIN_CHARACTERS:
         raise InvalidJwt(
             public=f"The JWT names more than {MAX_ORIGINS} origins, "

@@ -1,5 +1,7 @@
 """Who a request comes from: the proofs of identity, one after the other."""
 
+from dataclasses import replace
+
 from signaller.callers.gateway_jwt import GatewayJwt, looks_like_jwt
 from signaller.callers.gateway_names import GatewayNames
 from signaller.callers.header import GatewayHeader
@@ -21,6 +23,7 @@ class FrontDesk:
 
     def __init__(self, settings: Settings, key_sets: KeySets) -> None:
         jwt, header = settings.gateway.jwt, settings.gateway.header
+        self._default_uses = settings.token.uses
         self._keys = ApiKeys(settings)
         self._names = GatewayNames(settings)
         self._jwt = GatewayJwt(jwt, key_sets) if jwt else None
@@ -51,6 +54,8 @@ class FrontDesk:
         base = self._names.policy_of(bearer.name)
         if base is None:
             raise InvalidJwt(public="The JWT names a caller who must bring a key.")
+        # What the policy leaves open is the default: a JWT may not raise that either.
+        base = replace(base, token_uses=base.token_uses or self._default_uses)
         return make_caller(bearer.name, BY_JWT, base, by=bearer.narrowing, end_user=bearer.end_user)
 
     def _by_header(self, header: GatewayHeader, evidence: Evidence) -> Caller | None:

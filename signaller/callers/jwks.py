@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import jwt
+from cryptography.exceptions import UnsupportedAlgorithm
 from jwt.algorithms import AllowedPublicKeys, get_default_algorithms
 
 from signaller.strict_json import parse_object
@@ -60,7 +61,7 @@ def _parse(jwk: object) -> PublicKey | None:
         return None
     try:
         parsed = jwt.PyJWK(jwk, algorithms[0])
-    except jwt.PyJWTError:
+    except (jwt.PyJWTError, UnsupportedAlgorithm):
         return None
     if parsed.Algorithm.check_key_length(parsed.key) is not None:  # RFC 7518, 3.3
         return None
@@ -87,6 +88,6 @@ def _from_pem(pem: str, algorithm: str) -> AllowedPublicKeys | None:
     known = get_default_algorithms()[algorithm]
     try:
         key: AllowedPublicKeys = known.prepare_key(pem)
-    except (jwt.PyJWTError, ValueError):
+    except (jwt.PyJWTError, ValueError, UnsupportedAlgorithm):  # the last: a curve of its own
         return None
     return key if known.check_key_length(key) is None else None

@@ -59,7 +59,8 @@ class MemoryStore:
         if kept is None:  # revoked, or expired
             return
         uses = min(kept.uses + 1, grant.terms.uses)
-        self._keep(grant.id, replace(kept, uses=uses, grant=grant))
+        # What was tried in vain meanwhile must not end the next good call.
+        self._keep(grant.id, replace(kept, uses=uses, grant=grant, replayed=False))
 
     async def uses_left(self, grant_id: str) -> int:
         """How many more calls a grant may start."""

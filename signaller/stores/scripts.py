@@ -51,10 +51,12 @@ local record = redis.call('GET', KEYS[1])
 if not record then return 0 end
 {_PARSED}
 local left = math.min(uses + 1, tonumber(ARGV[2]))
-redis.call('SET', KEYS[1], string.format('%d:', left) .. ARGV[1] .. trail, 'KEEPTTL')
+local begun = string.gsub(trail, '\n!', '')
+redis.call('SET', KEYS[1], string.format('%d:', left) .. ARGV[1] .. begun, 'KEEPTTL')
 return left
 """)
-"""KEYS: the grant; ARGV: its JSON, the uses it was minted with. Adds one use to what is there."""
+"""KEYS: the grant; ARGV: its JSON, the uses it was minted with. Adds one use to what is there, and
+takes back the mark: what was tried in vain meanwhile must not end the next good call."""
 
 LINK = Script(rf"""
 local record = redis.call('GET', KEYS[1])

@@ -2,10 +2,11 @@
 
 import asyncio
 import base64
+import contextlib
 import functools
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from jwt.algorithms import AllowedPrivateKeys, get_default_algorithms
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from signaller.callers import FrontDesk, KeySets
@@ -98,6 +99,7 @@ class Issuer:
         self._status, self._body, self._extra = 200, b"", dict[str, str]()
         self._free, self._arrival = asyncio.Event(), asyncio.Condition()
         self._free.set()
+        self._drips = False
         self.publishes(signing_key())
 
     def publishes(self, *keys: SigningKey) -> None:
@@ -113,6 +115,11 @@ class Issuer:
     def holds(self) -> None:
         """Answer nothing before `release`."""
         self._free.clear()
+
+    def drips(self) -> None:
+        """Answer a space now and then, and nothing else before `release`."""
+        self.holds()
+        self._drips = True
 
     def release(self) -> None:
         """Answer what was held."""
@@ -132,8 +139,18 @@ class Issuer:
             self.fetches += 1
             self.headers = dict(Request(scope).headers)
             self._arrival.notify_all()
+        if self._drips:
+            await StreamingResponse(self._drops())(scope, receive, send)
+            return
         await self._free.wait()
         await Response(self._body, self._status, self._extra)(scope, receive, send)
+
+    async def _drops(self) -> AsyncIterator[bytes]:
+        while not self._free.is_set():
+            yield b" "
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(0.02):
+                    await self._free.wait()
 
 
 async def _lifespan(receive: Receive, send: Send) -> None:

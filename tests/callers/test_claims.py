@@ -14,7 +14,7 @@ from signaller.callers import FrontDesk, KeySets
 from signaller.errors import InvalidApiKey, InvalidJwt
 from signaller.model import Caller, Rate
 from signaller.policy import Policy
-from signaller.settings import ClaimNames
+from signaller.settings import ClaimNames, TokenSettings
 from tests.callers.issuing import ABSENT, bearing, jwt_desk, segment, settings, signing_key
 
 NAMES = ClaimNames(
@@ -117,6 +117,13 @@ async def test_origins_narrow(origins: object, left: tuple[str, ...]) -> None:
     assert not policy.allows_origin(None)
 
 
+async def test_uses_that_a_policy_leaves_open_are_the_default() -> None:
+    """A JWT cannot get more of them than a caller without one."""
+    at = desk(policy=Policy())
+    for asked in (1, 5, 100):
+        assert (await caller_of({"uses": asked}, at)).policy.token_uses == 1
+
+
 async def test_numbers_narrow_and_never_widen() -> None:
     """The smaller one holds."""
     less = (await caller_of({"ttl": 10, "uses": 1, "mints": 5, "calls": 4})).policy
@@ -157,7 +164,7 @@ WRONG: dict[str, tuple[object, ...]] = {
         (0, -1, 1.5, 60.0, True, False, "60", [60], {}, 10**10, 10**300),
     ),
     "models": (7, True, {}, [7], [["gpt-a"]], [None], "a\x00", ["\ud800"]),
-    "origins": (7, False, {}, [7], "\ud800", ["https://a\n"]),
+    "origins": (7, False, {}, [7], "\ud800", ["https://a\n"], "https://\u00e4.example"),
 }
 
 
@@ -176,6 +183,14 @@ async def test_null_is_a_wrong_type(claim: str) -> None:
     """A claim that is there and says nothing is not an absent one."""
     with pytest.raises(InvalidJwt, match=f"'{claim}'"):
         await caller_of({"sub": ABSENT, claim: None})
+
+
+async def test_an_end_user_of_null_is_refused() -> None:
+    """In whatever claim it stands; without the claim there is no end user."""
+    at = desk(names=ClaimNames(caller="client_id", end_user="person"))
+    assert (await caller_of({}, at)).end_user is None
+    with pytest.raises(InvalidJwt, match="'person'"):
+        await caller_of({"person": None}, at)
 
 
 async def test_the_longest_name_is_taken() -> None:
@@ -252,7 +267,7 @@ def test_no_jwt_allows_what_its_caller_may_not(base: Policy, claims: dict[str, A
         base.allows_origin(origin) for origin in (*ORIGINS, None) if got.allows_origin(origin)
     )
     assert within(got.token_ttl_seconds, base.token_ttl_seconds)
-    assert within(got.token_uses, base.token_uses)
+    assert within(got.token_uses, base.token_uses or TokenSettings().uses)
     assert within(got.mints_per_minute, base.mints_per_minute)
     assert within(got.calls_per_minute, base.calls_per_minute)
     for rates, bucket, number in (

@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from jwt.algorithms import get_default_algorithms
 
 from signaller.callers.jwks import ALGORITHMS, parse_jwks
-from tests.callers.issuing import signing_key
+from tests.callers.issuing import segment, signing_key
 
 EC = signing_key().jwk()
 RSA = signing_key("RS256").jwk()
@@ -55,6 +56,7 @@ UNUSABLE_CHANGES: tuple[tuple[str, dict[str, object]], ...] = (
     ("ES256", {"d": "A" * 43}),
     ("RS256", {"n": "AQAB"}),
     ("RS256", {"n": "A" * 100_000}),
+    ("RS256", {"n": segment(b"\xff" * 128)}),
     ("RS256", {"n": None}),
     ("RS256", {"e": "AA"}),
     ("RS256", {"e": []}),
@@ -85,6 +87,17 @@ def test_a_key_that_cannot_be_used_is_passed_over(other: object) -> None:
     assert usable(other, RSA) == {"RS256-1": {"RS256"}}
     with pytest.raises(ValueError, match="usable"):
         usable(other)
+
+
+@pytest.mark.parametrize("algorithm", ["RS256", "ES256", "EdDSA"])
+def test_a_private_key_that_everybody_can_read_is_passed_over(algorithm: str) -> None:
+    """Whoever found it can sign with it."""
+    key = signing_key(algorithm)
+    private = get_default_algorithms()[algorithm].to_jwk(key.private, as_dict=True)
+    leaked = private | key.jwk()
+    assert "d" in leaked
+    with pytest.raises(ValueError, match="usable"):
+        usable(leaked)
 
 
 @pytest.mark.parametrize("extra", [{"use": None}, {"key_ops": ["verify"]}, {"x5t": "?"}], ids=str)

@@ -48,11 +48,16 @@ async def test_keys_are_fetched_on_first_need_and_kept(desk: FrontDesk, issuer: 
     assert "cookie" not in issuer.headers
 
 
-async def test_those_who_come_first_share_one_fetch(desk: FrontDesk, issuer: Issuer) -> None:
-    """However many there are."""
+async def test_those_who_come_first_share_one_fetch(
+    desk: FrontDesk, issuer: Issuer, clock: SetClock
+) -> None:
+    """However many there are, and however long it takes."""
     issuer.holds()
     asking = [asyncio.create_task(ask(desk)) for _ in range(50)]
     await issuer.asked(1)
+    clock.now += FLOOR_SECONDS
+    asking += [asyncio.create_task(ask(desk)) for _ in range(50)]
+    await asyncio.sleep(0)  # lets them come in while the fetch is under way
     issuer.release()
     assert {caller.name for caller in await asyncio.gather(*asking)} == {"ada"}
     assert issuer.fetches == 1
@@ -296,6 +301,17 @@ async def test_an_issuer_that_does_not_answer_is_given_up(
     issuer.holds()
     with pytest.raises(IssuerUnavailable):
         await ask(desk)
+
+
+async def test_an_issuer_that_never_comes_to_an_end_is_given_up(
+    desk: FrontDesk, issuer: Issuer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The time is for the whole answer: a byte now and then does not extend it."""
+    monkeypatch.setattr(fetching, "FETCH_SECONDS", 0.3)
+    issuer.drips()
+    async with asyncio.timeout(10):
+        with pytest.raises(IssuerUnavailable):
+            await ask(desk)
 
 
 async def test_an_issuer_that_cannot_be_reached_is_a_failed_attempt(

@@ -1,6 +1,7 @@
 """The port of metrics: one for the whole service, however many processes it has."""
 
 import asyncio
+import signal
 import socket
 from pathlib import Path
 
@@ -41,6 +42,23 @@ async def test_it_counts_what_all_processes_did(
         if line.startswith("signaller_mints_total{")
     ]
     assert sum(counted) == 20
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+async def test_a_refused_reload_is_counted_once(
+    tmp_path: Path, redis_url: str, workers: int
+) -> None:
+    """So that an alert can tell, however many processes keep the old configuration."""
+    port = free_port()
+    path = Path(config(tmp_path, NOWHERE, with_port(redis_url, port)))
+    with served("--config", str(path), "--workers", str(workers)) as process:
+        await asyncio.to_thread(process.ready, workers)
+        path.write_text("model_list: 7")
+        process.send(signal.SIGHUP)
+        await asyncio.to_thread(process.logged, "reload", outcome="refused")
+        async with httpx.AsyncClient(timeout=30) as prometheus:
+            scraped = await prometheus.get(f"http://127.0.0.1:{port}/metrics")
+    assert 'signaller_reloads_total{outcome="failed"} 1.0' in scraped.text.splitlines()
 
 
 @pytest.mark.parametrize("workers", [1, 2])

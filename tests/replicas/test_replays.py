@@ -109,7 +109,7 @@ async def test_no_call_outlives_a_race_for_its_token(fleet: Fleet) -> None:
 
 
 async def test_no_call_outlives_a_replay_that_meets_the_answer(fleet: Fleet) -> None:
-    """The answer and the replay are under way at the same time: one of them sees the other, not both."""
+    """Both are under way at the same time: exactly one of them sees the other, and hangs up."""
     key = caller_key()
     await fleet.admits(caller(key, on_replay="hangup"))
     provider, (first, second, _), rounds = fleet.provider, fleet.replicas, 80

@@ -78,6 +78,24 @@ async def test_a_silent_redis_is_a_store_failure_in_time_and_heals(
         await store.aclose()
 
 
+async def test_waiting_for_a_connection_is_part_of_the_time(
+    clock: SetClock, tmp_path: Path
+) -> None:
+    """Five times more steps than connections on a silent Redis: one time-out for all of them."""
+    with started(tmp_path) as server:
+        store = RedisStore.from_url(
+            Secret(f"redis://127.0.0.1:{server.port}"), timeout_seconds=0.5, clock=clock
+        )
+        await store.ping()
+        os.kill(server.pid, signal.SIGSTOP)
+        began = time.monotonic()
+        ended = await asyncio.gather(*(store.ping() for _ in range(320)), return_exceptions=True)
+        assert time.monotonic() - began < 1.5
+        assert {type(each) for each in ended} == {StoreUnavailable}
+        os.kill(server.pid, signal.SIGCONT)
+        await store.aclose()
+
+
 async def test_a_late_reply_never_answers_another_step(clock: SetClock, tmp_path: Path) -> None:
     """The connection of a timed-out step is not used again: its reply would be somebody else's."""
     with started(tmp_path) as server:

@@ -64,12 +64,14 @@ async def test_a_call_is_not_linked_after_a_replay(store: Store, spent: Grant) -
     assert await store.redeem(spent.id) == Spent()
 
 
-async def test_a_use_given_back_does_not_undo_a_replay(store: Store, spent: Grant) -> None:
-    """A token that two have held stays one that two have held."""
-    await store.redeem(spent.id)
+async def test_a_use_given_back_is_a_fresh_one(store: Store, spent: Grant) -> None:
+    """Whoever tried in vain while the provider refused does not end the next good call."""
+    assert await store.redeem(spent.id) == Spent()
     await store.give_back(spent)
     assert await store.redeem(spent.id) == spent
-    assert not await store.link(spent, "rtc_1")
+    assert await store.link(spent, "rtc_1")
+    assert await store.redeem(spent.id) == Spent(call_ids=("rtc_1",))
+    assert not await store.link(spent, "rtc_2")
 
 
 async def test_a_use_given_back_leaves_the_trail(store: Store, clock: SetClock) -> None:
