@@ -16,6 +16,11 @@ from tests.support.redis import free_port
 from tests.support.serving import serving
 
 
+def faulty(path: Path) -> None:
+    """Write a configuration that nothing can be served with."""
+    path.write_text("model_list: 7")
+
+
 def with_port(redis_url: str, port: int) -> str:
     """A configuration for several workers with a port for metrics."""
     return shared(redis_url).removesuffix("}") + f", metrics: {{port: {port}}}}}"
@@ -53,7 +58,7 @@ async def test_a_refused_reload_is_counted_once(
     path = Path(config(tmp_path, NOWHERE, with_port(redis_url, port)))
     with served("--config", str(path), "--workers", str(workers)) as process:
         await asyncio.to_thread(process.ready, workers)
-        path.write_text("model_list: 7")
+        faulty(path)
         process.send(signal.SIGHUP)
         await asyncio.to_thread(process.logged, "reload", outcome="refused")
         async with httpx.AsyncClient(timeout=30) as prometheus:
