@@ -74,7 +74,7 @@ async def test_an_overlong_state_is_left_behind() -> None:
         assert "tracestate" not in request.headers
 
 
-@pytest.mark.parametrize("key", [secrets.token_hex(24), secrets.token_hex(32), "sk-x", "ek_x"])
+@pytest.mark.parametrize("key", ["c0ffee" * 8, "c0ffee00" * 8, "sk-x", "ek_x"])
 async def test_a_key_in_the_place_of_a_request_id_is_not_kept(
     key: str, caplog: pytest.LogCaptureFixture
 ) -> None:
