@@ -17,6 +17,7 @@ from signaller.callers import FrontDesk, KeySets
 from signaller.calls import Calls
 from signaller.deployments import Deployments
 from signaller.errors import SignallerError
+from signaller.hangups import Hangups
 from signaller.journal import Journal
 from signaller.limits import Limits
 from signaller.metrics import Metrics
@@ -177,6 +178,14 @@ def _assemble(settings: Settings, lasting: Lasting, rests: Mapping[str, float]) 
         token_settings=settings.token,
         aliases=settings.aliases,
     )
+    hangups = Hangups(
+        callers=callers,
+        deployments=deployments,
+        upstreams=upstreams,
+        tokens=tokens,
+        store=store,
+        journal=lasting.journal,
+    )
     calls = Calls(
         callers=callers,
         deployments=deployments,
@@ -185,6 +194,7 @@ def _assemble(settings: Settings, lasting: Lasting, rests: Mapping[str, float]) 
         store=store,
         rates=rates,
         journal=lasting.journal,
+        hangups=hangups,
         clock=clock,
         aliases=settings.aliases,
     )
@@ -193,6 +203,7 @@ def _assemble(settings: Settings, lasting: Lasting, rests: Mapping[str, float]) 
         deployments=deployments,
         minting=minting,
         calls=calls,
+        hangups=hangups,
         token_control=TokenControl(callers=callers, tokens=tokens, store=store),
         store=store,
         journal=lasting.journal,

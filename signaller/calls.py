@@ -1,6 +1,5 @@
-"""Trade an offer for an answer, once per token, and end what was begun."""
+"""Trade an offer for an answer, once per token."""
 
-import contextlib
 import logging
 import secrets
 from collections.abc import Mapping
@@ -8,14 +7,13 @@ from dataclasses import dataclass, replace
 
 from signaller.deployments import Deployments
 from signaller.errors import (
-    CallNotFound,
     OriginNotAllowed,
     RateLimitExceeded,
-    SignallerError,
     StoreUnavailable,
     TokenRejected,
     UpstreamError,
 )
+from signaller.hangups import Hangups
 from signaller.journal import Journal, Line
 from signaller.jwe import ContentKey, JweRejected, decrypt
 from signaller.model import (
@@ -23,7 +21,6 @@ from signaller.model import (
     Allowance,
     Call,
     Deployment,
-    Evidence,
     Grant,
     Offer,
     Provider,
@@ -40,7 +37,7 @@ from signaller.sessions import (
     resolve,
     upstream_session,
 )
-from signaller.tokens import PREFIX, Claims, Tokens
+from signaller.tokens import Claims, Tokens
 
 log = logging.getLogger("signaller")
 
@@ -66,7 +63,7 @@ class Started:
 
 
 class Calls:
-    """Starts calls and ends them, at the deployment that minted."""
+    """Starts calls at the deployment that minted."""
 
     def __init__(
         self,
@@ -78,6 +75,7 @@ class Calls:
         store: Store,
         rates: Rates,
         journal: Journal,
+        hangups: Hangups,
         clock: Clock,
         aliases: Aliases,
     ) -> None:
@@ -88,6 +86,7 @@ class Calls:
         self._store = store
         self._rates = rates
         self._journal = journal
+        self._hangups = hangups
         self._clock = clock
         self._aliases = aliases
 
@@ -132,42 +131,6 @@ class Calls:
         await self._remember(call, grant, policy, trace)
         return Started(call=call, sdp=sdp, provider_seconds=provider.seconds, allowance=allowance)
 
-    async def hang_up(self, evidence: Evidence, call_id: str, trace: Trace, line: Line) -> None:
-        """End a call for whoever holds its token, the caller who minted that, or the master key.
-
-        Ending it again is no error. Raises InvalidApiKey, TokenRejected, CallNotFound,
-        StoreUnavailable and UpstreamError.
-        """
-        grant_id = owner = None  # whose the call must be; None: anybody's
-        if evidence.secret is not None and evidence.secret.reveal().startswith(PREFIX):
-            grant_id = self._tokens.read(evidence.secret, even_if_expired=True).grant_id
-        else:
-            caller = await self._callers.identify(evidence)
-            line.add(by=caller.name)
-            owner = None if caller.is_master else caller.name
-        call = await self._store.get_call(call_id)
-        if call is None:
-            raise CallNotFound(param="call_id")
-        if grant_id not in (None, call.grant_id) or owner not in (None, call.caller):
-            raise CallNotFound(f"call {call.id} is another's", param="call_id")
-        line.add(call=call.id, caller=call.caller, deployment=call.deployment_id)
-        await self._end(call, trace)
-
-    async def abandon(self, call: Call, trace: Trace, *, why: str) -> None:
-        """Hang up a call that nobody may go on with: there is nobody to report a failure to."""
-        with (
-            contextlib.suppress(SignallerError),
-            self._journal.line(
-                "abandoned",
-                request_id=trace.request_id,
-                call=call.id,
-                caller=call.caller,
-                deployment=call.deployment_id,
-                why=why,
-            ),
-        ):
-            await self._end(call, trace)
-
     async def _redeem(self, admission: Admission, trace: Trace) -> Grant:
         claims = admission.claims
         found = await self._store.redeem(claims.grant_id)
@@ -190,7 +153,7 @@ class Calls:
             for call_id in spent.call_ids:
                 call = await self._store.get_call(call_id)
                 if call is not None:
-                    await self.abandon(call, trace, why="its token was replayed")
+                    await self._hangups.abandon(call, trace, why="its token was replayed")
 
     def _deployment(self, grant: Grant) -> Deployment:
         deployment = self._deployments.named(grant.deployment_id)
@@ -248,32 +211,10 @@ class Calls:
             alone = policy.on_replay == "refuse" or await self._store.link(grant, call.id)
         except StoreUnavailable as error:
             # A call that nobody could end must not go on. Its token is spent: no use in a retry.
-            await self.abandon(call, trace, why="it could not be remembered")
+            await self._hangups.abandon(call, trace, why="it could not be remembered")
             error.should_retry, error.retry_after = False, None
             raise
         if not alone:
             # Nobody can tell which of the two is the thief.
-            await self.abandon(call, trace, why="its token was replayed")
+            await self._hangups.abandon(call, trace, why="its token was replayed")
             raise TokenRejected(f"grant {grant.id}: replayed while the provider answered")
-
-    async def _end(self, call: Call, trace: Trace) -> None:
-        if call.ended:
-            return
-        await self._hang_up_upstream(call, trace)
-        try:
-            await self._store.put_call(replace(call, ended=True))
-        except StoreUnavailable as error:
-            # The call is over all the same; another hang-up would merely ask the provider again.
-            fields = {"request_id": trace.request_id, "call": call.id, "detail": str(error)}
-            log.warning("end not remembered", extra={"fields": fields})
-
-    async def _hang_up_upstream(self, call: Call, trace: Trace) -> None:
-        deployment = self._deployments.named(call.deployment_id)
-        if deployment is None or call.provider_call_id is None:
-            raise UpstreamError(
-                f"call {call.id}: no way to end it",
-                public="This call cannot be ended from here: its deployment has left the "
-                "configuration, or the provider gave the call no id. Close the peer connection.",
-            )
-        upstream = self._upstreams[deployment.provider]
-        await upstream.hang_up(deployment, call.provider_call_id, trace)

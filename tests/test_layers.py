@@ -17,8 +17,9 @@ LEVELS = (
     ("safety",),
     (
         *("stores", "upstreams", "callers", "limits", "metrics", "loopback"),
-        *("minting", "calls", "token_control"),
+        *("minting", "hangups", "token_control"),
     ),
+    ("calls",),
     ("web",),
     ("app", "serving"),
     ("demo", "source"),

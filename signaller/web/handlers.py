@@ -11,6 +11,7 @@ from starlette.responses import JSONResponse, Response
 from signaller.calls import Calls
 from signaller.deployments import Deployments
 from signaller.errors import InvalidApiKey, TokenRejected
+from signaller.hangups import Hangups
 from signaller.journal import Journal
 from signaller.minting import Minting, Wish
 from signaller.model import Trace
@@ -35,6 +36,7 @@ class Service:
     deployments: Deployments
     minting: Minting
     calls: Calls
+    hangups: Hangups
     token_control: TokenControl
     store: Store
     journal: Journal
@@ -92,7 +94,7 @@ async def start_call(request: Request) -> Response:
         started = await service.calls.start(admission, offer, trace, line)
     if await request.is_disconnected():
         # Nobody will ever connect to this call, yet the provider keeps it open.
-        await service.calls.abandon(started.call, trace, why="its client is gone")
+        await service.hangups.abandon(started.call, trace, why="its client is gone")
     headers = {"location": f"/v1/realtime/calls/{started.call.id}"}
     headers |= _timing(began, started.provider_seconds) | rate_headers(started.allowance)
     return Response(started.sdp, 201, NO_STORE | headers, media_type="application/sdp")
@@ -102,7 +104,7 @@ async def hang_up(request: Request) -> Response:
     """POST /v1/realtime/calls/{id}/hangup, DELETE /v1/realtime/calls/{id}"""
     service, trace, call_id = _service(request), _trace(request), request.path_params["call_id"]
     with service.journal.line("hangup", **_ids(trace)) as line:
-        await service.calls.hang_up(evidence(request), call_id, trace, line)
+        await service.hangups.hang_up(evidence(request), call_id, trace, line)
     return Response(status_code=200, headers=NO_STORE)
 
 

@@ -11,8 +11,8 @@ from typing import Any
 
 import httpx
 
-from tests.gateways.certificate import Certificate, self_signed
 from tests.gateways.recipe import SOCKET, at
+from tests.support.certificate import Certificate, self_signed
 from tests.support.nginx import nginx, reserved_port
 from tests.support.process import MASTER, PATIENCE_SECONDS, Running, config, served
 from tests.support.provider import FakeProvider
