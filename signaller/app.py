@@ -136,7 +136,8 @@ async def _open(stack: AsyncExitStack, settings: Settings, clock: Clock) -> tupl
     stack.push_async_callback(store.aclose)
     key_sets = KeySets(client, clock)
     stack.push_async_callback(key_sets.aclose)
-    metrics = Metrics(label=lambda name: _label(in_force.service.settings, name))
+    # A JWT may name any number of callers: metrics name those of the configuration only.
+    metrics = Metrics(label=lambda name: name if name in in_force.service.names else "other")
     lasting = Lasting(
         clock=clock,
         client=client,
@@ -208,11 +209,6 @@ def _assemble(settings: Settings, lasting: Lasting, rests: Mapping[str, float]) 
         store=store,
         journal=lasting.journal,
         exposition=metrics.exposition,
+        names=frozenset((MASTER, *(caller.name for caller in settings.callers))),
         settings=settings,
     )
-
-
-def _label(settings: Settings, name: str) -> str:
-    """A caller as metrics name it: a JWT may name any number of them."""
-    known = name == MASTER or any(name == caller.name for caller in settings.callers)
-    return name if known else "other"

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from signaller.deployments import Deployments
 from signaller.errors import (
+    ModelNotAllowed,
     OriginNotAllowed,
     RateLimitExceeded,
     StoreUnavailable,
@@ -31,10 +32,13 @@ from signaller.policy import Policy
 from signaller.ports import Callers, Clock, Rates, Store, Upstream
 from signaller.secret import Secret
 from signaller.sessions import (
+    TRANSCRIPTION_MODEL,
     Aliases,
+    MintRequest,
     forced,
     parse_session_beside_offer,
     resolve,
+    transcription_model,
     upstream_session,
 )
 from signaller.tokens import Claims, Tokens
@@ -110,9 +114,9 @@ class Calls:
     async def start(self, admission: Admission, offer: Offer, trace: Trace, line: Line) -> Started:
         """Redeem a token and trade its offer for the provider's answer.
 
-        Raises TokenRejected, InvalidRequest (another model in the offer's session),
-        RateLimitExceeded, StoreUnavailable and UpstreamError. The provider is asked once, never
-        again.
+        Raises TokenRejected, InvalidRequest (another model in the offer's session), ModelNotAllowed
+        (a nested one), RateLimitExceeded, StoreUnavailable and UpstreamError. The provider is asked
+        once, never again.
         """
         claims, policy = admission.claims, admission.policy
         session = offer.session
@@ -124,7 +128,7 @@ class Calls:
             asked = forced(wanted.session, policy.session)
             session = upstream_session(asked, claims.model, deployment, self._aliases)
             offer = replace(offer, session=session, safety_identifier=grant.safety_identifier)
-        allowance = await self._within_rates(grant)
+        allowance = await self._within_terms(grant, wanted)
         with line.timing("provider_ms") as provider:
             call, sdp = await self._answer(grant, claims, deployment, offer, trace)
         line.add(call=call.id, provider_call=call.provider_call_id)
@@ -162,10 +166,15 @@ class Calls:
             raise TokenRejected(f"grant {grant.id}: deployment {grant.deployment_id} is gone")
         return served
 
-    async def _within_rates(self, grant: Grant) -> Allowance | None:
+    async def _within_terms(self, grant: Grant, wanted: MintRequest | None) -> Allowance | None:
+        """What is left of the rate; a call that may not be begun costs no token."""
+        nested = transcription_model(wanted.session) if wanted is not None else None
         try:
+            self._deployments.check_allowed(
+                nested, Policy(models=grant.models), param=TRANSCRIPTION_MODEL
+            )
             return await self._rates.take(grant.call_rates)
-        except (RateLimitExceeded, StoreUnavailable):
+        except (ModelNotAllowed, RateLimitExceeded, StoreUnavailable):
             await self._give_back(grant)
             raise
 

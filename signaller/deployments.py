@@ -70,11 +70,7 @@ class Deployments:
         An exact name rules over a pattern, a longer pattern over a shorter one. Among equals
         the order is random by weight, and those that rest come last.
         """
-        if not policy.allows_model(model):
-            raise ModelNotAllowed(
-                public=f"You may not use the model '{model[:100]}'. {self._names(policy)}",
-                param="model",
-            )
+        self.check_allowed(model, policy, param="model")
         found = [
             (deployment.model_name, served)
             for deployment in self._deployments
@@ -87,6 +83,14 @@ class Deployments:
             )
         best = max(found, key=lambda pair: ("*" not in pair[0], len(pair[0])))[0]
         return sorted((served for name, served in found if name == best), key=self._order)
+
+    def check_allowed(self, model: str | None, policy: Policy, *, param: str) -> None:
+        """Raise ModelNotAllowed for a model that a caller's policy does not name."""
+        if model is not None and not policy.allows_model(model):
+            raise ModelNotAllowed(
+                public=f"You may not use the model '{model[:100]}'. {self._names(policy)}",
+                param=param,
+            )
 
     def rest(self, deployment: Deployment, seconds: float | None) -> None:
         """Let a failing deployment rest, for as long as it asked or a short time."""

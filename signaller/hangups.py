@@ -1,5 +1,6 @@
 """End calls: for whoever may ask for it, and those that nobody may go on with."""
 
+import asyncio
 import contextlib
 import logging
 from collections.abc import Mapping
@@ -34,6 +35,7 @@ class Hangups:
         self._tokens = tokens
         self._store = store
         self._journal = journal
+        self._ending: dict[str, asyncio.Task[None]] = {}
 
     async def hang_up(self, evidence: Evidence, call_id: str, trace: Trace, line: Line) -> None:
         """End a call for whoever holds its token, the caller who minted that, or the master key.
@@ -72,8 +74,17 @@ class Hangups:
             await self._end(call, trace)
 
     async def _end(self, call: Call, trace: Trace) -> None:
+        """End a call once, however many ask for it at the same time."""
         if call.ended:
             return
+        ending = self._ending.get(call.id)
+        if ending is None:
+            ending = self._ending[call.id] = asyncio.create_task(self._end_once(call, trace))
+            ending.add_done_callback(lambda _: self._ending.pop(call.id))
+        # Shielded: whoever stops waiting does not stop it.
+        await asyncio.shield(ending)
+
+    async def _end_once(self, call: Call, trace: Trace) -> None:
         await self._hang_up_upstream(call, trace)
         try:
             await self._store.put_call(replace(call, ended=True))

@@ -49,25 +49,41 @@ class Journal:
     @contextlib.contextmanager
     def line(self, event: str, **fields: object) -> Iterator[Line]:
         """Log one line when the block ends, with its outcome: `ok` or the error's code."""
-        line, level = Line(fields), logging.INFO
+        line = Line(fields)
         failure: BaseException | None = None
         try:
             with line.timing("total_ms"):
                 yield line
-            line.fields.setdefault("outcome", "ok")
-        except SignallerError as error:
-            line.add(outcome=error.code, status=error.status, detail=str(error))
-            level, failure = logging.ERROR if error.status >= 500 else logging.WARNING, error
-            raise
         except BaseException as error:
-            line.add(outcome=type(error).__name__)
-            level, failure = logging.ERROR, error
+            failure = error
             raise
         finally:
-            log.log(level, event, extra={"fields": line.fields})
-            self._observe(event, line.fields, failure)
+            self._write(event, line, failure)
+
+    @contextlib.contextmanager
+    def refusals(self, event: str, **fields: object) -> Iterator[None]:
+        """Log one line if the block ends with an error of ours, and none if all is well."""
+        try:
+            yield
+        except SignallerError as error:
+            self._write(event, Line(fields), error)
+            raise
 
     def note(self, event: str, **fields: object) -> None:
         """Log a warning about something that happened in passing."""
         log.warning(event, extra={"fields": fields})
         self._observe(event, fields, None)
+
+    def _write(self, event: str, line: Line, failure: BaseException | None) -> None:
+        level = logging.INFO
+        match failure:
+            case None:
+                line.fields.setdefault("outcome", "ok")
+            case SignallerError():
+                line.add(outcome=failure.code, status=failure.status, detail=str(failure))
+                level = logging.ERROR if failure.status >= 500 else logging.WARNING
+            case _:
+                line.add(outcome=type(failure).__name__)
+                level = logging.ERROR
+        log.log(level, event, extra={"fields": line.fields})
+        self._observe(event, line.fields, failure)

@@ -25,7 +25,15 @@ from signaller.policy import Policy
 from signaller.ports import Clock, Rates, Store, Upstream
 from signaller.safety import SafetyIdentifiers
 from signaller.secret import Secret
-from signaller.sessions import MAX_TTL_SECONDS, Aliases, MintRequest, forced, upstream_session
+from signaller.sessions import (
+    MAX_TTL_SECONDS,
+    TRANSCRIPTION_MODEL,
+    Aliases,
+    MintRequest,
+    forced,
+    transcription_model,
+    upstream_session,
+)
 from signaller.settings import TokenSettings
 from signaller.tokens import Claims, Tokens
 
@@ -94,6 +102,8 @@ class Minting:
         caller, policy = wish.caller, wish.caller.policy
         line.add(caller=caller.name, model=wish.request.model)
         candidates = self._deployments.candidates(wish.request.model, policy)
+        nested = transcription_model(wish.request.session)
+        self._deployments.check_allowed(nested, policy, param=TRANSCRIPTION_MODEL)
         origins = pinned_origins(policy, wish.origin)
         safety_identifier = self._safety.of(caller, wish.request.safety_identifier)
         # Without a store there is no token: ask before the provider mints anything.
@@ -183,6 +193,7 @@ class Minting:
             caller=caller.name,
             terms=terms,
             call_rates=caller.call_rates,
+            models=caller.policy.models,
             safety_identifier=safety_identifier,
         )
         await self._store.put_grant(grant)

@@ -149,6 +149,8 @@ class Grant:
     caller: str
     terms: Terms
     call_rates: tuple[Rate, ...] = ()
+    models: tuple[tuple[str, ...], ...] = ()
+    """`Policy.models` as it was: a session beside the offer may name a model for transcription."""
     safety_identifier: str | None = None
 
 

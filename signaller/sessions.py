@@ -10,6 +10,7 @@ from signaller.model import Deployment, Provider
 MIN_TTL_SECONDS, MAX_TTL_SECONDS = 10, 7200  # OpenAI's own bounds for expires_after.seconds
 MAX_MODEL_CHARS = 256  # as JSON: it travels in the token, which has a limit
 MAX_END_USER_CHARS = 256  # an address or a UUID; it is hashed before it goes anywhere
+TRANSCRIPTION_MODEL = "session.audio.input.transcription.model"
 SESSION_TYPES = ("realtime", "transcription")
 
 Aliases = Mapping[tuple[Provider, str], str]
@@ -40,7 +41,7 @@ def parse_mint_request(body: Mapping[str, object]) -> MintRequest:
     model = (
         _text(body, "model", "model")
         or _text(session, "model", "session.model")
-        or (_transcription_model(session) if kind == "transcription" else None)
+        or (transcription_model(session) if kind == "transcription" else None)
     )
     if model and len(json.dumps(model)) > MAX_MODEL_CHARS:
         raise InvalidRequest(
@@ -53,7 +54,7 @@ def parse_mint_request(body: Mapping[str, object]) -> MintRequest:
             "key in the Authorization header.",
             param="model",
         )
-    _transcription_model(session)  # its type is checked whichever model rules
+    transcription_model(session)  # its type is checked whichever model rules
     if not model:
         raise InvalidRequest(
             public="No model was named: send 'model' or 'session.model'. "
@@ -108,7 +109,7 @@ def upstream_session(
     # A transcription session has no model of its own: the nested one is all there is.
     if session["type"] == "realtime" or "model" in session:
         session["model"] = deployment.upstream_model
-    nested = _transcription_model(session)
+    nested = transcription_model(session)
     if session["type"] == "transcription" and nested in (None, model):
         return _with_transcription_model(session, deployment.upstream_model)
     if nested and (resolved := aliases.get((deployment.provider, nested))):
@@ -135,7 +136,11 @@ def _with_transcription_model(session: dict[str, object], model: str) -> dict[st
     return {**session, "audio": {**audio, "input": {**audio_input, "transcription": transcription}}}
 
 
-def _transcription_model(session: Mapping[str, object]) -> str | None:
+def transcription_model(session: Mapping[str, object]) -> str | None:
+    """The model nested in a session, which turns what is said into text.
+
+    Raises InvalidRequest for a wrong type on the way.
+    """
     audio = _object(session, "audio", "session.audio") or {}
     audio_input = _object(audio, "input", "session.audio.input") or {}
     path = "session.audio.input.transcription"

@@ -4,7 +4,7 @@ import hashlib
 import re
 
 from signaller.config.findings import Text, fits_header
-from signaller.config.master_key import PUBLICLY_KNOWN, SHORT_CHARS
+from signaller.config.master_key import PUBLICLY_KNOWN, SHORT_CHARS, looks_like_token
 from signaller.secret import Secret
 
 DIGEST = "sha256:"
@@ -40,7 +40,9 @@ class KnownKeys:
 
     def read_key(self, text: Text) -> Secret | None:
         """A key that is given as itself; None after a fault."""
-        if not fits_header(text) or not self._is_new(text, digest_of(text.value)):
+        if not fits_header(text) or looks_like_token(text):
+            return None
+        if not self._is_new(text, digest_of(text.value)):
             return None
         if len(text.value) < SHORT_CHARS:
             text.findings.note(

@@ -1,6 +1,6 @@
 """The key of the operator: `general_settings.master_key`, or the environment."""
 
-from signaller.config.findings import fits_header
+from signaller.config.findings import Text, fits_header
 from signaller.config.section import Section
 from signaller.secret import Secret
 
@@ -17,7 +17,7 @@ def read_master_key(general: Section, *, allow_public: bool) -> Secret | None:
     text = general.text("master_key", *VARIABLES, secret=True)
     if text is None:
         return None
-    if not fits_header(text):
+    if not fits_header(text) or looks_like_token(text):
         return None
     if text.value == PUBLICLY_KNOWN and not allow_public:
         text.fault("a key of your own", f"the publicly known {PUBLICLY_KNOWN}")
@@ -34,3 +34,11 @@ def note_absence(general: Section) -> None:
         general.at("master_key"),
         "not set (nor is SIGNALLER_MASTER_KEY), so nobody can get a token",
     )
+
+
+def looks_like_token(text: Text) -> bool:
+    """Whether a key could not be told from a token; a fault then."""
+    if not text.value.startswith("ek_"):
+        return False
+    text.fault("a key that does not begin with 'ek_', as tokens do", "one that does")
+    return True

@@ -11,7 +11,7 @@ from signaller.metrics.store import MeteredRates, MeteredStore
 from signaller.metrics.upstream import MeteredUpstream
 from signaller.ports import Rates, Store, Upstream
 
-STEPS = frozenset({"mint", "call", "hangup", "introspect", "revoke"})
+STEPS = frozenset({"mint", "call", "hangup", "introspect", "revoke", "models", "metrics"})
 """The events that answer a request; an error of theirs is a refusal."""
 
 

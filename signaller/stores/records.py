@@ -31,6 +31,7 @@ def grant_from_json(text: str | bytes) -> Grant:
             origins=tuple(terms.each("origins", str)),
         ),
         call_rates=tuple(_rate(each) for each in record.each_nested("call_rates")),
+        models=tuple(record.each_texts("models")),
         safety_identifier=record.take_optional("safety_identifier", str),
     )
 
@@ -121,3 +122,10 @@ class _Record:
     def each_nested(self, name: str) -> "list[_Record]":
         members: list[dict[str, object]] = self.each(name, dict)
         return [_Record(f"{self._what}'s {name}", each) for each in members]
+
+    def each_texts(self, name: str) -> list[tuple[str, ...]]:
+        lists: list[list[object]] = self.each(name, list)
+        texts = [tuple(text for text in each if isinstance(text, str)) for each in lists]
+        if any(len(kept) != len(each) for kept, each in zip(texts, lists, strict=True)):
+            raise StoreUnavailable(f"the store holds a {self._what} without usable {name!r}")
+        return texts

@@ -49,16 +49,18 @@ class EntraTokens:
         self, open_principal: Callable[[EntraCredential], Principal] = client_secret_principal
     ) -> None:
         self._open = open_principal
-        self._principals: dict[str, Principal] = {}
+        self._principals: dict[tuple[str, EntraCredential], Principal] = {}
 
     async def __call__(self, deployment: Deployment) -> Secret:
         """A token that Azure takes now."""
         if deployment.entra is None:
             raise UpstreamAuthFailed(f"deployment {deployment.id} names no service principal")
         try:
-            principal = self._principals.get(deployment.id)
+            # A rotated secret is another principal; calls in flight may still need the one before.
+            at = (deployment.id, deployment.entra)
+            principal = self._principals.get(at)
             if principal is None:
-                principal = self._principals[deployment.id] = self._open(deployment.entra)
+                principal = self._principals[at] = self._open(deployment.entra)
             return Secret((await principal.get_token(SCOPE)).token)
         except ValueError as error:
             # azure-identity raises it, with what it was given, for a malformed tenant.

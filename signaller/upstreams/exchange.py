@@ -17,8 +17,9 @@ from signaller.errors import (
 )
 from signaller.upstreams.failures import UpstreamConnectTimeout
 
-MAX_BODY_BYTES = 256 * 1024
-"""Sessions and SDP answers have some 10 KB."""
+MAX_BODY_BYTES = 2 * 1024 * 1024
+"""Sessions and SDP answers have some 10 KB; but a session of the 256 KiB that a mint may bring
+comes back with more in it, and written in escapes it is six times as long."""
 ERROR_BODY_SECONDS = 0.4
 """An error's status is worth passing on at once, even if its text is slow to come."""
 

@@ -42,6 +42,8 @@ class Service:
     journal: Journal
     exposition: Callable[[], tuple[str, bytes]]
     """Media type and text of the metrics."""
+    names: frozenset[str]
+    """Of the callers that the configuration knows."""
     settings: Settings
 
 
@@ -142,7 +144,8 @@ async def revoke(request: Request) -> Response:
 async def models(request: Request) -> Response:
     """GET /v1/models: the realtime models a caller may use."""
     service = _service(request)
-    caller = await service.callers.identify(evidence(request))
+    with service.journal.refusals("models", **_ids(_trace(request))):
+        caller = await service.callers.identify(evidence(request))
     data = [
         {"id": name, "object": "model", "created": 0, "owned_by": "signaller"}
         for name in service.deployments.offered_under(caller.policy)
@@ -166,12 +169,13 @@ async def metrics(request: Request) -> Response:
     service = _service(request)
     key, given = service.settings.metrics.key, credential(request)
     if not (key and given and hmac.compare_digest(_bytes(key), _bytes(given))):
-        caller = await service.callers.identify(evidence(request))
-        if not caller.is_master:
-            raise InvalidApiKey(
-                public="Metrics are for the operator: send signaller.metrics.key, or the master "
-                "key, as 'Authorization: Bearer <key>'."
-            )
+        with service.journal.refusals("metrics", **_ids(_trace(request))):
+            caller = await service.callers.identify(evidence(request))
+            if not caller.is_master:
+                raise InvalidApiKey(
+                    public="Metrics are for the operator: send signaller.metrics.key, or the "
+                    "master key, as 'Authorization: Bearer <key>'."
+                )
     media_type, text = service.exposition()
     return Response(text, headers=NO_STORE | {"content-type": media_type})
 

@@ -15,7 +15,7 @@ from signaller.sdp import MAX_SDP_BYTES, parse_offer
 from signaller.web.bodies import MAX_JSON_BYTES, media_type, parse_json, read_body
 
 # The parser would decode it, and the offer would not arrive byte for byte.
-TRANSFER_ENCODING = re.compile(rb"(?im)^content-transfer-encoding:\s*(?!7bit|8bit|binary)")
+TRANSFER_ENCODING = re.compile(rb"(?im)^content-transfer-encoding:\s*+(?!7bit|8bit|binary)")
 ENVELOPE_BYTES = 4 * 1024
 """Boundaries and part headers of two parts."""
 

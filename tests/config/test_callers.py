@@ -251,3 +251,18 @@ def test_ten_thousand_callers_are_read_and_one_more_is_not() -> None:
     assert faults(ours(f"{{callers: [{'1,' * 10_001}]}}")) == (
         "signaller.callers: expected at most 10000 callers, found 10001",
     )
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        (entry() + "general_settings: {master_key: ek_canary}", "general_settings.master_key"),
+        (ours("{callers: [{name: web, keys: [ek_canary]}]}"), "signaller.callers[0].keys[0]"),
+    ],
+)
+def test_a_key_that_looks_like_a_token_is_refused(text: str, place: str) -> None:
+    """It could not hang up: whoever sends it would be taken for a token's holder."""
+    assert faults(text) == (
+        f"{place}: expected a key that does not begin with 'ek_', as tokens do, "
+        "found one that does",
+    )

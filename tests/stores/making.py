@@ -31,6 +31,7 @@ def make_grant(clock: SetClock, *, uses: int = 1, lives_seconds: int = 60) -> Gr
             origins=("https://app.example", "https://other.example"),
         ),
         call_rates=(Rate(bucket="calls:web", per_minute=60),),
+        models=(("gpt-*",), ("gpt-realtime", "o1")),
         safety_identifier="5f3c",
     )
 

@@ -35,6 +35,7 @@ GRANTS = st.builds(
     call_rates=st.lists(
         st.builds(Rate, bucket=st.text(), per_minute=st.integers()), max_size=3
     ).map(tuple),
+    models=st.lists(st.lists(st.text()).map(tuple)).map(tuple),
     safety_identifier=st.none() | st.text(),
 )
 CALLS = st.from_type(Call)
@@ -58,7 +59,9 @@ def test_a_call_comes_back_equal(call: Call) -> None:
 
 @given(
     GRANTS,
-    st.sampled_from(["id", "sealed_secret", "terms", "caller", "call_rates", "safety_identifier"]),
+    st.sampled_from(
+        ["id", "sealed_secret", "terms", "caller", "call_rates", "models", "safety_identifier"]
+    ),
     JSON,
 )
 def test_a_damaged_grant_is_a_grant_or_a_store_failure(

@@ -1,6 +1,6 @@
 """Entra ID tokens: one principal for each deployment, faults without ids or secrets."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 from azure.core.exceptions import ClientAuthenticationError, ServiceRequestError
@@ -41,7 +41,7 @@ class FakePrincipal:
 
 
 async def test_one_principal_for_each_deployment() -> None:
-    """It is opened once, asked for the right scope each time, and closed at shutdown."""
+    """Opened once for each credential, asked for the right scope each time, closed at shutdown."""
     opened: list[FakePrincipal] = []
 
     def open_principal(_entra: EntraCredential) -> FakePrincipal:
@@ -52,6 +52,9 @@ async def test_one_principal_for_each_deployment() -> None:
     for name in ("a", "a", "b"):
         assert await tokens(deployment("http://x", id=name, entra=ENTRA)) == Secret("entra-token")
     assert [principal.scopes[1:] for principal in opened] == [[SCOPE, SCOPE], [SCOPE]]
+    rotated = replace(ENTRA, client_secret=Secret("another"))
+    await tokens(deployment("http://x", id="a", entra=rotated))
+    assert [principal.scopes[1:] for principal in opened] == [[SCOPE, SCOPE], [SCOPE], [SCOPE]]
     await tokens.aclose()
     assert all(principal.closed for principal in opened)
 

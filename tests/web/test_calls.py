@@ -457,3 +457,13 @@ async def test_a_client_that_goes_away_leaves_no_call_behind() -> None:
         hangup = await service.provider.hangup.arrived()
         assert hangup.headers["authorization"] == f"Bearer {PROVIDER_KEY}"
         assert len(service.provider.call.requests) == 1
+
+
+@pytest.mark.parametrize("encoding", ["7bit", "8bit", "binary", "BINARY"])
+async def test_a_part_may_say_that_it_is_not_encoded(encoding: str) -> None:
+    """RFC 7578, 4.7: deprecated, and harmless."""
+    header = f"\r\nContent-Transfer-Encoding: {encoding}\r\n\r\nv=0".encode()
+    async with running() as service:
+        body = multipart(sdp=OFFER).replace(b"\r\n\r\nv=0", header)
+        answer = await service.call(await service.token(), body, content_type=MULTIPART)
+        assert answer.status_code == 201, answer.text

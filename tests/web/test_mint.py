@@ -338,3 +338,12 @@ async def test_azure_is_spoken_to_as_azure() -> None:
         assert (minted.query, minted.headers["api-key"]) == ("", PROVIDER_KEY)
         assert called.path == "/openai/v1/realtime/calls"
         assert called.headers["authorization"].removeprefix("Bearer ") in service.provider.secrets
+
+
+async def test_the_longest_session_comes_back_whole() -> None:
+    """The provider's echo of it, with more in it, is no fault of the provider's."""
+    async with running() as service:
+        session = {"instructions": "\u00e9" * 120_000}
+        response = await service.mint({"model": MODEL, "session": session})
+        assert response.status_code == 200, response.text[:200]
+        assert response.json()["session"]["instructions"] == session["instructions"]

@@ -1,6 +1,8 @@
 """What callers may do, from the mint to the call."""
 
+import asyncio
 import json
+import logging
 import time
 from typing import Any
 
@@ -8,7 +10,9 @@ import pytest
 
 from signaller.policy import Policy
 from signaller.settings import TokenSettings
+from tests.support.provider import ANSWER
 from tests.support.service import (
+    MASTER_KEY,
     MODEL,
     OFFER,
     UPSTREAM_MODEL,
@@ -208,6 +212,54 @@ async def test_a_session_beside_the_offer_is_no_way_around() -> None:
         assert request.headers["openai-safety-identifier"] == minted_for
 
 
+NESTED = "session.audio.input.transcription.model"
+
+
+def transcribed_by(model: str) -> dict[str, Any]:
+    """A session with a model of its own for what is said."""
+    return {"audio": {"input": {"transcription": {"model": model}}}}
+
+
+@pytest.mark.parametrize("kind", ["realtime", "transcription"])
+async def test_a_nested_model_must_be_allowed_too(kind: str) -> None:
+    """Another field is no way around the list of models."""
+    async with calling(models=(("voice", "scribe-*"),)) as service:
+        for nested, status in (("scribe-1", 200), ("forbidden", 403)):
+            session = {"type": kind, **transcribed_by(nested)}
+            response = await minted(service, {"model": MODEL, "session": session})
+            assert response.status_code == status
+        assert (error(response)["code"], error(response)["param"]) == ("model_not_allowed", NESTED)
+        assert len(service.provider.requests) == 1
+
+
+async def test_a_nested_model_beside_the_offer_must_be_allowed_too() -> None:
+    """By what the policy was when the token was minted; the token stays good."""
+    async with calling(models=(("voice", "scribe-*"),)) as service:
+        token = (await minted(service)).json()["value"]
+        for nested, status in (("forbidden", 403), ("scribe-1", 201)):
+            session = json.dumps({"type": "realtime", **transcribed_by(nested)})
+            files = {
+                "sdp": (None, OFFER, "application/sdp"),
+                "session": (None, session, "application/json"),
+            }
+            if status == 201:
+                headers = {"location": "/v1/realtime/calls/rtc_1"}
+                service.provider.call.answers(201, ANSWER, headers=headers)
+            response = await service.client.post(
+                "/v1/realtime/calls", files=files, headers=bearer(token)
+            )
+            assert response.status_code == status, response.text
+        assert len(service.provider.call.requests) == 1
+
+
+async def test_a_forced_model_for_transcription_needs_no_leave() -> None:
+    """It is the operator who names it."""
+    async with calling(models=(("voice",),), session=transcribed_by("scribe-1")) as service:
+        await minted(service)
+        sent = service.provider.mint.requests[0].json()["session"]
+        assert sent["audio"] == transcribed_by("scribe-1")["audio"]
+
+
 async def test_the_end_user_reaches_the_provider_as_a_hash() -> None:
     """The raw id goes nowhere; with no end user, there is no header."""
     async with calling(safety_identifier=True) as service:
@@ -303,3 +355,29 @@ async def test_a_caller_ends_its_own_calls_only() -> None:
             ended = await service.client.post(f"{location}/hangup", headers=bearer(key))
             assert ended.status_code == status
         assert len(service.provider.live_calls) == 1
+
+
+async def test_guessing_keys_leaves_a_trace(caplog: pytest.LogCaptureFixture) -> None:
+    """Wherever it is tried."""
+    caplog.set_level(logging.INFO, "signaller.audit")
+    async with calling() as service:
+        for path in ("/v1/models", "/metrics"):
+            assert (await service.client.get(path, headers=bearer("guess"))).status_code == 401
+            assert (await service.client.get(path, headers=bearer(MASTER_KEY))).status_code == 200
+    lines = [(line.getMessage(), line.__dict__["fields"]["outcome"]) for line in caplog.records]
+    assert lines == [("models", "invalid_api_key"), ("metrics", "invalid_api_key")]
+
+
+async def test_a_storm_of_replays_hangs_up_once() -> None:
+    """Whoever holds a spent token cannot make the service busy the provider."""
+    async with calling(on_replay="hangup") as service:
+        token = (await minted(service)).json()["value"]
+        assert (await service.call(token)).status_code == 201
+        service.provider.hangup.holds()
+        storm = [asyncio.create_task(service.call(token)) for _ in range(30)]
+        await service.provider.hangup.arrived()
+        service.provider.hangup.release()
+        assert {response.status_code for response in await asyncio.gather(*storm)} == {401}
+        assert (await service.call(token)).status_code == 401
+        assert len(service.provider.hangup.requests) == 1
+        assert service.provider.live_calls == set()
