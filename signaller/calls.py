@@ -15,7 +15,7 @@ from signaller.errors import (
     UpstreamError,
 )
 from signaller.hangups import Hangups
-from signaller.journal import Journal, Line
+from signaller.journal import Journal, Line, shown_origin
 from signaller.jwe import ContentKey, JweRejected, decrypt
 from signaller.model import (
     MAX_CALL_SECONDS,
@@ -100,11 +100,18 @@ class Calls:
         Raises TokenRejected and OriginNotAllowed; either way the token is not spent.
         """
         claims = self._tokens.read(token)
-        line.add(caller=claims.caller, grant=claims.grant_id, model=claims.model)
+        line.add(
+            caller=claims.caller,
+            grant=claims.grant_id,
+            model=claims.model,
+            expires_at=claims.expires_at,
+            origins=claims.origins,
+        )
         policy = self._callers.policy_of(claims.caller, claims.credential_id)
         if policy is None:
             raise TokenRejected(f"grant {claims.grant_id}: the caller's credential is withdrawn")
         if claims.origins and origin not in claims.origins:
+            line.add(origin=shown_origin(origin))
             raise OriginNotAllowed(
                 public="This token was minted for the pages of another origin. It is still good "
                 "there."
@@ -122,7 +129,7 @@ class Calls:
         session = offer.session
         wanted = parse_session_beside_offer(session, claims.model) if session is not None else None
         grant = await self._redeem(admission, trace)
-        deployment = self._deployment(grant)
+        deployment = await self._deployment(grant)
         line.add(deployment=deployment.id)
         if wanted is not None:
             asked = forced(wanted.session, policy.session)
@@ -150,19 +157,19 @@ class Calls:
     async def _replayed(self, admission: Admission, spent: Spent, trace: Trace) -> None:
         """The token itself was good and in time: somebody has used it before."""
         claims = admission.claims
-        self._journal.note(
-            "replay", request_id=trace.request_id, caller=claims.caller, grant=claims.grant_id
-        )
+        self._journal.note("replay", **trace.ids, caller=claims.caller, grant=claims.grant_id)
         if admission.policy.on_replay == "hangup":
             for call_id in spent.call_ids:
                 call = await self._store.get_call(call_id)
                 if call is not None:
                     await self._hangups.abandon(call, trace, why="its token was replayed")
 
-    def _deployment(self, grant: Grant) -> Deployment:
+    async def _deployment(self, grant: Grant) -> Deployment:
         deployment = self._deployments.named(grant.deployment_id)
         served = deployment and resolve(deployment, grant.terms.model)
         if served is None:
+            # It may be known where the token was minted: replicas reload one after the other.
+            await self._give_back(grant)
             raise TokenRejected(f"grant {grant.id}: deployment {grant.deployment_id} is gone")
         return served
 

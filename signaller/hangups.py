@@ -64,7 +64,7 @@ class Hangups:
             contextlib.suppress(SignallerError),
             self._journal.line(
                 "abandoned",
-                request_id=trace.request_id,
+                **trace.ids,
                 call=call.id,
                 caller=call.caller,
                 deployment=call.deployment_id,
@@ -90,7 +90,7 @@ class Hangups:
             await self._store.put_call(replace(call, ended=True))
         except StoreUnavailable as error:
             # The call is over all the same; another hang-up would merely ask the provider again.
-            fields = {"request_id": trace.request_id, "call": call.id, "detail": str(error)}
+            fields = {**trace.ids, "call": call.id, "detail": str(error)}
             log.warning("end not remembered", extra={"fields": fields})
 
     async def _hang_up_upstream(self, call: Call, trace: Trace) -> None:

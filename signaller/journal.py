@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 
@@ -11,6 +12,15 @@ log = logging.getLogger("signaller.audit")
 
 Observe = Callable[[str, Mapping[str, object], BaseException | None], None]
 """Sees each line when it is complete: its event, its fields, and the error it ended with."""
+
+
+# RFC 6454, 6.2; anything else in the header may be a key in the wrong place.
+ORIGIN = re.compile(r"null|[a-z][a-z0-9+.-]{0,20}://[a-z0-9.\[\]:-]{1,253}")
+
+
+def shown_origin(text: str | None) -> str | None:
+    """What a client says its origin is, as a line may repeat it."""
+    return text if text is None or ORIGIN.fullmatch(text) else "(not an origin)"
 
 
 class Timing:

@@ -1,6 +1,7 @@
 """Holds callers to their rates, with the library `limits` over windows that the store shares."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from limits import RateLimitItemPerMinute
 from limits.aio.storage import Storage
@@ -22,30 +23,60 @@ class Limits:
         self._limiter = MovingWindowRateLimiter(storage)
 
     async def take(self, rates: Sequence[Rate]) -> Allowance | None:
-        """Count one in each bucket, in order, up to the first that refuses.
+        """Count one in each bucket if all of them allow it, in none if one refuses.
 
-        Gives what is left of the tightest, None without a rate. Raises RateLimitExceeded and
-        StoreUnavailable; what was counted before stays counted.
+        Gives what is left of the tightest, None without a rate. Raises RateLimitExceeded, with
+        the longest wait of those that refuse, and StoreUnavailable.
         """
-        allowances = [await self._take(rate) for rate in rates]
+        windows = [await self._window(rate) for rate in rates]
+        _refuse_if_full(windows)
+        for window in windows:
+            # The hits decide: of many at once, those that were a little late may have counted in
+            # buckets before the one that is full now, never the other way round.
+            if not await self._limiter.hit(_item(window.rate), window.rate.bucket):
+                _refuse_if_full([await self._window(rate) for rate in rates])
+                raise _refusal(window)  # a hit has left the window since
+        allowances = [_left_of(window) for window in windows]
         return min(allowances, key=lambda each: each.remaining, default=None)
 
-    async def _take(self, rate: Rate) -> Allowance:
-        item = _PerMinute(min(rate.per_minute, MAX_PER_MINUTE))
-        allowed = await self._limiter.hit(item, rate.bucket)
-        window = await self._limiter.get_window_stats(item, rate.bucket)
-        if not allowed:
-            # A hit may have left the window between the two questions.
-            wait_seconds = max(0.0, window.reset_time) if window.remaining <= 0 else 0.0
-            raise RateLimitExceeded(
-                f"{rate.bucket}: {item.amount} a minute",
-                limit=item.amount,
-                reset_seconds=wait_seconds,
-            )
-        # All of it is back when the hit that was just counted has left.
-        return Allowance(
-            limit=item.amount, remaining=window.remaining, reset_seconds=item.get_expiry()
-        )
+    async def _window(self, rate: Rate) -> "_Window":
+        stats = await self._limiter.get_window_stats(_item(rate), rate.bucket)
+        # In a window with room, one more is allowed at once.
+        wait_seconds = max(0.0, stats.reset_time) if stats.remaining <= 0 else 0.0
+        return _Window(rate=rate, remaining=stats.remaining, wait_seconds=wait_seconds)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Window:
+    rate: Rate
+    remaining: int
+    wait_seconds: float
+    """Until one more is allowed."""
+
+
+def _refuse_if_full(windows: Sequence[_Window]) -> None:
+    full = [window for window in windows if window.remaining <= 0]
+    if full:
+        raise _refusal(max(full, key=lambda window: window.wait_seconds))
+
+
+def _refusal(window: _Window) -> RateLimitExceeded:
+    limit = _item(window.rate).amount
+    return RateLimitExceeded(
+        f"{window.rate.bucket}: {limit} a minute", limit=limit, reset_seconds=window.wait_seconds
+    )
+
+
+def _left_of(window: _Window) -> Allowance:
+    item = _item(window.rate)
+    # All of it is back when the hit that was just counted has left.
+    return Allowance(
+        limit=item.amount, remaining=window.remaining - 1, reset_seconds=item.get_expiry()
+    )
+
+
+def _item(rate: Rate) -> RateLimitItemPerMinute:
+    return _PerMinute(min(rate.per_minute, MAX_PER_MINUTE))
 
 
 class _PerMinute(RateLimitItemPerMinute):

@@ -2,9 +2,11 @@
 
 import contextlib
 import errno
+import fcntl
 import os
 import socket
 import stat
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +15,8 @@ from signaller.errors import ConfigError
 
 BACKLOG = 2048  # uvicorn's own; the kernel cuts it to what it allows
 PROBE_SECONDS = 1  # a connection to a socket of this machine is made, queued or refused at once
+# Whoever starts in the same folder is done sooner; a stranger's lock shall not keep us for ever.
+TURN_SECONDS = 3 * PROBE_SECONDS
 
 Identity = tuple[int, int, int]
 """Device, inode, time of creation: a file system gives an inode's number away again."""
@@ -73,10 +77,11 @@ def unix_listener(path: Path, mode: int) -> Iterator[list[socket.socket]]:
     """
     with socket.socket(socket.AF_UNIX) as listener:
         try:
-            _make_way(path)
-            _bind(listener, path, mode)
-            ours = _identity(path)
-            listener.listen(BACKLOG)
+            with _one_at_a_time(path.parent):
+                _make_way(path)
+                _bind(listener, path, mode)
+                ours = _identity(path)
+                listener.listen(BACKLOG)
         except OSError as error:
             reason = error.strerror or error  # a path that is too long has no number
             raise ConfigError(
@@ -122,6 +127,28 @@ def _tcp_fault(host: str, port: int, error: OSError) -> str:
 
 def _place(host: str, port: int) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+@contextlib.contextmanager
+def _one_at_a_time(folder: Path) -> Iterator[None]:
+    """Of two that find the same dead process's file, the second one must find the first one's.
+
+    Raises OSError, BlockingIOError after TURN_SECONDS.
+    """
+    held = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        deadline = time.monotonic() + TURN_SECONDS
+        while True:
+            try:
+                fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.02)  # seconds
+        yield
+    finally:
+        os.close(held)
 
 
 def _make_way(path: Path) -> None:

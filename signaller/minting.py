@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from signaller.deployments import Deployments
 from signaller.errors import OriginNotAllowed, UpstreamAuthFailed, UpstreamError
-from signaller.journal import Line
+from signaller.journal import Line, shown_origin
 from signaller.jwe import ContentKey, encrypt
 from signaller.model import (
     Allowance,
@@ -100,10 +100,11 @@ class Minting:
         UpstreamError: the last one, when every deployment of the model has failed.
         """
         caller, policy = wish.caller, wish.caller.policy
-        line.add(caller=caller.name, model=wish.request.model)
+        line.add(caller=caller.name, credential=caller.credential_id, model=wish.request.model)
         candidates = self._deployments.candidates(wish.request.model, policy)
         nested = transcription_model(wish.request.session)
         self._deployments.check_allowed(nested, policy, param=TRANSCRIPTION_MODEL)
+        line.add(origin=shown_origin(wish.origin))
         origins = pinned_origins(policy, wish.origin)
         safety_identifier = self._safety.of(caller, wish.request.safety_identifier)
         # Without a store there is no token: ask before the provider mints anything.
@@ -164,7 +165,7 @@ class Minting:
                     "deployment failed",
                     extra={
                         "fields": {
-                            "request_id": asked.trace.request_id,
+                            **asked.trace.ids,
                             "deployment": deployment.id,
                             "code": error.code,
                             "detail": str(error),

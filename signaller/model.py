@@ -1,4 +1,4 @@
-"""The nouns: deployment, session, ephemeral secret, grant, call. Values, no behaviour."""
+"""The nouns: deployment, session, ephemeral secret, grant, call. Values, hardly any behaviour."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -68,6 +68,13 @@ class Trace:
     traceparent: str | None = None
     """W3C Trace Context, as it came: no span of ours stands between."""
     tracestate: str | None = None
+
+    @property
+    def ids(self) -> dict[str, object]:
+        """By which a log line can be found; the trace id is the second of the four fields."""
+        parent = self.traceparent
+        trace_id = {"trace_id": parent.split("-")[1]} if parent else {}
+        return {"request_id": self.request_id, **trace_id}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,12 +5,17 @@ import contextlib
 import logging
 import signal
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 from signaller.errors import ConfigError
 from signaller.journal import Journal
 from signaller.settings import Settings
 
 log = logging.getLogger("signaller")
+
+
+class RefusedEarlier(ConfigError):
+    """A configuration that was refused, and since overtaken: there is another one to be read."""
 
 
 @contextlib.contextmanager
@@ -23,11 +28,13 @@ def reload_on_hangup(
     """Read the configuration again at every SIGHUP, as long as the block lasts.
 
     A faulty one changes nothing, and a log line says what is wrong with it. Signals that come
-    while one is read are answered by one more reading.
+    while one is read are answered by one more reading. What needs a restart stays as it is.
     """
     wanted = asyncio.Event()
+    in_force = started_with
 
     async def reload() -> None:
+        nonlocal in_force
         with journal.line("reload") as line:
             try:
                 changed = await asyncio.to_thread(read)
@@ -35,8 +42,12 @@ def reload_on_hangup(
                 line.add(outcome="refused", faults=len(refused.faults))
                 for fault in refused.faults:
                     log.error("reload refused", extra={"fields": {"fault": fault}})
+                if isinstance(refused, RefusedEarlier):
+                    wanted.set()
                 return
-            put_in_force(changed)
+            possible = pinned(in_force, changed)
+            put_in_force(possible)
+            in_force = possible
             if waiting := needs_restart(started_with, changed):
                 line.add(needs_restart=waiting)
 
@@ -75,3 +86,21 @@ def needs_restart(before: Settings, after: Settings) -> list[str]:
         "signaller.metrics.host": (before.metrics.host, after.metrics.host),
     }
     return [name for name, (old, new) in pairs.items() if old != new]
+
+
+def pinned(in_force: Settings, changed: Settings) -> Settings:
+    """A changed configuration as far as it can take effect without a restart.
+
+    A token key that was made up here lives as long as the process: its tokens are still about.
+    """
+    kept = replace(
+        changed,
+        redis_url=in_force.redis_url,
+        timeouts=replace(changed.timeouts, store_seconds=in_force.timeouts.store_seconds),
+        cors_origins=in_force.cors_origins,
+        metrics=replace(changed.metrics, port=in_force.metrics.port, host=in_force.metrics.host),
+    )
+    if not in_force.token_keys_generated:
+        return kept
+    named = () if changed.token_keys_generated else changed.token_keys
+    return replace(kept, token_keys=(*named, in_force.token_keys[-1]), token_keys_generated=True)

@@ -12,16 +12,16 @@ from uvicorn.config import STARTUP_FAILURE
 
 from signaller.app import create_app
 from signaller.errors import ConfigError
+from signaller.handover import Handover
 from signaller.listening import BACKLOG
 from signaller.logs import LogFormat, configure
-from signaller.metrics import serve
+from signaller.metrics import serve, take_slot
+from signaller.metrics.exposition import Exposition
+from signaller.reloading import pinned
 from signaller.settings import MetricsSettings, Settings
 from signaller.signals import end_with_parent, let_hangup_through
 from signaller.source import Source
 from signaller.web.handlers import InForce
-
-Exposition = tuple[str, bytes]
-"""Content-Type and body of an answer to a scrape."""
 
 KEEP_ALIVE_SECONDS = 75  # longer than nginx's and Envoy's 60: the gateway closes first
 SHUTDOWN_MARGIN_SECONDS = 5
@@ -37,6 +37,8 @@ class ServiceConfig(uvicorn.Config):
         self, source: Source, settings: Settings, *, log_level: str, log_format: LogFormat
     ) -> None:
         self.source = source
+        self.handover: Handover | None = None
+        """Where a worker reads, other than a process that is alone."""
         self._log_level, self._log_format = log_level, log_format
         self._settings: Settings | None = settings
         super().__init__(
@@ -66,13 +68,26 @@ class ServiceConfig(uvicorn.Config):
     def load_app(self) -> Starlette:
         """The application, which reads its source again at every SIGHUP."""
         end_with_parent()
-        settings = self._settings or self.source.read()
-        return let_hangup_through(create_app(settings, reload=self._reload))
+        settings = self._settings or self._read_as_worker()
+        return let_hangup_through(create_app(settings, reload=self.read_again))
 
-    def _reload(self) -> Settings:
-        if self.source.is_copy:
-            self.source.check_refusal()
-        settings = self.source.read(again=True)
+    def _read_as_worker(self) -> Settings:
+        if self.handover is None:
+            raise RuntimeError("a worker without a parent's configuration")
+        take_slot()
+        # One that is started late must agree with its siblings about what needs a restart.
+        began = self.source.understood(self.handover.first.get())
+        settings = pinned(began, self.source.understood(self.handover.read()))
+        self.allow_for(settings)
+        return settings
+
+    def read_again(self) -> Settings:
+        """The configuration as it is now. Raises ConfigError."""
+        if self.handover is None:
+            settings = self.source.read(again=True)
+        else:
+            self.handover.check_refusal()
+            settings = self.source.understood(self.handover.read())
         self.allow_for(settings)
         return settings
 

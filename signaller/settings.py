@@ -95,6 +95,8 @@ class Gateway:
 
     jwt: JwtSettings | None = None
     header: HeaderSettings | None = None
+    only_listed: bool = False
+    """Whether it may name nobody but entries of `callers`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,6 +119,8 @@ class Settings:
     """None: nobody can mint, and `signaller check` says so."""
     token_keys: tuple[Secret, ...]
     """32 bytes each, base64url without padding; the first seals, all open. Never empty."""
+    token_keys_generated: bool = False
+    """Whether the last of them was made up here, as the configuration named none."""
     redis_url: Secret | None = None
     """None: the memory store. A URL may carry a password."""
     token: TokenSettings = field(default_factory=TokenSettings)

@@ -17,8 +17,6 @@ class Source:
 
     path: Path | None
     """None: the environment alone."""
-    is_copy: bool = False
-    """Whether a parent keeps it, who judges what is new and leaves word of what is not good."""
     workers: int = 1
     allow_public_master_key: bool = False
 
@@ -52,27 +50,6 @@ class Source:
         )
         judge(settings)
         return settings
-
-    def refuse(self, refused: ConfigError) -> None:
-        """Leave a refusal for whoever reads again next: of several processes one speaks of it."""
-        if self._refusal is not None:
-            self._refusal.write_text("\n".join(refused.faults), "utf-8")
-
-    def forget_refusal(self) -> None:
-        """There is something better to read."""
-        if self._refusal is not None:
-            self._refusal.unlink(missing_ok=True)
-
-    def check_refusal(self) -> None:
-        """Raise the ConfigError that was left here, once."""
-        if self._refusal is not None and self._refusal.exists():
-            faults = self._refusal.read_text("utf-8").splitlines()
-            self._refusal.unlink(missing_ok=True)
-            raise ConfigError(faults)
-
-    @property
-    def _refusal(self) -> Path | None:
-        return self.path.with_suffix(".refused") if self.path is not None else None
 
     def read(self, *, again: bool = False) -> Settings:
         """Both steps. Raises ConfigError."""

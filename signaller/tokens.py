@@ -96,7 +96,9 @@ class Tokens:
             claims = _verify(signed, keys.signature)
             # At the boundary it is over: `start_by` is exclusive, in the store too.
             if not even_if_expired and claims.expires_at <= self._clock():
-                raise TokenRejected(f"grant {claims.grant_id}: the token has expired")
+                raise TokenRejected(
+                    f"grant {claims.grant_id} of {claims.caller}: the token has expired"
+                )
             return claims
         raise TokenRejected(f"not a token of ours: {reason}") from reason
 

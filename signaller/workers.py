@@ -1,7 +1,7 @@
 """Several processes of the service behind one set of sockets, and the parent that keeps them.
 
-Workers read nothing but the parent's copy of the configuration, which it has judged before: one
-that is started again after a crash never meets a file that an editor has half written.
+Workers read nothing but what the parent hands over, which it has judged before: one that is
+started again after a crash never meets a file that an editor has half written.
 """
 
 import contextlib
@@ -13,18 +13,16 @@ import socket
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
 
 from signaller.errors import ConfigError
-from signaller.metrics import forget_worker
+from signaller.handover import Handover, handover
 from signaller.metrics.exposition import VARIABLE
 from signaller.running import ServiceConfig
 from signaller.signals import take_hangup
-from signaller.source import Source
 
 log = logging.getLogger("signaller")
 
@@ -38,13 +36,10 @@ class Workers(Multiprocess):
         self,
         config: ServiceConfig,
         listeners: Sequence[socket.socket],
-        *,
-        source: Source,
-        copy: Path | None,
+        handed: Handover,
     ) -> None:
         super().__init__(config, list(listeners))
-        self._source, self._copy = source, copy
-        self._pids: set[int] = set()
+        self._handed = handed
 
     def run(self) -> None:
         """Serve until SIGINT or SIGTERM."""
@@ -60,19 +55,30 @@ class Workers(Multiprocess):
 
     def handle_hup(self) -> None:
         """Judge the configuration as it is now; only a good one reaches the workers."""
+        source = self.config.source
         try:
-            text = self._source.text(again=True)
-            settings = self._source.understood(text)
-            self.config.source.forget_refusal()
-            keep(text, self._copy)
+            text = source.text(again=True)
+            settings = source.understood(text)
+            self._handed.keep(text)
         except ConfigError as refused:
-            # One worker says why not, and counts it: the parent has no metrics.
-            self.config.source.refuse(refused)
-            self._hang_up(self._living()[:1])
+            self._refuse(refused)
+        except Exception:
+            # The old configuration is in force, and workers must still find a parent.
+            log.exception("reload failed")
+        else:
+            # For workers that are started from now on; the others do the same for themselves.
+            self.config.allow_for(settings)
+            self._hang_up(self._living())
+
+    def _refuse(self, refused: ConfigError) -> None:
+        """Have one worker say why not, and count it: the parent has no metrics."""
+        try:
+            self._handed.refuse(refused)
+        except OSError:
+            for fault in refused.faults:
+                log.error("reload refused", extra={"fields": {"fault": fault}})
             return
-        # For workers that are started from now on; the others do the same for themselves.
-        self.config.allow_for(settings)
-        self._hang_up(self._living())
+        self._hang_up(self._living()[:1])
 
     def _living(self) -> list[int]:
         return [p.pid for p in self.processes if p.pid is not None and p.exitcode is None]
@@ -81,16 +87,8 @@ class Workers(Multiprocess):
         for pid in pids:
             os.kill(pid, signal.SIGHUP)
 
-    def keep_subprocess_alive(self) -> None:
-        """As uvicorn does; what a worker counted outlives it."""
-        super().keep_subprocess_alive()
-        living = {process.pid for process in self.processes if process.pid is not None}
-        for pid in self._pids - living:
-            forget_worker(pid)
-        self._pids = living
-
     def terminate_all(self) -> None:
-        """Close the door first: whoever came now would wait for nobody."""
+        """Let go of the sockets: once the workers have closed theirs, nobody would accept."""
         for listener in self.sockets:
             listener.close()
         super().terminate_all()
@@ -103,12 +101,8 @@ def run_workers(
     directory: Path,
 ) -> None:
     """Serve with `config.source.workers` processes until SIGINT or SIGTERM."""
-    source, copy = config.source, None
-    if source.path is not None:
-        copy = directory / "config.yaml"
-        keep(text, copy)
-        config.source = replace(source, path=copy, is_copy=True)
-    Workers(config, listeners, source=source, copy=copy).run()
+    with handover(text, directory) as config.handover:
+        Workers(config, listeners, config.handover).run()
 
 
 @contextlib.contextmanager
@@ -132,19 +126,3 @@ def private_directory() -> Iterator[Path]:
             yield Path(name)
         finally:
             os.close(held)
-
-
-def keep(text: str | None, copy: Path | None) -> None:
-    """Replace the workers' copy in one step, readable by nobody else. Raises ConfigError."""
-    if text is None or copy is None:
-        return
-    fresh = copy.with_suffix(".new")
-    try:
-        opened = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(opened, "w", encoding="utf-8") as file:
-            file.write(text)
-        fresh.replace(copy)
-    except OSError as error:
-        raise ConfigError(
-            [f"--workers: expected room for a copy of the configuration: {error.strerror}"]
-        ) from error

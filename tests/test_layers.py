@@ -22,7 +22,7 @@ LEVELS = (
     ("calls",),
     ("web",),
     ("app", "serving"),
-    ("demo", "source"),
+    ("demo", "source", "handover"),
     ("running",),
     ("workers",),
     ("cli",),

@@ -12,6 +12,7 @@ from signaller.model import Allowance, Rate
 from signaller.ports import Rates
 from signaller.secret import Secret
 from signaller.stores import MemoryStore, RedisStore
+from signaller.stores.windows import MemoryWindows
 from tests.stores.making import SetClock
 from tests.support.redis import free_port
 
@@ -72,15 +73,93 @@ async def test_the_tightest_of_two_rates_is_told(limits: Rates) -> None:
     assert await limits.take([narrow, wide]) == Allowance(limit=2, remaining=0, reset_seconds=60)
 
 
-async def test_the_first_refusal_ends_a_take(limits: Rates) -> None:
-    """Buckets before it have counted, those behind it have not."""
+async def test_a_refused_take_counts_nowhere(limits: Rates) -> None:
+    """Neither before the full bucket nor behind it."""
     before, full, behind = rate(10), rate(1), rate(10)
     await limits.take([full])
     with pytest.raises(RateLimitExceeded) as refused:
         await limits.take([before, full, behind])
     assert refused.value.limit == 1
     left = [await limits.take([each]) for each in (before, behind)]
-    assert [allowance and allowance.remaining for allowance in left] == [8, 9]
+    assert [allowance and allowance.remaining for allowance in left] == [9, 9]
+
+
+async def test_whoever_waits_as_told_is_let_in(memory_limits: Limits, clock: SetClock) -> None:
+    """One a minute of their own, and a shared bucket that others fill."""
+    own, shared = rate(1), rate(2)
+    for _ in range(2):
+        await memory_limits.take([shared])
+        clock.now += 20
+    for wait_seconds in (20, 15, 5):
+        with pytest.raises(RateLimitExceeded) as refused:
+            await memory_limits.take([own, shared])
+        assert (refused.value.limit, refused.value.reset_seconds) == (2, wait_seconds)
+        clock.now += {20: 5, 15: 10, 5: 5}[wait_seconds]
+    assert await memory_limits.take([own, shared]) == Allowance(
+        limit=1, remaining=0, reset_seconds=60
+    )
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 0, 2)], ids=str)
+async def test_the_longest_wait_of_those_that_refuse_is_told(
+    memory_limits: Limits, clock: SetClock, order: tuple[int, ...]
+) -> None:
+    """Sooner, one of them would still refuse; what has room does not matter."""
+    sooner, later, roomy = rates = (rate(1), rate(2), rate(10))
+    await memory_limits.take([sooner])
+    clock.now += 10
+    for _ in range(2):
+        await memory_limits.take([later, roomy])
+    clock.now += 10
+    with pytest.raises(RateLimitExceeded, match=later.bucket) as refused:
+        await memory_limits.take([rates[place] for place in order])
+    assert (refused.value.limit, refused.value.reset_seconds) == (2, 50)
+    clock.now += 50
+    assert await memory_limits.take(rates) == Allowance(limit=1, remaining=0, reset_seconds=60)
+
+
+async def test_concurrent_takes_of_two_buckets_pass_no_more_than_either_allows(
+    limits: Rates,
+) -> None:
+    """A race may count too much where there is room, never let too many through."""
+    wide, narrow = rate(1000), rate(20)
+    takes = await asyncio.gather(
+        *(limits.take([wide, narrow]) for _ in range(50)), return_exceptions=True
+    )
+    passed = [each for each in takes if isinstance(each, Allowance)]
+    refused = [each for each in takes if isinstance(each, RateLimitExceeded)]
+    assert (len(passed), len(refused)) == (20, 30)
+    assert {each.limit for each in refused} == {20}
+    assert all(30 < each.reset_seconds <= 60 for each in refused)
+    left = await limits.take([wide])
+    assert left is not None
+    assert 1000 - 51 <= left.remaining <= 1000 - 21
+
+
+@pytest.mark.parametrize("full", [True, False], ids=["still full", "room again"])
+async def test_a_take_that_comes_too_late_is_refused(clock: SetClock, full: bool) -> None:
+    """Another replica was quicker between the look and the hit; the wait is looked up anew."""
+    one = rate(1)
+    windows = Overtaken(clock, 60 if full else 0)
+    with pytest.raises(RateLimitExceeded) as refused:
+        await Limits(windows).take([one])
+    assert refused.value.reset_seconds == (60 if full else 0)
+    assert refused.value.retry_after == (60 if full else 1)
+
+
+class Overtaken(MemoryWindows):
+    """Windows in which another one hits just before, with `stays_seconds` left of its minute."""
+
+    def __init__(self, clock: SetClock, stays_seconds: float) -> None:
+        super().__init__(clock, max_buckets=1)
+        self._set_clock, self._stays_seconds = clock, stays_seconds
+
+    async def acquire_entry(self, key: str, limit: int, expiry: int, amount: int = 1) -> bool:
+        """Hit twice; the clock goes on until the first has only so long to stay."""
+        assert await super().acquire_entry(key, limit, expiry, amount)
+        allowed = await super().acquire_entry(key, limit, expiry, amount)
+        self._set_clock.now += expiry - self._stays_seconds
+        return allowed
 
 
 async def test_concurrent_takes_pass_exactly_the_rate(limits: Rates) -> None:

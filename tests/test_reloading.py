@@ -10,10 +10,10 @@ import pytest
 
 from signaller.errors import ConfigError
 from signaller.journal import Journal
-from signaller.reloading import needs_restart, reload_on_hangup
+from signaller.reloading import RefusedEarlier, needs_restart, pinned, reload_on_hangup
 from signaller.secret import Secret
 from signaller.settings import MetricsSettings, Settings, Timeouts
-from tests.support.service import settings
+from tests.support.service import settings, token_key
 
 BEFORE = settings()
 
@@ -51,7 +51,7 @@ async def test_a_new_configuration_is_put_in_force() -> None:
     with reload_on_hangup(reader.read, BEFORE, reader.in_force.put_nowait, reader.journal()):
         for changed in (replace(BEFORE, public_url=f"https://{n}.example") for n in range(3)):
             line = await reader.hang_up(changed)
-            assert reader.in_force.get_nowait() is changed
+            assert reader.in_force.get_nowait() == changed
             assert isinstance(line, dict)
             assert line["outcome"] == "ok"
 
@@ -74,7 +74,7 @@ async def test_a_faulty_one_changes_nothing_and_is_explained(
         ]
         assert said == faults
         await reader.hang_up(BEFORE)
-        assert reader.in_force.get_nowait() is BEFORE
+        assert reader.in_force.get_nowait() == BEFORE
 
 
 async def test_a_fault_of_ours_does_not_end_reloading() -> None:
@@ -85,7 +85,20 @@ async def test_a_fault_of_ours_does_not_end_reloading() -> None:
         assert isinstance(line, dict)
         assert line["outcome"] == "RuntimeError"
         await reader.hang_up(BEFORE)
-        assert reader.in_force.get_nowait() is BEFORE
+        assert reader.in_force.get_nowait() == BEFORE
+
+
+async def test_a_refusal_that_is_overtaken_is_told_and_then_the_good_one_read() -> None:
+    """One signal may stand for both; neither swallows the other."""
+    reader = Reader()
+    good = replace(BEFORE, public_url="https://good.example")
+    with reload_on_hangup(reader.read, BEFORE, reader.in_force.put_nowait, reader.journal()):
+        reader.outcomes += [RefusedEarlier(["model_list: expected a list"]), good]
+        os.kill(os.getpid(), signal.SIGHUP)
+        async with asyncio.timeout(10):
+            lines = [await reader.lines.get() for _ in range(2)]
+            assert await reader.in_force.get() == good
+    assert [line["outcome"] for line in lines if isinstance(line, dict)] == ["refused", "ok"]
 
 
 async def test_what_needs_a_restart_is_said() -> None:
@@ -97,6 +110,7 @@ async def test_what_needs_a_restart_is_said() -> None:
             line = await reader.hang_up(changed)
             assert isinstance(line, dict)
             assert line["needs_restart"] == ["signaller.cors_origins"]
+            assert reader.in_force.get_nowait() == BEFORE
 
 
 def test_everything_that_is_wired_once_needs_a_restart() -> None:
@@ -115,3 +129,56 @@ def test_everything_that_is_wired_once_needs_a_restart() -> None:
         "signaller.metrics.port",
         "signaller.metrics.host",
     ]
+
+
+def test_what_is_wired_once_stays_and_all_else_changes() -> None:
+    """Nothing is left of what needs a restart, and nothing else is held back."""
+    after = replace(
+        BEFORE,
+        redis_url=Secret("redis://127.0.0.1/0"),
+        timeouts=Timeouts(store_seconds=9, mint_seconds=9),
+        cors_origins=("https://app.example",),
+        metrics=MetricsSettings(port=9464, host="::1", key=Secret("scrape")),
+        token_keys=(token_key(),),
+        public_url="https://voice.example",
+    )
+    possible = pinned(BEFORE, after)
+    assert needs_restart(BEFORE, possible) == []
+    assert possible == replace(
+        after,
+        redis_url=BEFORE.redis_url,
+        timeouts=Timeouts(mint_seconds=9),
+        cors_origins=BEFORE.cors_origins,
+        metrics=MetricsSettings(key=Secret("scrape")),
+    )
+
+
+MADE_UP = settings(token_keys=(Secret("made up at the start"),), token_keys_generated=True)
+MADE_UP_AGAIN = settings(token_keys=(Secret("made up again"),), token_keys_generated=True)
+NAMED = settings(token_keys=(Secret("named"),))
+RENAMED = settings(token_keys=(Secret("renamed"), Secret("named")))
+
+
+@pytest.mark.parametrize(
+    ("before", "read", "keys"),
+    [
+        pytest.param(MADE_UP, [MADE_UP_AGAIN] * 2, ["made up at the start"], id="never named"),
+        pytest.param(MADE_UP, [NAMED], ["named", "made up at the start"], id="named"),
+        pytest.param(
+            MADE_UP, [NAMED, RENAMED], ["renamed", "named", "made up at the start"], id="renamed"
+        ),
+        pytest.param(
+            MADE_UP, [NAMED, MADE_UP_AGAIN], ["made up at the start"], id="no longer named"
+        ),
+        pytest.param(NAMED, [RENAMED], ["renamed", "named"], id="always named"),
+        pytest.param(NAMED, [MADE_UP, MADE_UP_AGAIN], ["made up at the start"], id="withdrawn"),
+    ],
+)
+def test_a_key_that_was_made_up_lasts_as_long_as_the_process(
+    before: Settings, read: list[Settings], keys: list[str]
+) -> None:
+    """Or every reload would void the tokens; one that the file names comes first."""
+    in_force = before
+    for changed in read:
+        in_force = pinned(in_force, changed)
+    assert [key.reveal() for key in in_force.token_keys] == keys

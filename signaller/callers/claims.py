@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from signaller.callers.bounded import MAX_NAME_CHARACTERS, is_name
+from signaller.callers.bounded import NAME_RULE, escaped_length, is_name
 from signaller.errors import InvalidJwt, ScopeMissing
 from signaller.policy import Narrowing
 from signaller.settings import ClaimNames
@@ -12,7 +12,7 @@ MAX_MODELS = 100
 """Each is tried against the model asked for; whoever may use more is better left unlimited."""
 MAX_ORIGINS = 16
 MAX_ORIGIN_CHARACTERS = 1000
-"""All of them together: they travel in a token, and a token travels in a header."""
+"""All of them together, as JSON: they travel in a token, and a token travels in a header."""
 MAX_NUMBER = 1_000_000_000
 """Beyond any limit with a meaning, and far below the 64 bits that stores count with."""
 
@@ -59,7 +59,7 @@ def _name(claims: Claims, claim: str) -> str | None:
         return None
     value = claims[claim]
     if not is_name(value):
-        raise _wrong(claim, f"text of 1 to {MAX_NAME_CHARACTERS} printable characters")
+        raise _wrong(claim, f"text of {NAME_RULE}")
     return value
 
 
@@ -90,10 +90,10 @@ def _origins(claims: Claims, claim: str | None) -> tuple[str, ...] | None:
         return None
     if not "".join(origins).isascii():  # as browsers send them (RFC 6454, 6.2); others never match
         raise _wrong(claim or "", "origins in ASCII")
-    if len(origins) > MAX_ORIGINS or sum(map(len, origins)) > MAX_ORIGIN_CHARACTERS:
+    if len(origins) > MAX_ORIGINS or sum(map(escaped_length, origins)) > MAX_ORIGIN_CHARACTERS:
         raise InvalidJwt(
             public=f"The JWT names more than {MAX_ORIGINS} origins, "
-            f"or more than {MAX_ORIGIN_CHARACTERS} characters of them."
+            f"or more than {MAX_ORIGIN_CHARACTERS} characters of them as JSON."
         )
     return origins
 

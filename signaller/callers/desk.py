@@ -7,15 +7,13 @@ from signaller.callers.gateway_names import GatewayNames
 from signaller.callers.header import GatewayHeader
 from signaller.callers.key_sets import KeySets
 from signaller.callers.keys import ApiKeys
-from signaller.callers.making import make_caller
+from signaller.callers.making import make_caller, narrow_caller
+from signaller.callers.people import People
 from signaller.errors import InvalidApiKey, InvalidJwt
 from signaller.model import Caller, Evidence
 from signaller.policy import Policy
 from signaller.secret import Secret
 from signaller.settings import Settings
-
-BY_JWT, BY_HEADER = "jwt", "header"
-"""A gateway's credentials have no names of their own."""
 
 
 class FrontDesk:
@@ -26,6 +24,7 @@ class FrontDesk:
         self._default_uses = settings.token.uses
         self._keys = ApiKeys(settings)
         self._names = GatewayNames(settings)
+        self._people = People(settings.token_keys)
         self._jwt = GatewayJwt(jwt, key_sets) if jwt else None
         self._header = GatewayHeader(header) if header else None
 
@@ -44,10 +43,10 @@ class FrontDesk:
 
     def policy_of(self, name: str, credential_id: str) -> Policy | None:
         """The policy of a caller who minted before; None once that credential is withdrawn."""
-        gateway = {BY_JWT: self._jwt, BY_HEADER: self._header}
-        if credential_id not in gateway:
-            return self._keys.policy_of(name, credential_id)
-        return self._names.policy_of(name) if gateway[credential_id] is not None else None
+        gateways = (self._jwt, self._header)
+        if any(each is not None and each.credential_id == credential_id for each in gateways):
+            return self._names.policy_of(name)
+        return self._keys.policy_of(name, credential_id)
 
     async def _by_jwt(self, jwt: GatewayJwt, secret: Secret) -> Caller:
         bearer = await jwt.verify(secret)
@@ -56,7 +55,9 @@ class FrontDesk:
             raise InvalidJwt(public="The JWT names a caller who must bring a key.")
         # What the policy leaves open is the default: a JWT may not raise that either.
         base = replace(base, token_uses=base.token_uses or self._default_uses)
-        return make_caller(bearer.name, BY_JWT, base, by=bearer.narrowing, end_user=bearer.end_user)
+        caller = make_caller(bearer.name, jwt.credential_id, base, end_user=bearer.end_user)
+        person = self._people.pseudonym(bearer.name, bearer.end_user)
+        return narrow_caller(caller, bearer.narrowing, person)
 
     def _by_header(self, header: GatewayHeader, evidence: Evidence) -> Caller | None:
         named = header.read(evidence)
@@ -65,7 +66,7 @@ class FrontDesk:
         base = self._names.policy_of(named.name)
         if base is None:
             raise InvalidApiKey(public="The gateway's header names a caller who must bring a key.")
-        return make_caller(named.name, BY_HEADER, base, end_user=named.end_user)
+        return make_caller(named.name, header.credential_id, base, end_user=named.end_user)
 
     def _refusal(self, evidence: Evidence) -> InvalidApiKey:
         what = "no credential" if evidence.secret is None else "not a credential known here"

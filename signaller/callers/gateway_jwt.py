@@ -7,6 +7,7 @@ import jwt
 from jwt.exceptions import InvalidSubjectError
 
 from signaller.callers.claims import Bearer, read_claims, require_scope
+from signaller.callers.credential_ids import credential_id
 from signaller.callers.jwks import ALGORITHMS, PublicKey, parse_pem
 from signaller.callers.key_sets import KeySets
 from signaller.errors import ConfigError, InvalidJwt
@@ -44,6 +45,9 @@ class GatewayJwt:
 
     def __init__(self, settings: JwtSettings, key_sets: KeySets) -> None:
         self._settings = settings
+        self.credential_id = credential_id(
+            "jwt", settings.issuer, settings.audience, settings.jwks_url, settings.public_key
+        )
         # Whatever a configuration allows, a symmetric algorithm is none.
         self._algorithms = tuple(name for name in settings.algorithms if name in ALGORITHMS)
         self._find = _source(settings, self._algorithms, key_sets)
@@ -79,7 +83,8 @@ class GatewayJwt:
             raise InvalidJwt(
                 public="The JWT's header names no key (kid) that its issuer publishes."
                 if "kid" in header
-                else "The JWT's header names no key (kid), and its issuer has more than one."
+                else "The JWT's header names no key (kid), and its issuer publishes none, "
+                "or more than one."
             )
         # Keys of different types may share an id (RFC 7517, 4.5).
         return next((key for key in keys if header["alg"] in key.algorithms), keys[0])

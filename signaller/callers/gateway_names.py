@@ -5,10 +5,10 @@ from signaller.settings import MASTER, Settings
 
 
 class GatewayNames:
-    """Every name, but for those who have a key to prove themselves with."""
+    """Every name, or those that are listed; never who has a key to prove themselves with."""
 
     def __init__(self, settings: Settings) -> None:
-        self._default = settings.policy
+        self._default = None if settings.gateway.only_listed else settings.policy
         self._policies = {
             entry.name: entry.policy for entry in settings.callers if not entry.key_digests
         }

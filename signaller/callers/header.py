@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
 
-from signaller.callers.bounded import MAX_NAME_CHARACTERS, is_name
+from signaller.callers.bounded import NAME_RULE, is_name
+from signaller.callers.credential_ids import credential_id
 from signaller.errors import InvalidApiKey
 from signaller.model import Evidence
 from signaller.settings import HeaderSettings
@@ -22,31 +23,22 @@ class GatewayHeader:
 
     def __init__(self, settings: HeaderSettings) -> None:
         self._settings = settings
+        networks = sorted(map(str, settings.networks))
+        self.credential_id = credential_id("header", settings.name, networks, settings.trust_unix)
 
     def read(self, evidence: Evidence) -> Named | None:
         """Whom a trusted peer names; None without the header, or from anywhere else.
 
-        Raises InvalidApiKey for a header that names nobody, or two.
+        Raises InvalidApiKey for a header that names nobody, or two; of the end user likewise.
         """
         if not self._trusts(evidence):
             return None
-        names = _values(evidence, self._settings.name)
-        if not names:
+        name = _only(evidence, self._settings.name, "a caller")
+        if name is None:
             return None
-        if len(names) > 1:
-            raise InvalidApiKey(public="The gateway's header names a caller more than once.")
-        if not is_name(names[0]):
-            raise InvalidApiKey(
-                public="The gateway's header must name a caller in 1 to "
-                f"{MAX_NAME_CHARACTERS} printable characters."
-            )
-        return Named(name=names[0], end_user=self._end_user(evidence))
-
-    def _end_user(self, evidence: Evidence) -> str | None:
-        if self._settings.end_user is None:
-            return None
-        values = _values(evidence, self._settings.end_user)
-        return values[0] if len(values) == 1 and is_name(values[0]) else None
+        # One that cannot be used must not mean nobody: a client could shed its identifier so.
+        end_user = _only(evidence, self._settings.end_user, "an end user")
+        return Named(name=name, end_user=end_user)
 
     def _trusts(self, evidence: Evidence) -> bool:
         if evidence.peer == "unix":
@@ -60,5 +52,13 @@ def _unmapped(peer: IPv4Address | IPv6Address | None) -> IPv4Address | IPv6Addre
     return (peer.ipv4_mapped or peer) if isinstance(peer, IPv6Address) else peer
 
 
-def _values(evidence: Evidence, name: str) -> list[str]:
-    return [value for field, value in evidence.headers if field == name]
+def _only(evidence: Evidence, header: str | None, whom: str) -> str | None:
+    """The name in a header; None without it. Raises InvalidApiKey."""
+    values = [value for field, value in evidence.headers if field == header]
+    if not values:
+        return None
+    if len(values) > 1:
+        raise InvalidApiKey(public=f"The gateway's header names {whom} more than once.")
+    if not is_name(values[0]):
+        raise InvalidApiKey(public=f"The gateway's header must name {whom} in {NAME_RULE}.")
+    return values[0]

@@ -30,17 +30,14 @@ class PublicKey:
 
 
 def parse_jwks(body: bytes) -> tuple[PublicKey, ...]:
-    """The usable keys of a set, at least one; ValueError otherwise.
+    """The usable keys of a set, even if it has none; ValueError for what is no set.
 
     Keys that are not understood, not for signatures or not public are passed over (RFC 7517, 5).
     """
     jwks = parse_object(body).get("keys")
     if not isinstance(jwks, list):
         raise ValueError("the JWKS has no list of keys")
-    keys = tuple(key for key in map(_parse, jwks) if key is not None)
-    if not keys:
-        raise ValueError("the JWKS has no usable key")
-    return keys
+    return tuple(key for key in map(_parse, jwks) if key is not None)
 
 
 def parse_pem(pem: str, algorithms: tuple[str, ...]) -> PublicKey | None:

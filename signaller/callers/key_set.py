@@ -12,8 +12,10 @@ from signaller.ports import Clock
 log = logging.getLogger("signaller")
 
 FRESH_SECONDS = 600
-"""Issuers publish a key longer than this before they sign with it; and a withdrawn one is
-forgotten soon enough."""
+"""Issuers publish a key longer than this before they sign with it."""
+TRUSTED_SECONDS = 2 * FRESH_SECONDS
+"""Older keys are used only after another attempt to fetch them: so long, at most, does a key that
+its issuer has withdrawn open the door, unless the issuer is down."""
 FLOOR_SECONDS = 10
 """Between two attempts: anybody can send a JWT with a key id that does not exist."""
 
@@ -31,23 +33,21 @@ class KeySet:
     def __init__(self, url: str, fetch: Fetch, clock: Clock) -> None:
         self._where = url.partition("?")[0]  # what a query holds is nobody's business in a log
         self._fetch, self._clock = fetch, clock
-        self._keys: tuple[PublicKey, ...] = ()
+        self._keys: tuple[PublicKey, ...] | None = None
         self._attempted_at = self._fetched_at = -math.inf
         self._fetching: asyncio.Task[None] | None = None
 
     async def find(self, key_id: str | None) -> tuple[PublicKey, ...]:
         """The keys with this id, the only key there is for None; none if there is no such.
 
-        Raises IssuerUnavailable while there never were any keys.
+        Raises IssuerUnavailable while the issuer never gave a set.
         """
-        if not self._keys:
+        if not self._within(TRUSTED_SECONDS, self._fetched_at):
             await self._refreshed()
-            if not self._keys:
-                raise self._unavailable()
         elif not self._within(FRESH_SECONDS, self._fetched_at):
             self._refresh()  # in the background: what is here still serves
         found = self._with(key_id)
-        if not found and key_id is not None:  # the issuer may have a new key
+        if not found and (key_id is not None or not self._keys):  # the issuer may have a new key
             await self._refreshed()
             found = self._with(key_id)
         return found
@@ -59,6 +59,8 @@ class KeySet:
             await asyncio.wait([self._fetching])
 
     def _with(self, key_id: str | None) -> tuple[PublicKey, ...]:
+        if self._keys is None:
+            raise self._unavailable()
         if key_id is None:
             return self._keys if len(self._keys) == 1 else ()
         return tuple(key for key in self._keys if key.id == key_id)
@@ -79,8 +81,12 @@ class KeySet:
         try:
             self._keys = await self._fetch()
             self._fetched_at = self._clock()
+            if not self._keys:  # an answer: it has withdrawn them all
+                log.warning(
+                    "issuer publishes no usable key", extra={"fields": {"url": self._where}}
+                )
         except FetchFailed as failed:
-            fields = {"url": self._where, "reason": str(failed), "keys_kept": len(self._keys)}
+            fields = {"url": self._where, "reason": str(failed), "keys_kept": len(self._keys or ())}
             log.warning("issuer's keys not fetched", extra={"fields": fields})
         finally:
             self._fetching = None

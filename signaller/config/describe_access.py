@@ -18,7 +18,7 @@ def caller_rows(settings: Settings) -> Iterator[tuple[str, ...]]:
         yield caller.name, _known_by(caller, settings), _in_words(caller.policy)
     if settings.master_key and MASTER not in {caller.name for caller in settings.callers}:
         yield MASTER, "master key", _in_words(settings.policy)
-    if settings.gateway != Gateway():
+    if settings.gateway != Gateway() and not settings.gateway.only_listed:
         yield "(any other)", "gateway", _in_words(settings.policy)
 
 

@@ -30,6 +30,10 @@ def parse_document(text: str) -> dict[object, object]:
         before = text[: error.position]
         place = _place(before.count("\n"), len(before) - before.rfind("\n") - 1)
         raise ConfigError([f"{place}: expected text, found an unprintable character"]) from None
+    except (ValueError, OverflowError):  # of the scanner: "\U00110000", %YAML with 5000 digits
+        mark = loader.get_mark()
+        place = _place(mark.line, mark.column)
+        raise ConfigError([f"{place}: expected YAML, found a number out of its range"]) from None
     if value is None:
         return {}
     if not isinstance(value, dict):
@@ -112,7 +116,7 @@ class _Loader(yaml.SafeLoader):
     def construct_object(self, node: yaml.Node, deep: bool = False) -> Hashable:
         try:
             value: Hashable = super().construct_object(node, deep)
-        except ValueError:  # 2025-13-40, 0b, a number of 5000 digits
+        except (ValueError, OverflowError):  # 2025-13-40, 0b, 5000 digits, 1:1:1:...:1.5
             raise _at(node, "expected a number or a date, found what only looks like one") from None
         return value
 

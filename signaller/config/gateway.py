@@ -9,7 +9,8 @@ from signaller.settings import Gateway
 
 __all__ = ["CLAIM_KEYS", "HEADER_KEYS", "JWT_KEYS", "KEYS", "names_callers", "read_gateway"]
 
-KEYS = ("jwt", "header")
+WAYS = ("jwt", "header")
+KEYS = (*WAYS, "only_listed")
 
 
 def read_gateway(section: Section) -> Gateway:
@@ -18,9 +19,10 @@ def read_gateway(section: Section) -> Gateway:
     return Gateway(
         jwt=read_jwt(section.section("jwt")) if "jwt" in section else None,
         header=read_header(section.section("header")) if "header" in section else None,
+        only_listed=section.flag("only_listed") or False,
     )
 
 
 def names_callers(section: Section) -> bool:
     """Whether a gateway is meant to, with or without faults."""
-    return any(key in section for key in KEYS)
+    return any(key in section for key in WAYS)

@@ -63,6 +63,7 @@ def load_settings(
         deployments=deployments,
         master_key=master_key,
         token_keys=ours.token_keys,
+        token_keys_generated=ours.token_keys_generated,
         redis_url=ours.redis_url,
         token=ours.token,
         timeouts=ours.timeouts,

@@ -27,6 +27,7 @@ class Ours:
     """What stands under `signaller:`, access left out."""
 
     token_keys: tuple[Secret, ...]
+    token_keys_generated: bool
     redis_url: Secret | None
     token: TokenSettings
     timeouts: Timeouts
@@ -42,6 +43,7 @@ def read_ours(ours: Section, *, workers: int) -> Ours:
     public_url = ours.text("public_url")
     return Ours(
         token_keys=_token_keys(ours),
+        token_keys_generated="token_keys" not in ours,
         redis_url=redis_url,
         token=_token(ours.section("token")),
         timeouts=_timeouts(ours.section("timeouts")),

@@ -36,7 +36,7 @@ def read_policy(section: Section, defaults: Policy, offered: Offered) -> Policy:
         calls_per_minute=_either(_rate(section, "calls_per_minute"), defaults.calls_per_minute),
         session=_either(read_session(section), defaults.session),
         on_replay=_either(_on_replay(section), defaults.on_replay),
-        safety_identifier=_either(_flag(section, "safety_identifier"), defaults.safety_identifier),
+        safety_identifier=_either(section.flag("safety_identifier"), defaults.safety_identifier),
     )
 
 
@@ -53,12 +53,3 @@ def _on_replay(section: Section) -> OnReplay | None:
     if text and text.value not in _ON_REPLAY:
         text.fault(" or ".join(_ON_REPLAY))
     return _ON_REPLAY.get(text.value) if text else None
-
-
-def _flag(section: Section, key: str) -> bool | None:
-    value = section.raw(key)
-    if isinstance(value, bool):
-        return value
-    if key in section:
-        section.fault(key, "true or false")
-    return None

@@ -89,6 +89,15 @@ class Section:
         text = self.text(key, *variables, secret=True)
         return Secret(text.value) if text and fits_header(text) else None
 
+    def flag(self, key: str) -> bool | None:
+        """True or false."""
+        value = self._values.get(key)
+        if isinstance(value, bool):
+            return value
+        if key in self:
+            self.fault(key, "true or false")
+        return None
+
     def whole(self, key: str, low: int, high: int) -> int | None:
         """A whole number within bounds."""
         value = self._number(key)

@@ -1,12 +1,15 @@
 """What a scrape is answered: the series as text, of this process or of all workers."""
 
+import fcntl
 import os
 from collections.abc import Iterable
+from functools import partial
+from itertools import count
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry, Metric, generate_latest, values
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
-from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
+from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
 VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
@@ -48,9 +51,25 @@ def check_mode() -> None:
         raise RuntimeError(f"{VARIABLE} was set after prometheus_client had been imported")
 
 
-def forget_worker(pid: int) -> None:
-    """Do the bookkeeping for a worker that has ended; what it counted stays counted."""
-    mark_process_dead(pid)  # type: ignore[no-untyped-call]  # untyped there
+def take_slot() -> None:
+    """Record under the first number that no living worker has, before anything is recorded.
+
+    A worker goes on counting in the files of one that has died: there are never more of them than
+    for the workers that once lived at the same time. Raises KeyError without
+    PROMETHEUS_MULTIPROC_DIR, OSError if nothing can be written there.
+    """
+    for slot in count():
+        lock = Path(os.environ[VARIABLE], f"{slot}.lock")
+        descriptor = os.open(lock, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            # Held until the process ends, however it does.
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(descriptor)
+            continue
+        of_slot = values.MultiProcessValue(partial(int, slot))  # type: ignore[no-untyped-call]  # untyped there
+        values.ValueClass = of_slot
+        return
 
 
 def _render(source: Collector) -> Exposition:

@@ -1,13 +1,15 @@
 """A listener of its own that answers GET /metrics and nothing else, in a thread."""
 
+import io
 import logging
 import socket
 import socketserver
 import threading
+import time
 from collections.abc import Callable
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
-from typing import Self
+from typing import Any, Self
 
 from signaller.metrics.exposition import Exposition
 
@@ -16,7 +18,8 @@ log = logging.getLogger("signaller")
 MAX_CONNECTIONS = 8
 """At once, a thread each: more than the Prometheus servers of any deployment."""
 READ_SECONDS = 5
-"""For a request to arrive: a scraper sends it in one packet."""
+"""For the whole of a request to arrive, and again for the answer to leave: a scraper sends it in
+one packet, and others must not hold its thread with a byte now and then."""
 
 
 class Listener:
@@ -88,10 +91,35 @@ class _Server(socketserver.ThreadingTCPServer):
         log.warning("metrics not served", exc_info=True)
 
 
+class _Arriving(io.RawIOBase):
+    """What a connection sends until a moment of `time.monotonic()`; then TimeoutError."""
+
+    def __init__(self, connection: socket.socket, until: float) -> None:
+        self._connection, self._until = connection, until
+
+    def readable(self) -> bool:
+        """It is."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:  # a Buffer, which has a name from Python 3.12 on
+        """Some bytes, as soon as there are any."""
+        left = self._until - time.monotonic()
+        if left <= 0:
+            raise TimeoutError
+        self._connection.settimeout(left)
+        return self._connection.recv_into(buffer)
+
+
 class _Handler(BaseHTTPRequestHandler):
-    timeout = READ_SECONDS
     server: _Server
     server_version, sys_version = "signaller", ""
+
+    def setup(self) -> None:
+        """Read no longer than that: the default counts anew with every byte."""
+        super().setup()
+        self.rfile.close()
+        until = time.monotonic() + READ_SECONDS
+        self.rfile = io.BufferedReader(_Arriving(self.connection, until))
 
     def do_GET(self) -> None:
         """Answer /metrics, and 404 anywhere else; any other method is 501."""
@@ -99,6 +127,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_error(HTTPStatus.NOT_FOUND)
             return
         content_type, body = self.server.exposition()
+        self.connection.settimeout(READ_SECONDS)
         self.send_response(HTTPStatus.OK)
         self.send_header("Content-Type", content_type)
         self.send_header("Content-Length", str(len(body)))

@@ -84,22 +84,36 @@ class MemoryWindows(Windows):
 
     def _window(self, key: str, expiry: int) -> tuple[deque[float], float]:
         known = self._buckets.get(key)
-        hits = known if known is not None else deque()
-        # A clock that is set back must not put hits out of their order.
-        now = max(self._clock(), hits[-1]) if hits else self._clock()
+        hits, now = known if known is not None else deque[float](), self._clock()
         while hits and hits[0] <= now - expiry:
             hits.popleft()
+        if hits and hits[-1] > now:  # the clock was set back
+            # As if made just now: dropped, they would let too many through; left as they are, they
+            # would count until the clock is there again, and bar the bucket for so long.
+            ahead = sum(1 for hit in hits if hit > now)
+            for _ in range(ahead):
+                hits.pop()
+            hits.extend([now] * ahead)
+            self._buckets.put(key, hits, math.ceil(now + expiry))
         return hits, now
 
 
 # A bucket is a list of times in microseconds, newest first. Redis's own clock, because those of
-# replicas differ; it may be another one after a failover, and must not put hits out of their order.
+# replicas differ; it may be another one after a failover, or set back. Hits that lie ahead of it
+# count as made just now, once and for all: they must neither be forgotten nor bar the bucket until
+# the clock is there again. To pop first matters: a full Redis lets a script push what it popped.
 _NOW = """
 local limit, window = tonumber(ARGV[1]), tonumber(ARGV[2]) * 1000000
 local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000000 + tonumber(time[2])
+local stamp, ahead = string.format('%.0f', now), 0
 local newest = redis.call('LINDEX', KEYS[1], 0)
-if newest then now = math.max(now, tonumber(newest)) end
+while newest and tonumber(newest) > now do
+  redis.call('LPOP', KEYS[1])
+  ahead, newest = ahead + 1, redis.call('LINDEX', KEYS[1], 0)
+end
+for _ = 1, ahead do redis.call('LPUSH', KEYS[1], stamp) end
+if ahead > 0 then redis.call('PEXPIRE', KEYS[1], window / 1000) end
 """
 
 ACQUIRE = Script(f"""
@@ -108,7 +122,7 @@ local amount = tonumber(ARGV[3])
 if amount > limit then return 0 end
 local hit = redis.call('LINDEX', KEYS[1], limit - amount)
 if hit and tonumber(hit) > now - window then return 0 end
-for _ = 1, amount do redis.call('LPUSH', KEYS[1], string.format('%.0f', now)) end
+for _ = 1, amount do redis.call('LPUSH', KEYS[1], stamp) end
 redis.call('LTRIM', KEYS[1], 0, limit - 1)
 redis.call('PEXPIRE', KEYS[1], window / 1000)
 return 1

@@ -57,7 +57,7 @@ class InForce:
 async def mint(request: Request) -> Response:
     """POST /v1/realtime/client_secrets"""
     began, service, trace = time.perf_counter(), _service(request), _trace(request)
-    with service.journal.line("mint", **_ids(trace)) as line:
+    with service.journal.line("mint", **trace.ids) as line:
         caller = await service.callers.identify(evidence(request))
         line.add(caller=caller.name)
         wanted = parse_mint_request(await read_json(request))
@@ -86,7 +86,7 @@ async def calls(request: Request) -> Response:
 async def start_call(request: Request) -> Response:
     """Trade a token and an offer for the provider's answer."""
     began, service, trace = time.perf_counter(), _service(request), _trace(request)
-    with service.journal.line("call", **_ids(trace)) as line:
+    with service.journal.line("call", **trace.ids) as line:
         token = credential(request)
         if token is None:
             raise TokenRejected("no credential")
@@ -105,7 +105,7 @@ async def start_call(request: Request) -> Response:
 async def hang_up(request: Request) -> Response:
     """POST /v1/realtime/calls/{id}/hangup, DELETE /v1/realtime/calls/{id}"""
     service, trace, call_id = _service(request), _trace(request), request.path_params["call_id"]
-    with service.journal.line("hangup", **_ids(trace)) as line:
+    with service.journal.line("hangup", **trace.ids) as line:
         await service.hangups.hang_up(evidence(request), call_id, trace, line)
     return Response(status_code=200, headers=NO_STORE)
 
@@ -113,7 +113,7 @@ async def hang_up(request: Request) -> Response:
 async def introspect(request: Request) -> Response:
     """POST /v1/realtime/client_secrets/introspect (RFC 7662)"""
     service = _service(request)
-    with service.journal.line("introspect", **_ids(_trace(request))) as line:
+    with service.journal.line("introspect", **_trace(request).ids) as line:
         caller = await service.callers.identify(evidence(request))
         active = await service.token_control.introspect(caller, await read_token(request), line)
     if active is None:
@@ -135,7 +135,7 @@ async def introspect(request: Request) -> Response:
 async def revoke(request: Request) -> Response:
     """POST /v1/realtime/client_secrets/revoke (RFC 7009)"""
     service = _service(request)
-    with service.journal.line("revoke", **_ids(_trace(request))) as line:
+    with service.journal.line("revoke", **_trace(request).ids) as line:
         caller = await service.callers.identify(evidence(request))
         await service.token_control.revoke(caller, await read_token(request), line)
     return Response(status_code=200, headers=NO_STORE)
@@ -144,7 +144,7 @@ async def revoke(request: Request) -> Response:
 async def models(request: Request) -> Response:
     """GET /v1/models: the realtime models a caller may use."""
     service = _service(request)
-    with service.journal.refusals("models", **_ids(_trace(request))):
+    with service.journal.refusals("models", **_trace(request).ids):
         caller = await service.callers.identify(evidence(request))
     data = [
         {"id": name, "object": "model", "created": 0, "owned_by": "signaller"}
@@ -169,7 +169,7 @@ async def metrics(request: Request) -> Response:
     service = _service(request)
     key, given = service.settings.metrics.key, credential(request)
     if not (key and given and hmac.compare_digest(_bytes(key), _bytes(given))):
-        with service.journal.refusals("metrics", **_ids(_trace(request))):
+        with service.journal.refusals("metrics", **_trace(request).ids):
             caller = await service.callers.identify(evidence(request))
             if not caller.is_master:
                 raise InvalidApiKey(
@@ -200,13 +200,6 @@ def _service(request: Request) -> Service:
 def _trace(request: Request) -> Trace:
     trace: Trace = request.scope["trace"]
     return trace
-
-
-def _ids(trace: Trace) -> dict[str, object]:
-    """By which a log line can be found; the trace id is the second of the four fields."""
-    parent = trace.traceparent
-    trace_id = {"trace_id": parent.split("-")[1]} if parent else {}
-    return {"request_id": trace.request_id, **trace_id}
 
 
 def _origin(request: Request) -> str | None:

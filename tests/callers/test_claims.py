@@ -2,19 +2,26 @@
 
 import asyncio
 import hashlib
+import json
+import re
 import time
 from typing import Any
 
 import httpx
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from signaller.callers import FrontDesk, KeySets
-from signaller.errors import InvalidApiKey, InvalidJwt
+from signaller.errors import InvalidApiKey, InvalidJwt, RateLimitExceeded
+from signaller.limits import Limits
 from signaller.model import Caller, Rate
 from signaller.policy import Policy
+from signaller.secret import Secret
 from signaller.settings import ClaimNames, TokenSettings
+from signaller.stores import MemoryStore
+from signaller.tokens import Claims as TokenClaims
+from signaller.tokens import Tokens
 from tests.callers.issuing import ABSENT, bearing, jwt_desk, segment, settings, signing_key
 
 NAMES = ClaimNames(
@@ -136,7 +143,7 @@ async def test_numbers_narrow_and_never_widen() -> None:
 async def test_a_jwts_own_rate_is_counted_per_person() -> None:
     """In a bucket of their own, before the one that the caller's people share."""
     caller = await caller_of({"sub": "ada", "mints": 5, "calls": 4})
-    ada = hashlib.sha256(b"ada").hexdigest()[:16]
+    ada = caller.mint_rates[0].bucket.removeprefix("mints:shop:")
     assert caller.mint_rates == (
         Rate(bucket=f"mints:shop:{ada}", per_minute=5),
         Rate(bucket="mints:shop", per_minute=60),
@@ -147,18 +154,49 @@ async def test_a_jwts_own_rate_is_counted_per_person() -> None:
     )
 
 
+async def bucket_of(person: str, name: str = "shop", ring: str = "A") -> str:
+    """Where somebody's mints are counted, at a service with this token key."""
+    made = settings(policy=BASE, token_keys=(Secret(ring * 43), Secret("E" * 43)))
+    at = jwt_desk(offline(), made, claims=NAMES)
+    caller = await caller_of({"client_id": name, "sub": person, "mints": 5}, at)
+    return caller.mint_rates[0].bucket
+
+
+async def test_a_persons_bucket_tells_nobody_who_it_is() -> None:
+    """A pseudonym under the first token key: without it nobody can try out names."""
+    ada = await bucket_of("ada")
+    assert re.fullmatch("mints:shop:[0-9a-f]{32}", ada)
+    assert ada == await bucket_of("ada")
+    others = (bucket_of("bob"), bucket_of("ada", ring="I"), bucket_of("ada", name="other"))
+    pseudonyms = {(await each).rpartition(":")[2] for each in others} | {ada.rpartition(":")[2]}
+    assert len(pseudonyms) == 4
+
+
+async def test_a_refusal_tells_the_log_no_person() -> None:
+    """Neither by name nor by a digest that anybody can make."""
+    person = "ada@example.com"
+    caller = await caller_of({"sub": person, "mints": 1})
+    limits = Limits(MemoryStore(time.time).windows())
+    await limits.take(caller.mint_rates)
+    with pytest.raises(RateLimitExceeded, match="mints:shop") as refused:
+        await limits.take(caller.mint_rates)
+    digest = hashlib.sha256(person.encode()).hexdigest()
+    for told in (person, digest[:16]):
+        assert told not in str(refused.value)
+        assert told not in refused.value.public
+
+
 async def test_a_rate_without_a_person_is_the_callers() -> None:
     """And needs no rate of the caller's own beside it."""
     caller = await caller_of({"sub": ABSENT, "mints": 5}, desk(policy=Policy()))
-    shop = hashlib.sha256(b"shop").hexdigest()[:16]
     assert caller.end_user is None
-    assert caller.mint_rates == (Rate(bucket=f"mints:shop:{shop}", per_minute=5),)
+    assert caller.mint_rates == (Rate(bucket=await bucket_of("shop"), per_minute=5),)
     assert caller.call_rates == ()
 
 
 WRONG: dict[str, tuple[object, ...]] = {
-    "client_id": ("", "a" * 129, "a\nb", "\ud800", 7, True, ["shop"]),
-    "sub": ("", "a" * 129, "a\nb", 7),
+    "client_id": ("", "a" * 129, "\U0001f642" * 65, "a\nb", "\ud800", 7, True, ["shop"]),
+    "sub": ("", "a" * 129, "\U0001f642" * 65, "a\nb", 7),
     **dict.fromkeys(
         ("ttl", "uses", "mints", "calls"),
         (0, -1, 1.5, 60.0, True, False, "60", [60], {}, 10**10, 10**300),
@@ -169,7 +207,9 @@ WRONG: dict[str, tuple[object, ...]] = {
 
 
 @pytest.mark.parametrize(
-    ("claim", "value"), [(claim, value) for claim, values in WRONG.items() for value in values]
+    ("claim", "value"),
+    [(claim, value) for claim, values in WRONG.items() for value in values],
+    ids=lambda value: ascii(value)[:20],
 )
 async def test_a_mapped_claim_of_the_wrong_type_is_refused(claim: str, value: object) -> None:
     """It does not mean "no limit"; the refusal names the claim."""
@@ -194,8 +234,9 @@ async def test_an_end_user_of_null_is_refused() -> None:
 
 
 async def test_the_longest_name_is_taken() -> None:
-    """128 characters, of any alphabet."""
+    """128 characters of any alphabet, or half as many emoji."""
     assert (await caller_of({"client_id": "ж" * 128, "sub": "é " * 64})).name == "ж" * 128
+    assert (await caller_of({"sub": "\U0001f642" * 64})).end_user == "\U0001f642" * 64
 
 
 async def test_a_jwt_names_a_hundred_models_at_most() -> None:
@@ -207,14 +248,47 @@ async def test_a_jwt_names_a_hundred_models_at_most() -> None:
 
 
 async def test_a_jwt_names_so_many_origins_that_a_token_can_hold_them() -> None:
-    """16 of them, and 1000 characters in all."""
+    """16 of them, and 1000 characters in all as JSON, where a quote takes two."""
     many = [f"https://a{number}.example" for number in range(17)]
     at = desk(policy=Policy())
     assert (await caller_of({"origins": many[:16]}, at)).policy.origins == tuple(many[:16])
     assert (await caller_of({"origins": "h" * 1000}, at)).policy.origins == ("h" * 1000,)
-    for too_many in (many, "h" * 1001, ["h" * 501, "h" * 500]):
+    assert (await caller_of({"origins": '"' * 500}, at)).policy.origins == ('"' * 500,)
+    for too_many in (many, "h" * 1001, ["h" * 501, "h" * 500], '"' * 501, ["\\" * 251] * 2):
         with pytest.raises(InvalidJwt, match="origins"):
             await caller_of({"origins": too_many}, at)
+
+
+WIDE = jwt_desk(offline(), settings(policy=Policy()), claims=NAMES)
+# What is short in a JWT may be long as JSON: quotes take 2 characters, letters 6, emoji 12.
+repeated = st.builds(str.__mul__, st.sampled_from('"\\aé\u6f22\U0001f642'), st.integers(0, 1100))
+
+
+@given(name=repeated, origins=st.lists(repeated, max_size=17))
+@example(name="\U0001f642" * 128, origins=['"' * 1000])
+@example(name="\u6f22" * 128, origins=["\\" * 31] * 16)
+def test_whatever_claims_say_fits_a_token_or_is_refused(name: str, origins: list[str]) -> None:
+    """With the longest name of a model beside it."""
+    token = signing_key().sign({"client_id": name, "origins": origins})
+    try:
+        caller = asyncio.run(WIDE.identify(bearing(token)))
+    except InvalidJwt as refused:
+        assert refused.public.startswith("The JWT")  # noqa: PT017 - both ends are asserted
+        return
+    model = "\u6f22" * 42
+    assert len(json.dumps(model)) == 254
+    claims = TokenClaims(
+        grant_id="g" * 22,
+        caller=caller.name,
+        credential_id=caller.credential_id,
+        model=model,
+        origins=caller.policy.origins or (),
+        issued_at=10**10,
+        expires_at=10**10,
+        seal_key=b"k" * 32,
+    )
+    tokens = Tokens((Secret("A" * 43),), lambda: 0)
+    assert tokens.read(tokens.mint(claims)) == claims
 
 
 MODELS = ("gpt-realtime", "gpt-a", "other", "")

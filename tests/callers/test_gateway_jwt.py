@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+import re
 import time
 from dataclasses import replace
 from typing import Any
@@ -67,10 +68,16 @@ async def refused(desk: FrontDesk, token: str) -> InvalidJwt:
     return error
 
 
+async def credential_id_at(desk: FrontDesk) -> str:
+    """What a token minted with a JWT names as its proof."""
+    return (await desk.identify(bearing(signing_key().sign()))).credential_id
+
+
 async def test_a_good_jwt_is_its_subject(desk: FrontDesk) -> None:
     """With the default policy; the subject is caller and end user alike."""
     caller = await desk.identify(bearing(signing_key().sign()))
-    assert (caller.name, caller.end_user, caller.credential_id) == ("ada", "ada", "jwt")
+    assert (caller.name, caller.end_user) == ("ada", "ada")
+    assert re.fullmatch("jwt:[0-9a-f]{12}", caller.credential_id)
     assert caller.policy == replace(DEFAULT, token_uses=1)
     assert not caller.is_master
 
@@ -86,7 +93,7 @@ async def test_a_jwt_may_not_name_who_must_bring_a_key(desk: FrontDesk, name: st
     """Neither the master nor a caller that has keys, however well it is signed."""
     error = await refused(desk, signing_key().sign({"sub": name}))
     assert "must bring a key" in error.public
-    assert desk.policy_of(name, "jwt") is None
+    assert desk.policy_of(name, await credential_id_at(desk)) is None
 
 
 @pytest.mark.parametrize(
@@ -308,18 +315,51 @@ async def test_a_bad_jwt_is_not_made_good_by_a_header(key_sets: KeySets) -> None
 
 async def test_a_jwt_is_nothing_where_none_is_configured(key_sets: KeySets) -> None:
     """It is a wrong key then, and tokens minted with one before are void."""
+    then = await credential_id_at(jwt_desk(key_sets))
     desk = FrontDesk(settings(), key_sets)
     with pytest.raises(InvalidApiKey):
         await desk.identify(bearing(signing_key().sign()))
-    assert desk.policy_of("ada", "jwt") is None
+    assert desk.policy_of("ada", then) is None
 
 
 async def test_a_jwts_policy_is_looked_up_by_name(desk: FrontDesk) -> None:
     """As long as the gateway is configured."""
-    assert desk.policy_of("ada", "jwt") == DEFAULT
-    assert desk.policy_of("partner", "jwt") == PARTNER
-    assert desk.policy_of("ada", "header") is None
-    assert desk.policy_of("ada", "key:0123456789abcdef") is None
+    known = await credential_id_at(desk)
+    assert desk.policy_of("ada", known) == DEFAULT
+    assert desk.policy_of("partner", known) == PARTNER
+    for other in ("jwt", "", f"header:{known[-12:]}", f"{known}0", "key:0123456789abcdef"):
+        assert desk.policy_of("ada", other) is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "same"),
+    [
+        ({}, True),
+        ({"algorithms": ("ES256", "ES384")}, True),
+        ({"issuer": "https://other.example"}, False),
+        ({"audience": "other"}, False),
+        ({"public_key": signing_key(number=2).pem}, False),
+        ({"jwks_url": "https://id.example/jwks.json"}, False),
+    ],
+    ids=["nothing", "algorithms", "issuer", "audience", "key", "jwks"],
+)
+async def test_another_issuer_voids_what_the_first_vouched_for(
+    desk: FrontDesk, key_sets: KeySets, changes: dict[str, Any], same: bool
+) -> None:
+    """Who replaces an issuer that leaked its key need not wait for the tokens minted through it."""
+    before = await credential_id_at(desk)
+    after = jwt_desk(key_sets, settings(policy=DEFAULT), **changes)
+    assert after.policy_of("ada", before) == (DEFAULT if same else None)
+
+
+async def test_another_address_of_keys_is_another_issuer(key_sets: KeySets) -> None:
+    """Though issuer and audience stay."""
+    old, new = (
+        jwt_desk(key_sets, jwks_url=f"https://id.example/{name}.json")._jwt for name in ("a", "b")
+    )
+    assert old is not None
+    assert new is not None
+    assert old.credential_id != new.credential_id
 
 
 def weak_pem() -> str:

@@ -1,5 +1,7 @@
 """A gateway's header: believed from the gateway, and from nobody else."""
 
+import dataclasses
+import re
 from ipaddress import ip_address, ip_network
 from typing import Any
 
@@ -51,10 +53,17 @@ def naming(*names: str, peer: Any = GATEWAY, **more: Any) -> Evidence:
     return Evidence(peer=peer, headers=headers, **more)
 
 
+def for_people(*values: str) -> Evidence:
+    """A request for these end users, one field for each."""
+    fields = (("x-end-user", value) for value in values)
+    return Evidence(peer=GATEWAY, headers=(("x-consumer-id", "acme"), *fields))
+
+
 async def test_a_trusted_header_names_the_caller(desk: FrontDesk) -> None:
     """A name without an entry has the default policy, and rates of its own."""
     caller = await desk.identify(naming("acme"))
-    assert (caller.name, caller.policy, caller.credential_id) == ("acme", DEFAULT, "header")
+    assert (caller.name, caller.policy) == ("acme", DEFAULT)
+    assert re.fullmatch("header:[0-9a-f]{12}", caller.credential_id)
     assert caller.mint_rates == (Rate(bucket="mints:acme", per_minute=5),)
     assert not caller.is_master
     assert caller.end_user is None
@@ -70,7 +79,8 @@ async def test_a_header_may_not_name_who_must_bring_a_key(desk: FrontDesk, name:
     """Neither the master nor a caller that has keys, from wherever it comes."""
     with pytest.raises(InvalidApiKey, match="must bring a key"):
         await desk.identify(naming(name))
-    assert desk.policy_of(name, "header") is None
+    known = (await desk.identify(naming("acme"))).credential_id
+    assert desk.policy_of(name, known) is None
 
 
 @pytest.mark.parametrize(
@@ -113,7 +123,9 @@ async def test_a_header_twice_is_refused(desk: FrontDesk, names: tuple[str, ...]
         await desk.identify(naming(*names))
 
 
-@pytest.mark.parametrize("name", ["", "a" * 129, "a\tb", "a\x00", "a\x85b", "\ud800"])
+@pytest.mark.parametrize(
+    "name", ["", "a" * 129, "\U0001f642" * 65, "a\tb", "a\x00", "a\x85b", "\ud800"]
+)
 async def test_a_header_that_names_nobody_is_refused(desk: FrontDesk, name: str) -> None:
     """Names end up in logs and counters."""
     with pytest.raises(InvalidApiKey, match="printable"):
@@ -128,15 +140,32 @@ async def test_the_longest_name_is_taken(desk: FrontDesk) -> None:
 
 @pytest.mark.parametrize(
     ("values", "end_user"),
-    [(("u-1",), "u-1"), ((), None), (("u-1", "u-2"), None), (("",), None), (("u" * 129,), None)],
+    [(("u-1",), "u-1"), (("\xe9" * 128,), "\xe9" * 128), ((), None)],
 )
 async def test_the_end_user_is_named_likewise(
     desk: FrontDesk, values: tuple[str, ...], end_user: str | None
 ) -> None:
-    """Exactly once and bounded, or not at all."""
-    headers = (("x-consumer-id", "acme"), *(("x-end-user", value) for value in values))
-    caller = await desk.identify(Evidence(peer=GATEWAY, headers=headers))
-    assert caller.end_user == end_user
+    """Once and bounded, or not at all."""
+    assert (await desk.identify(for_people(*values))).end_user == end_user
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        (("u-1", "u-2"), "an end user more than once"),
+        (("u-1", ""), "an end user more than once"),
+        (("",), "an end user in 1 to 128 printable"),
+        (("u" * 129,), "an end user in 1 to 128 printable"),
+        (("\U0001f642" * 65,), "768 as JSON"),
+        (("a\tb",), "an end user in 1 to 128 printable"),
+    ],
+)
+async def test_an_end_user_who_cannot_be_read_is_refused(
+    desk: FrontDesk, values: tuple[str, ...], words: str
+) -> None:
+    """To take them for nobody would let a client shed the identifier that a provider knows."""
+    with pytest.raises(InvalidApiKey, match=words):
+        await desk.identify(for_people(*values))
 
 
 async def test_a_key_goes_before_the_header(desk: FrontDesk) -> None:
@@ -170,14 +199,41 @@ async def test_the_gateway_alone_lets_callers_in(key_sets: KeySets) -> None:
 
 async def test_a_header_that_is_not_configured_says_nothing(key_sets: KeySets) -> None:
     """Nobody is believed by default; and tokens of then are void."""
+    then = (await FrontDesk(behind_a_gateway(), key_sets).identify(naming("acme"))).credential_id
     desk = FrontDesk(settings(), key_sets)
     with pytest.raises(InvalidApiKey):
         await desk.identify(naming("acme"))
-    assert desk.policy_of("acme", "header") is None
+    assert desk.policy_of("acme", then) is None
 
 
 async def test_a_header_callers_policy_is_looked_up_by_name(desk: FrontDesk) -> None:
-    """As long as the gateway is configured; it never vouched with a JWT."""
-    assert desk.policy_of("partner", "header") == PARTNER
-    assert desk.policy_of("acme", "header") == DEFAULT
-    assert desk.policy_of("acme", "jwt") is None
+    """As long as the gateway is configured; it never vouched otherwise."""
+    known = (await desk.identify(naming("acme"))).credential_id
+    assert desk.policy_of("partner", known) == PARTNER
+    assert desk.policy_of("acme", known) == DEFAULT
+    for other in ("jwt", "header", "", f"{known}0", f"jwt:{known[-12:]}"):
+        assert desk.policy_of("acme", other) is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "same"),
+    [
+        ({}, True),
+        ({"end_user": None}, True),
+        ({"networks": (ip_network("fd00::/8"), ip_network("10.1.0.0/16"))}, True),
+        ({"networks": (ip_network("10.1.2.3"), ip_network("fd00::/8"))}, False),
+        ({"trust_unix": True}, False),
+        ({"name": "x-other"}, False),
+    ],
+    ids=str,
+)
+async def test_another_gateway_voids_what_the_first_vouched_for(
+    desk: FrontDesk, key_sets: KeySets, changes: dict[str, Any], same: bool
+) -> None:
+    """Its name, or from where it is believed, is what a token's credential stands for."""
+    before = (await desk.identify(naming("acme"))).credential_id
+    made = behind_a_gateway()
+    assert made.gateway.header is not None
+    gateway = Gateway(header=dataclasses.replace(made.gateway.header, **changes))
+    after = FrontDesk(behind_a_gateway(gateway=gateway), key_sets)
+    assert after.policy_of("acme", before) == (DEFAULT if same else None)

@@ -13,7 +13,7 @@ import pytest
 
 from signaller.callers import FrontDesk, KeySets
 from signaller.callers import key_sets as fetching
-from signaller.callers.key_set import FLOOR_SECONDS, FRESH_SECONDS
+from signaller.callers.key_set import FLOOR_SECONDS, FRESH_SECONDS, TRUSTED_SECONDS
 from signaller.errors import InvalidJwt, IssuerUnavailable
 from signaller.model import Caller
 from tests.callers.issuing import Issuer, SetClock, SigningKey, bearing, jwt_desk, signing_key
@@ -148,6 +148,89 @@ async def test_an_issuer_that_is_down_keeps_the_keys_it_had(
     assert (await ask(desk, NEW)).name == "ada"
 
 
+NONE_LEFT = json.dumps({"keys": []})
+NONE_USABLE = json.dumps({"keys": [OLD.jwk(use="enc")]})
+
+
+@pytest.mark.parametrize("body", [NONE_LEFT, NONE_USABLE], ids=["empty", "none usable"])
+async def test_an_issuer_that_withdraws_its_last_key_is_followed(
+    desk: FrontDesk,
+    issuer: Issuer,
+    clock: SetClock,
+    caplog: pytest.LogCaptureFixture,
+    body: str,
+) -> None:
+    """A set without a key is an answer: what it had signed is refused, until there is a new key."""
+    await ask(desk)
+    issuer.answers(200, body)
+    clock.now += FRESH_SECONDS
+    assert (await ask(desk)).name == "ada"
+    with pytest.raises(InvalidJwt):
+        await ask(desk, NEW)  # waits for the fetch under way
+    with pytest.raises(InvalidJwt, match="kid"):
+        await ask(desk)
+    assert warnings(caplog) == []
+    (said,) = [each for each in caplog.records if "no usable key" in each.getMessage()]
+    assert vars(said)["fields"] == {"url": issuer.url}
+    issuer.publishes(NEW)
+    clock.now += FLOOR_SECONDS
+    assert (await ask(desk, NEW, with_id=False)).name == "ada"
+
+
+@pytest.mark.parametrize("with_id", [True, False])
+async def test_an_issuer_that_never_had_a_key_refuses(
+    desk: FrontDesk, issuer: Issuer, with_id: bool
+) -> None:
+    """It has answered, so the JWT is judged: 401, not 503; asked once."""
+    issuer.answers(200, NONE_LEFT)
+    for _ in range(3):
+        with pytest.raises(InvalidJwt, match="names no key"):
+            await ask(desk, with_id=with_id)
+    assert issuer.fetches == 1
+
+
+async def test_old_keys_wait_for_new_ones(desk: FrontDesk, issuer: Issuer, clock: SetClock) -> None:
+    """After twice the time no request is judged by keys that may have been withdrawn since."""
+    await ask(desk)
+    issuer.publishes(NEW)
+    issuer.holds()
+    clock.now += TRUSTED_SECONDS
+    asking = [asyncio.create_task(ask(desk)) for _ in range(20)]
+    await issuer.asked(2)
+    assert not any(each.done() for each in asking)
+    issuer.release()
+    results = await asyncio.gather(*asking, return_exceptions=True)
+    assert {type(each) for each in results} == {InvalidJwt}
+    assert issuer.fetches == 2
+
+
+async def test_keys_are_not_waited_for_a_moment_sooner(
+    desk: FrontDesk, issuer: Issuer, clock: SetClock
+) -> None:
+    """Up to twice the time the fetch is in the background."""
+    await ask(desk)
+    issuer.holds()
+    clock.now += TRUSTED_SECONDS - 1
+    async with asyncio.timeout(20):
+        assert (await ask(desk)).name == "ada"
+    await issuer.asked(2)
+
+
+async def test_old_keys_serve_while_their_issuer_is_down(
+    desk: FrontDesk, issuer: Issuer, clock: SetClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    """However old: each attempt is waited for, and its failure logged."""
+    await ask(desk)
+    issuer.answers(404)
+    clock.now += 10 * TRUSTED_SECONDS
+    for attempts in (1, 2):
+        for _ in range(3):
+            assert (await ask(desk)).name == "ada"
+        assert issuer.fetches == 1 + attempts
+        assert [vars(each)["fields"]["keys_kept"] for each in warnings(caplog)] == [1] * attempts
+        clock.now += FLOOR_SECONDS
+
+
 async def test_without_any_keys_nobody_is_judged(
     desk: FrontDesk, issuer: Issuer, clock: SetClock, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -260,7 +343,7 @@ class Hostile:
         Hostile(name="empty", body=""),
         Hostile(name="html", body="<html>", headers={"content_type": "text/html"}),
         Hostile(name="bytes", body=b"\xff\xfe"),
-        Hostile(name="no key", body='{"keys": []}'),
+        Hostile(name="no list", body='{"keys": {}}'),
         Hostile(name="deep", body="[" * 100_000),
         Hostile(name="long", body=GOOD.ljust(256 * 1024 + 1)),
         Hostile(

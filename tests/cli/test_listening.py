@@ -1,15 +1,18 @@
 """Listening sockets: who may connect, and what stands in their way."""
 
 import contextlib
+import fcntl
 import os
 import socket
 import stat
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
+from signaller import listening
 from signaller.errors import ConfigError
 from signaller.listening import describe_listener, tcp_listeners, unix_listener
 
@@ -78,6 +81,54 @@ def test_a_socket_file_of_the_dead_is_replaced(tmp_path: Path) -> None:
         accepted, _ = listener.accept()
         accepted.close()
     assert not path.exists()
+
+
+def test_of_those_that_replace_one_dead_socket_file_one_listens(tmp_path: Path) -> None:
+    """The others are told, and nobody's socket is taken away."""
+    path, starters = tmp_path / "s", 4
+    step = threading.Barrier(starters, timeout=20)
+
+    def start(_: int) -> bool:
+        with contextlib.ExitStack() as stack:
+            listeners: list[socket.socket] = []
+            step.wait()
+            with contextlib.suppress(ConfigError):
+                listeners = stack.enter_context(unix_listener(path, 0o660))
+            step.wait()
+            for listener in listeners:
+                reach(path, listener)
+            step.wait()
+            return bool(listeners)
+
+    with ThreadPoolExecutor(starters) as pool:
+        for _ in range(40):
+            with socket.socket(socket.AF_UNIX) as dead:
+                dead.bind(str(path))
+            assert sum(pool.map(start, range(starters))) == 1
+            assert not path.exists()
+
+
+def reach(path: Path, listener: socket.socket) -> None:
+    """Connect to a socket's file; TimeoutError if it is not that listener's."""
+    listener.settimeout(5)
+    with socket.socket(socket.AF_UNIX) as peer:
+        peer.connect(str(path))
+        listener.accept()[0].close()
+
+
+def test_a_folder_that_a_stranger_has_locked_does_not_hold_the_start_for_ever(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One line with the reason."""
+    monkeypatch.setattr(listening, "TURN_SECONDS", 0.1)
+    held = os.open(tmp_path, os.O_RDONLY)
+    try:
+        fcntl.flock(held, fcntl.LOCK_SH)
+        with pytest.raises(ConfigError) as refused, unix_listener(tmp_path / "s", 0o660):
+            pass
+    finally:
+        os.close(held)
+    assert fault(refused).startswith("--uds: expected a path for a socket, found ")
 
 
 @pytest.mark.parametrize("queued", [0, 8], ids=["idle", "with a full queue"])

@@ -161,6 +161,43 @@ async def test_a_worker_that_crashes_never_meets_a_faulty_file(
         assert await stage.models() == {frozenset({"new"})}
 
 
+async def test_a_worker_that_comes_back_agrees_with_the_others(
+    tmp_path: Path, redis_url: str
+) -> None:
+    """About the store above all, although the file names another one by now."""
+    provider = FakeProvider()
+    async with serving(provider.app) as url, staged(tmp_path, redis_url, 2, url) as stage:
+        stage.write("new", url)
+        moved = stage.path.read_text().replace(redis_url, "redis://127.0.0.1:1/0")
+        stage.path.write_text(moved)
+        stage.process.send(signal.SIGHUP)
+        await stage.reloaded()
+        for pid in stage.process.pids()[:1]:
+            os.kill(pid, signal.SIGKILL)
+        await asyncio.to_thread(stage.process.ready, 3)
+        for _ in range(20):
+            minted = await stage.page.mint("new")
+            assert minted.status_code == 200, minted.text
+            called = await stage.page.call(minted.json()["value"])
+            assert called.status_code == 201, called.text
+
+
+async def test_a_reload_voids_no_token_without_token_keys(tmp_path: Path) -> None:
+    """The key that was made up at the start stays, also beside one that the file names now."""
+    provider = FakeProvider()
+    async with serving(provider.app) as url:
+        path = config(tmp_path, url)
+        with served("--config", path) as process:
+            await asyncio.to_thread(process.ready)
+            async with client(process) as page:
+                for times, keys in enumerate(["", f"signaller: {{token_keys: [{KEY}]}}"], start=1):
+                    token = (await page.mint()).json()["value"]
+                    config(tmp_path, url, keys)
+                    process.send(signal.SIGHUP)
+                    await asyncio.to_thread(process.logged, "reload", times=times, outcome="ok")
+                    assert (await page.call(token)).status_code == 201
+
+
 async def test_an_early_hangup_does_not_kill(tmp_path: Path, redis_url: str, workers: int) -> None:
     """Nor is it lost: sent to all processes over and over while they start, it ends none."""
     extra = shared(redis_url)

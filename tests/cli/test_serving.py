@@ -215,10 +215,16 @@ async def test_nothing_is_left_behind(tmp_path: Path, redis_url: str, workers: i
         assert len(private) == (workers > 1)
         for folder in private:
             assert stat.S_IMODE(folder.stat().st_mode) == 0o700
-            assert stat.S_IMODE((folder / "config.yaml").stat().st_mode) == 0o600
+        assert not holding_keys(temporary)
         process.send(signal.SIGTERM)
         await asyncio.to_thread(process.ended)
     assert list(temporary.iterdir()) == []
+
+
+def holding_keys(folder: Path) -> list[Path]:
+    """The files below it that hold what nobody else may read."""
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    return [path for path in files if token_key().reveal().encode() in path.read_bytes()]
 
 
 def test_no_room_for_workers_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -230,11 +236,13 @@ def test_no_room_for_workers_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 async def test_workers_end_with_a_parent_that_is_killed(tmp_path: Path, redis_url: str) -> None:
     """Nobody would keep them, and a new parent needs the port."""
-    path = config(tmp_path, NOWHERE, shared(redis_url))
+    path, temporary = config(tmp_path, NOWHERE, shared(redis_url)), tmp_path / "tmp"
+    temporary.mkdir()
     # What a killed parent cannot remove stays below the test's own folder.
-    with served("--config", path, "--workers", "2", TMPDIR=str(tmp_path)) as process:
+    with served("--config", path, "--workers", "2", TMPDIR=str(temporary)) as process:
         await asyncio.to_thread(process.ready, 2)
         process.send(signal.SIGKILL)
         assert await asyncio.to_thread(process.ended) == -signal.SIGKILL
         await asyncio.to_thread(wait_for_refusal, process)
         assert len(process.lines("Application shutdown complete.")) == 2
+    assert holding_keys(tmp_path) == [Path(path)], "the operator's own, and none of ours"

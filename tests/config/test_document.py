@@ -1,7 +1,11 @@
 """Hostile and mistyped YAML ends in one line with a place."""
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
+from signaller.config.document import parse_document
+from signaller.errors import ConfigError
 from tests.config.reading import faults
 
 BOMB = "a: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(
@@ -70,6 +74,26 @@ BOMB = "a: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(
             id="huge-number",
         ),
         pytest.param(
+            "a: " + "1:" * 300 + "1.5",
+            "line 1, column 4: expected a number or a date, found what only looks like one",
+            id="sexagesimal",
+        ),
+        pytest.param(
+            'a: "\\U00110000"',
+            "line 1, column 7: expected YAML, found a number out of its range",
+            id="beyond-unicode",
+        ),
+        pytest.param(
+            'a: "\\UFFFFFFFF"',
+            "line 1, column 7: expected YAML, found a number out of its range",
+            id="far-beyond-unicode",
+        ),
+        pytest.param(
+            f"%YAML {'9' * 5000}.1\n---\na: 1",
+            "line 1, column 7: expected YAML, found a number out of its range",
+            id="version",
+        ),
+        pytest.param(
             "a: 1\nb: \x00",
             "line 2, column 4: expected text, found an unprintable character",
             id="control",
@@ -111,3 +135,24 @@ def test_large_merges_are_refused() -> None:
     large = ", ".join(f"k{number}: 1" for number in range(600))
     text = f"x-a: &a {{{large}}}\nx-b: {{<<: [*a, *a]}}"
     assert faults(text) == ("line 2, column 6: expected at most 1000 merged keys, found 1200",)
+
+
+SCALARS = st.text(alphabet="0123456789:._-+eExobTZ ~<=!&*'\"\\Uu?%@\n", max_size=40)
+
+
+@given(st.one_of(SCALARS, st.builds("a: {}".format, SCALARS), st.builds("? {}".format, SCALARS)))
+@example("a: " + "1:" * 300 + "1.5")
+@example("a: 9999-12-31T23:59:59-23:59")
+@example("a: =")
+def test_a_text_is_a_mapping_or_a_fault_with_one_line(text: str) -> None:
+    """Whatever its scalars look like to YAML: no other failure comes out."""
+    found = mapping_or_faults(text)
+    assert isinstance(found, dict) or [line.count("\n") for line in found] == [0]
+
+
+def mapping_or_faults(text: str) -> dict[object, object] | tuple[str, ...]:
+    """What there is of the two."""
+    try:
+        return parse_document(text)
+    except ConfigError as refused:
+        return refused.faults

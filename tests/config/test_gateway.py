@@ -370,3 +370,20 @@ def test_an_unknown_way_is_a_fault() -> None:
     assert faults(ours("{gateway: {jwts: {}}}")) == (
         "signaller.gateway.jwts: expected a known key (did you mean jwt?), found another",
     )
+
+
+@pytest.mark.parametrize(("text", "expected"), [("true", True), ("false", False)])
+def test_only_listed_is_read(text: str, expected: bool) -> None:
+    """Without it the gateway may name anybody."""
+    header = "header: {name: X-Consumer-Id, trusted: [unix]}"
+    settings = load_settings(ours(f"{{gateway: {{{header}, only_listed: {text}}}}}"), ENV)
+    assert settings.gateway.only_listed is expected
+    assert not load_settings(ours(f"{{gateway: {{{header}}}}}"), ENV).gateway.only_listed
+
+
+def test_only_listed_is_true_or_false() -> None:
+    """Anything else is a fault."""
+    header = "header: {name: X-Consumer-Id, trusted: [unix]}"
+    assert faults(ours(f"{{gateway: {{{header}, only_listed: 1}}}}")) == (
+        "signaller.gateway.only_listed: expected true or false, found 1",
+    )

@@ -1,6 +1,9 @@
 """The README's configurations, addresses and gateway, read by what would read them."""
 
 import re
+import shutil
+import subprocess
+from pathlib import Path
 
 import pytest
 import yaml
@@ -78,6 +81,25 @@ def test_the_gateway_and_the_service_agree() -> None:
     assert limit
     assert int(seconds[1]) > 20  # timeouts.call_seconds
     assert int(limit[1]) > 64 + 256  # a multipart offer with its session
+
+
+def test_prometheus_takes_the_scrape_configuration(tmp_path: Path) -> None:
+    """As it stands, with the job that the alert rules ask for."""
+    (text,) = section("Monitoring").blocks("yml")
+    (job,) = yaml.safe_load(text)["scrape_configs"]
+    rules = (ROOT / "signaller/monitoring/alerts.yml").read_text()
+    assert f'up{{job="{job["job_name"]}"}}' in rules
+    (tmp_path / "prometheus.yml").write_text(text)
+    promtool = shutil.which("promtool")
+    assert promtool, "promtool is not installed: apt-get install prometheus"
+    done = subprocess.run(  # noqa: S603 - our own arguments
+        [promtool, "check", "config", "--syntax-only", str(tmp_path / "prometheus.yml")],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
 
 
 def test_docker_gets_what_it_asks_for() -> None:

@@ -77,6 +77,7 @@ def test_keys_of_callers_are_those_that_are_read() -> None:
         *(f"gateway.jwt.{key}" for key in gateway_jwt.KEYS if key != "claims"),
         *(f"gateway.jwt.claims.{key}" for key in gateway_jwt.CLAIM_KEYS),
         *(f"gateway.header.{key}" for key in gateway_header.KEYS),
+        "gateway.only_listed",
     }
 
 

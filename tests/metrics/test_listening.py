@@ -1,6 +1,7 @@
 """The listener of its own: GET /metrics and nothing else."""
 
 import contextlib
+import itertools
 import logging
 import socket
 import threading
@@ -10,7 +11,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from signaller.metrics import Listener, Metrics, serve
+from signaller.metrics import Listener, Metrics, listening, serve
 from signaller.metrics.listening import MAX_CONNECTIONS
 from tests.metrics.text import parsed, series
 
@@ -93,6 +94,32 @@ def test_connections_at_once_are_bounded(metrics: Metrics) -> None:
             assert one_too_many.recv(1) == b""
         silent[0].sendall(b"GET /metrics HTTP/1.0\r\n\r\n")
         assert b"200 OK" in read(silent[0])
+        assert b"200 OK" in answered(listener)
+
+
+def test_a_request_that_arrives_in_drops_does_not_keep_its_thread(
+    metrics: Metrics, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The time is for all of it, and does not begin anew with every byte."""
+    monkeypatch.setattr(listening, "READ_SECONDS", 0.5)
+    over = threading.Event()
+
+    def drip(connection: socket.socket) -> None:
+        for byte in itertools.cycle(b"x"):
+            if over.wait(0.05):
+                return
+            with contextlib.suppress(ConnectionError):  # it has been closed, as it should be
+                connection.sendall(bytes([byte]))
+
+    with serve(HOST, 0, metrics.exposition) as listener, contextlib.ExitStack() as stack:
+        stack.callback(over.set)
+        for _ in range(MAX_CONNECTIONS):
+            connection = socket.create_connection((HOST, listener.port), 5)
+            stack.enter_context(connection)
+            dripping = threading.Thread(target=drip, args=(connection,))
+            dripping.start()
+            stack.callback(dripping.join)
+            stack.callback(over.set)
         assert b"200 OK" in answered(listener)
 
 
