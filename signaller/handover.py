@@ -10,7 +10,6 @@ import os
 import struct
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 from multiprocessing.reduction import DupFd
 from pathlib import Path
@@ -133,7 +132,7 @@ class Handover:
 @contextlib.contextmanager
 def handover(text: str | None, directory: Path) -> Iterator[Handover]:
     """One that holds a configuration, as long as the block lasts. Raises ConfigError."""
-    with ExitStack() as stack:
+    with contextlib.ExitStack() as stack:
         try:
             files = [stack.enter_context(tempfile.TemporaryFile(dir=directory)) for _ in range(3)]
             first, current, refused = (SharedText(file.fileno()) for file in files)

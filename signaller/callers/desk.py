@@ -15,6 +15,8 @@ from signaller.policy import Policy
 from signaller.secret import Secret
 from signaller.settings import Settings
 
+MUST_NOT = "must bring a key, or is not listed here."
+
 
 class FrontDesk:
     """A key of ours, a gateway's JWT, or a gateway's header; it knows one configuration."""
@@ -52,7 +54,9 @@ class FrontDesk:
         bearer = await jwt.verify(secret)
         base = self._names.policy_of(bearer.name)
         if base is None:
-            raise InvalidJwt(public="The JWT names a caller who must bring a key.")
+            raise InvalidJwt(
+                f"{bearer.name} {MUST_NOT}", public="The JWT names a caller who " + MUST_NOT
+            )
         # What the policy leaves open is the default: a JWT may not raise that either.
         base = replace(base, token_uses=base.token_uses or self._default_uses)
         caller = make_caller(bearer.name, jwt.credential_id, base, end_user=bearer.end_user)
@@ -65,7 +69,10 @@ class FrontDesk:
             return None
         base = self._names.policy_of(named.name)
         if base is None:
-            raise InvalidApiKey(public="The gateway's header names a caller who must bring a key.")
+            raise InvalidApiKey(
+                f"{named.name} {MUST_NOT}",
+                public="The gateway's header names a caller who " + MUST_NOT,
+            )
         return make_caller(named.name, header.credential_id, base, end_user=named.end_user)
 
     def _refusal(self, evidence: Evidence) -> InvalidApiKey:

@@ -15,8 +15,18 @@ def evidence(request: Request) -> Evidence:
     return Evidence(
         secret=credential(request),
         peer=peer(request.scope),
-        headers=tuple(request.headers.items()),
+        headers=tuple((name, _text(value)) for name, value in request.headers.items()),
     )
+
+
+def _text(value: str) -> str:
+    """A header as the gateway meant it: UTF-8, which ASGI servers hand on byte by byte."""
+    if value.isascii():
+        return value
+    try:
+        return value.encode("latin-1").decode("utf-8")
+    except UnicodeDecodeError:
+        return value
 
 
 def credential(request: Request) -> Secret | None:

@@ -16,7 +16,7 @@ import pytest
 from signaller.errors import ConfigError
 from signaller.workers import private_directory
 from tests.cli.client import client, unix_client
-from tests.support.process import Running, config, run, served
+from tests.support.process import MASTER, Running, config, run, served
 from tests.support.provider import FakeProvider
 from tests.support.service import token_key
 from tests.support.serving import serving
@@ -224,7 +224,7 @@ async def test_nothing_is_left_behind(tmp_path: Path, redis_url: str, workers: i
 def holding_keys(folder: Path) -> list[Path]:
     """The files below it that hold what nobody else may read."""
     files = [path for path in folder.rglob("*") if path.is_file()]
-    return [path for path in files if token_key().reveal().encode() in path.read_bytes()]
+    return [path for path in files if MASTER.encode() in path.read_bytes()]
 
 
 def test_no_room_for_workers_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
