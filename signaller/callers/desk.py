@@ -15,7 +15,7 @@ from signaller.policy import Policy
 from signaller.secret import Secret
 from signaller.settings import Settings
 
-MUST_NOT = "must bring a key, or is not listed here."
+UNNAMEABLE = "must bring a key, or is not listed here."
 
 
 class FrontDesk:
@@ -55,7 +55,7 @@ class FrontDesk:
         base = self._names.policy_of(bearer.name)
         if base is None:
             raise InvalidJwt(
-                f"{bearer.name} {MUST_NOT}", public="The JWT names a caller who " + MUST_NOT
+                f"{bearer.name} {UNNAMEABLE}", public=f"The JWT names a caller who {UNNAMEABLE}"
             )
         # What the policy leaves open is the default: a JWT may not raise that either.
         base = replace(base, token_uses=base.token_uses or self._default_uses)
@@ -70,8 +70,8 @@ class FrontDesk:
         base = self._names.policy_of(named.name)
         if base is None:
             raise InvalidApiKey(
-                f"{named.name} {MUST_NOT}",
-                public="The gateway's header names a caller who " + MUST_NOT,
+                f"{named.name} {UNNAMEABLE}",
+                public="The gateway's header names a caller who " + UNNAMEABLE,
             )
         return make_caller(named.name, header.credential_id, base, end_user=named.end_user)
 
