@@ -16,6 +16,7 @@ class EmbeddedServer(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 app,
+                proxy_headers=False,  # who opened the connection must stay visible
                 log_config=None,
                 access_log=False,
                 server_header=False,

@@ -16,15 +16,13 @@ class Configuration:
     redis_url: str
     token_keys: tuple[str, ...]
     callers: tuple[Mapping[str, object], ...] = ()
+    spares: tuple[tuple[str, int], ...] = ()
+    """Further deployments of the same model, the upstream model and the weight of each."""
 
     def text(self) -> str:
         """YAML: JSON is a part of it."""
-        credential = {"api_key": PROVIDER_KEY, "api_base": self.provider_url}
-        deployment = {
-            "model_name": MODEL,
-            "litellm_params": {"model": f"openai/{UPSTREAM_MODEL}", **credential},
-            "model_info": {"mode": "realtime"},
-        }
+        # The newest come first: what has been there keeps its id all the same.
+        deployments = [self._deployment(*each) for each in (*self.spares, (UPSTREAM_MODEL, 1))]
         ours = {
             "redis_url": self.redis_url,
             "token_keys": self.token_keys,
@@ -32,11 +30,23 @@ class Configuration:
         }
         return json.dumps(
             {
-                "model_list": [deployment],
+                "model_list": deployments,
                 "general_settings": {"master_key": MASTER_KEY},
                 "signaller": ours,
             }
         )
+
+    def _deployment(self, upstream_model: str, weight: int) -> Mapping[str, object]:
+        credential = {"api_key": PROVIDER_KEY, "api_base": self.provider_url}
+        return {
+            "model_name": MODEL,
+            "litellm_params": {
+                "model": f"openai/{upstream_model}",
+                "weight": weight,
+                **credential,
+            },
+            "model_info": {"mode": "realtime"},
+        }
 
 
 def caller(*keys: str, **policy: object) -> Mapping[str, object]:

@@ -42,6 +42,11 @@ class Load:
                 lambda: all(map(int.__ge__, self.rounds, goals)),
             )
 
+    async def moves_to(self, key: str) -> None:
+        """Return once every client mints with this key, and has used what it minted before."""
+        self._key = key
+        await self.every_pair_again()
+
 
 @contextlib.asynccontextmanager
 async def under_load(replicas: Sequence[Replica], key: str) -> AsyncIterator[Load]:

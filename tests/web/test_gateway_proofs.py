@@ -47,19 +47,13 @@ async def test_what_a_gateway_vouches_for_brings_a_call(proof: str) -> None:
         assert not service.provider.live_calls
 
 
-@pytest.mark.parametrize(
-    "headers",
-    [passed_on("ada"), passed_on("ada") | {"x-forwarded-for": "10.1.2.3"}],
-    ids=["header", "header and a forged address"],
-)
-async def test_a_header_from_elsewhere_proves_nothing(headers: dict[str, str]) -> None:
-    """401: whoever opened the connection is not the gateway, whatever a header says of it."""
+async def test_a_header_from_elsewhere_proves_nothing() -> None:
+    """401: the network matters, whatever the header says; a JWT is believed from anywhere."""
     async with behind_gateway("10.0.0.0/8") as service:
-        response = await service.mint(headers=headers)
+        response = await service.mint(headers=passed_on("ada"))
         assert (response.status_code, error(response)["code"]) == (401, "invalid_api_key")
         assert not service.provider.requests
-        # The network matters, not the header: a JWT is believed from anywhere.
-        assert (await service.mint(headers=headers | vouched())).status_code == 200
+        assert (await service.mint(headers=passed_on("ada") | vouched())).status_code == 200
 
 
 async def test_a_jwt_that_another_key_signed_proves_nothing() -> None:
@@ -110,7 +104,7 @@ async def test_metrics_name_the_callers_of_the_configuration_only() -> None:
         }
 
 
-async def identifiers(service: Service) -> list[str | None]:
+def identifiers(service: Service) -> list[str | None]:
     """What the provider was told of people, request by request."""
     return [request.headers.get(HEADER) for request in service.provider.requests]
 
@@ -122,7 +116,7 @@ async def test_whoever_names_a_person_the_provider_sees_the_same() -> None:
             await minted(service, vouched(azp="portal", sub=person))
             await minted(service, passed_on("portal", person))
             await minted(service, passed_on("portal"), safety_identifier=person)
-        found = await identifiers(service)
+        found = identifiers(service)
         assert "example.com" not in str([each.headers for each in service.provider.requests])
         assert not [each for each in service.provider.requests if b"example.com" in each.body]
     ada, eve = found[0], found[3]
@@ -143,7 +137,7 @@ async def test_the_gateways_word_for_a_person_rules() -> None:
         ):
             await minted(service, headers)
             await minted(service, headers, safety_identifier="eve")
-        assert len(set(await identifiers(service))) == 1
+        assert len(set(identifiers(service))) == 1
 
 
 async def test_the_subject_is_the_person_unless_a_claim_says_more() -> None:
@@ -152,7 +146,7 @@ async def test_the_subject_is_the_person_unless_a_claim_says_more() -> None:
         for headers in (vouched(sub="ada"), vouched(sub="ada"), vouched(sub="eve")):
             await minted(service, headers)
         await minted(service, passed_on("ada"))
-        ada, again, eve, nobody = await identifiers(service)
+        ada, again, eve, nobody = identifiers(service)
     assert ada == again
     assert ada not in {eve, None}
     assert nobody is None
@@ -164,7 +158,7 @@ async def test_people_of_two_callers_are_told_apart() -> None:
         await minted(service, vouched(azp="portal", sub="1"))
         await minted(service, vouched(azp="kiosk", sub="1"))
         await minted(service, passed_on("kiosk", "1"))
-        portal, kiosk, by_header = await identifiers(service)
+        portal, kiosk, by_header = identifiers(service)
     assert None not in {portal, kiosk}
     assert portal != kiosk
     assert kiosk == by_header
@@ -180,7 +174,7 @@ async def test_a_session_beside_the_offer_names_the_person_of_the_mint(
         service.provider.call.answers(201, ANSWER, headers={"content-type": "application/sdp"})
         form = multipart(sdp=OFFER, session=json.dumps({"type": "realtime"}).encode())
         assert (await service.call(token, form, content_type=MULTIPART)).status_code == 201
-        at_mint, at_call = await identifiers(service)
+        at_mint, at_call = identifiers(service)
     assert at_mint is not None
     assert at_mint == at_call
 
@@ -188,16 +182,12 @@ async def test_a_session_beside_the_offer_names_the_person_of_the_mint(
 async def test_azure_is_told_of_nobody() -> None:
     """Whoever names a person, on the mint as on the call."""
     async with behind_gateway(callers=(PORTAL,), claims=APP_AND_PERSON, azure=True) as service:
-        tokens = [
+        for token in (
             await minted(service, vouched(azp="portal", sub="ada")),
             await minted(service, passed_on("portal", "ada")),
             await minted(service, passed_on("portal"), safety_identifier="ada"),
-        ]
-        service.provider.call.answers(201, ANSWER, headers={"content-type": "application/sdp"})
-        form = multipart(sdp=OFFER, session=json.dumps({"type": "realtime"}).encode())
-        for token in tokens:
-            assert (await service.call(token, form, content_type=MULTIPART)).status_code == 201
-        assert await identifiers(service) == [None] * 6
-        assert "safety" not in str(
-            [(each.headers, each.body) for each in service.provider.requests]
-        )
+        ):
+            assert (await service.call(token)).status_code == 201
+        assert identifiers(service) == [None] * 6
+        for request in service.provider.requests:
+            assert "safety" not in str(request).lower()
