@@ -198,6 +198,8 @@ async def test_a_unix_socket_serves_as_well(tmp_path: Path, clock: SetClock) -> 
     """unix:// reaches Redis, in the database named."""
     socket = tmp_path / "redis.sock"
     with started(tmp_path, "--unixsocket", str(socket)) as server:
+        with asking(server.port) as redis:
+            redis.ping()  # its port is open before its socket is there; it answers after both
         store = RedisStore.from_url(Secret(f"unix://{socket}?db=3"), timeout_seconds=5, clock=clock)
         grant = make_grant(clock)
         await store.put_grant(grant)
