@@ -31,6 +31,7 @@ from signaller.stores import MemoryStore, RedisStore
 from signaller.token_control import TokenControl
 from signaller.tokens import Tokens
 from signaller.upstreams import Azure, EntraTokens, OpenAI, http_client
+from signaller.warming import WarmSecrets
 from signaller.web import rate_headers
 from signaller.web.handlers import InForce, Service
 from signaller.web.middleware import ForwardedScheme, LastResort, ResponseHeaders
@@ -175,6 +176,7 @@ def _assemble(settings: Settings, lasting: Lasting, rests: Mapping[str, float]) 
         store=store,
         rates=rates,
         safety=SafetyIdentifiers(settings.token_keys),
+        warm=WarmSecrets(settings.warm_secrets, settings.token_keys, store, clock),
         clock=clock,
         token_settings=settings.token,
         aliases=settings.aliases,

@@ -198,6 +198,8 @@ class Calls:
         except UpstreamError as error:
             if error.no_call_began:
                 await self._give_back(grant)
+            if error.secret_is_dead:
+                await self._drop_warm(grant)
             raise
         now = int(self._clock())
         call = Call(
@@ -220,6 +222,17 @@ class Calls:
             log.warning(
                 "token not given back", extra={"fields": {"grant": grant.id, "detail": str(error)}}
             )
+
+    async def _drop_warm(self, grant: Grant) -> None:
+        """Let nobody else get a token on this secret."""
+        if grant.warm_secret is None:
+            return
+        try:
+            await self._store.drop_warm(grant.warm_secret)
+        except StoreUnavailable as error:
+            # It goes by itself when its time is over; the client is told what the provider said.
+            fields = {"grant": grant.id, "detail": str(error)}
+            log.warning("warm secret not dropped", extra={"fields": fields})
 
     async def _remember(self, call: Call, grant: Grant, policy: Policy, trace: Trace) -> None:
         try:

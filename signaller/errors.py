@@ -209,6 +209,8 @@ class UpstreamError(SignallerError):
     no_call_began = False
     # Whether another deployment may do better, and this one should rest meanwhile.
     fails_over = False
+    # Whether the ephemeral secret will start no call any more, whoever tries.
+    secret_is_dead = False
 
 
 class UpstreamUnreachable(UpstreamError):

@@ -1,6 +1,7 @@
 """Compact JWE (RFC 7516) in one form only: direct encryption, AES-256-GCM."""
 
 import base64
+import contextlib
 import json
 import os
 import re
@@ -47,26 +48,28 @@ class ContentKey:
         return _encode(json.dumps(members, separators=(",", ":")).encode("ascii")).encode("ascii")
 
 
-def encrypt(plaintext: bytes, key: ContentKey) -> str:
+def encrypt(plaintext: bytes, key: ContentKey, *, max_chars: int = MAX_COMPACT_CHARS) -> str:
     """Seal a plaintext; what would come out too long for `decrypt` is a ValueError."""
     # A random IV is safe for 2^32 messages under one key (NIST SP 800-38D section 8.3).
     iv = os.urandom(IV_BYTES)
     header = key.header
     ciphertext, tag = seal_content(key.key, iv, header, plaintext)
     compact = ".".join((header.decode("ascii"), "", *map(_encode, (iv, ciphertext, tag))))
-    if len(compact) > MAX_COMPACT_CHARS:
-        raise ValueError(f"a JWE of {len(compact)} characters, more than {MAX_COMPACT_CHARS}")
+    if len(compact) > max_chars:
+        raise ValueError(f"a JWE of {len(compact)} characters, more than {max_chars}")
     return compact
 
 
-def decrypt(compact: str, keys: Sequence[ContentKey]) -> bytes:
+def decrypt(
+    compact: str, keys: Sequence[ContentKey], *, max_chars: int = MAX_COMPACT_CHARS
+) -> bytes:
     """Open what `encrypt` sealed under one of the keys; everything else is JweRejected.
 
     The header is compared, never interpreted: another algorithm, `zip`, `crit` or even another
     order of its members is simply not one of ours.
     """
-    if len(compact) > MAX_COMPACT_CHARS:
-        raise JweRejected(f"{len(compact)} characters, more than {MAX_COMPACT_CHARS}")
+    if len(compact) > max_chars:
+        raise JweRejected(f"{len(compact)} characters, more than {max_chars}")
     if not compact.isascii():
         raise JweRejected("characters outside ASCII")
     segments = compact.split(".")
@@ -83,13 +86,11 @@ def decrypt(compact: str, keys: Sequence[ContentKey]) -> bytes:
         raise JweRejected(f"an IV of {len(iv)} bytes instead of {IV_BYTES}")
     if len(tag) != TAG_BYTES:
         raise JweRejected(f"a tag of {len(tag)} bytes instead of {TAG_BYTES}")
-    failure: InvalidTag | None = None
     for key in candidates:
-        try:
+        # Kept for later, the exception would keep this frame, and the token, until a collection.
+        with contextlib.suppress(InvalidTag):
             return open_content(key.key, iv, header, ciphertext, tag)
-        except InvalidTag as error:
-            failure = error
-    raise JweRejected("the authentication tag does not match") from failure
+    raise JweRejected("the authentication tag does not match")
 
 
 def derive(master: bytes, purpose: str) -> bytes:

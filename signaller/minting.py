@@ -5,6 +5,7 @@ import os
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 
 from signaller.deployments import Deployments
 from signaller.errors import OriginNotAllowed, UpstreamAuthFailed, UpstreamError
@@ -14,7 +15,6 @@ from signaller.model import (
     Allowance,
     Caller,
     Deployment,
-    EphemeralSecret,
     Grant,
     Provider,
     SessionRequest,
@@ -36,6 +36,7 @@ from signaller.sessions import (
 )
 from signaller.settings import TokenSettings
 from signaller.tokens import Claims, Tokens
+from signaller.warming import Shared, WarmSecrets
 
 log = logging.getLogger("signaller")
 
@@ -78,6 +79,7 @@ class Minting:
         store: Store,
         rates: Rates,
         safety: SafetyIdentifiers,
+        warm: WarmSecrets,
         clock: Clock,
         token_settings: TokenSettings,
         aliases: Aliases,
@@ -88,6 +90,7 @@ class Minting:
         self._store = store
         self._rates = rates
         self._safety = safety
+        self._warm = warm
         self._clock = clock
         self._token_settings = token_settings
         self._aliases = aliases
@@ -107,8 +110,6 @@ class Minting:
         line.add(origin=shown_origin(wish.origin))
         origins = pinned_origins(policy, wish.origin)
         safety_identifier = self._safety.of(caller, wish.request.safety_identifier)
-        # Without a store there is no token: ask before the provider mints anything.
-        await self._store.ping()
         allowance = await self._rates.take(caller.mint_rates)
         ttl = self._ttl_seconds(policy, wish.request)
         asked = SessionRequest(
@@ -118,9 +119,8 @@ class Minting:
             safety_identifier=safety_identifier,
         )
         with line.timing("provider_ms") as provider:
-            deployment, secret = await self._mint_upstream(
-                candidates, wish.request.model, asked, line
-            )
+            deployment, shared = await self._mint_upstream(candidates, wish, asked, line)
+        secret = shared.secret
         now = int(self._clock())
         terms = Terms(
             model=wish.request.model,
@@ -129,7 +129,7 @@ class Minting:
             origins=origins,
         )
         line.add(expires_at=terms.start_by, uses=terms.uses, origins=origins)
-        claims = await self._grant(caller, deployment, secret, terms, safety_identifier)
+        claims = await self._grant(caller, deployment, shared, terms, safety_identifier)
         line.add(grant=claims.grant_id)
         return Minted(
             token=self._tokens.mint(claims),
@@ -146,15 +146,16 @@ class Minting:
         return wanted if allowed is None else min(wanted, allowed)
 
     async def _mint_upstream(
-        self, candidates: list[Deployment], model: str, asked: SessionRequest, line: Line
-    ) -> tuple[Deployment, EphemeralSecret]:
+        self, candidates: list[Deployment], wish: Wish, asked: SessionRequest, line: Line
+    ) -> tuple[Deployment, Shared]:
         last: UpstreamError | None = None
         for deployment in candidates:
             line.add(deployment=deployment.id)
-            session = upstream_session(asked.session, model, deployment, self._aliases)
-            upstream = self._upstreams[deployment.provider]
+            session = upstream_session(asked.session, wish.request.model, deployment, self._aliases)
             try:
-                return deployment, await upstream.mint(deployment, replace(asked, session=session))
+                shared = await self._secret(deployment, wish, replace(asked, session=session))
+                line.add(warm=shared.warm)
+                return deployment, shared
             except UpstreamError as error:
                 if not error.fails_over:
                     raise
@@ -177,11 +178,19 @@ class Minting:
             raise RuntimeError("candidates() gave no deployment and no error")
         raise last
 
+    async def _secret(self, deployment: Deployment, wish: Wish, asked: SessionRequest) -> Shared:
+        mint = partial(self._upstreams[deployment.provider].mint, deployment)
+        if self._warm.enabled and deployment.warm_secrets and wish.caller.policy.warm_secrets:
+            return await self._warm.mint(deployment, asked, wish.caller.name, mint)
+        # Without a store there is no token: ask before the provider mints anything.
+        await self._store.ping()
+        return Shared(secret=await mint(asked), name=None, warm=False)
+
     async def _grant(
         self,
         caller: Caller,
         deployment: Deployment,
-        secret: EphemeralSecret,
+        shared: Shared,
         terms: Terms,
         safety_identifier: str | None,
     ) -> Claims:
@@ -189,13 +198,14 @@ class Minting:
         seal_key = os.urandom(32)
         grant = Grant(
             id=secrets.token_urlsafe(16),
-            sealed_secret=encrypt(secret.value.reveal().encode(), ContentKey(seal_key)),
+            sealed_secret=encrypt(shared.secret.value.reveal().encode(), ContentKey(seal_key)),
             deployment_id=deployment.id,
             caller=caller.name,
             terms=terms,
             call_rates=caller.call_rates,
             models=caller.policy.models,
             safety_identifier=safety_identifier,
+            warm_secret=shared.name,
         )
         await self._store.put_grant(grant)
         return Claims(

@@ -109,6 +109,8 @@ class Deployment:
     weight: int = 1
     timeout_seconds: float | None = None
     """Rules over the configured mint and call time-outs."""
+    warm_secrets: bool = True
+    """Whether its secrets may be shared, where the configuration lets them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,6 +161,8 @@ class Grant:
     models: tuple[tuple[str, ...], ...] = ()
     """`Policy.models` as it was: a session beside the offer may name a model for transcription."""
     safety_identifier: str | None = None
+    warm_secret: str | None = None
+    """Under which name others may find the same ephemeral secret; None: nobody may."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,6 +25,8 @@ class Policy:
     on_replay: OnReplay = "refuse"
     safety_identifier: bool = False
     """Whether a mint may name its end user itself."""
+    warm_secrets: bool = True
+    """Whether its tokens may share a provider's secret, where the configuration lets them."""
 
     def allows_model(self, model: str) -> bool:
         """Whether each set has a pattern for it."""

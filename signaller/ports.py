@@ -75,6 +75,18 @@ class Store(Protocol):
         False: it was replayed meanwhile, so nobody can tell whose call this is.
         """
 
+    async def put_warm(self, name: str, sealed: str, until: int) -> None:
+        """Keep a sealed secret that several tokens may share, until then (Unix seconds)."""
+
+    async def get_warm(self, name: str) -> str | None:
+        """The sealed secret of that name, if it is still there."""
+
+    async def drop_warm(self, name: str) -> None:
+        """Forget it: the provider no longer takes it."""
+
+    async def claim_warm(self, name: str, seconds: int) -> bool:
+        """Be the one of all replicas that makes it new, for so long at the most."""
+
     async def put_call(self, call: Call) -> None:
         """Remember a call, or what has become of it, until `call.deadline`."""
 

@@ -27,6 +27,16 @@ class TokenSettings:
     uses: int = 1
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WarmSettings:
+    """Whether and how tokens share a provider's secret."""
+
+    seconds: int | None = None
+    """For how long one secret serves; None: each token has its own."""
+    across_callers: bool = False
+    """Whether callers share as well."""
+
+
 MASTER = "master"
 """The name of the caller with the master key; nobody else may bear it."""
 
@@ -125,6 +135,7 @@ class Settings:
     """None: the memory store. A URL may carry a password."""
     token: TokenSettings = field(default_factory=TokenSettings)
     timeouts: Timeouts = field(default_factory=Timeouts)
+    warm_secrets: WarmSettings = field(default_factory=WarmSettings)
     policy: Policy = field(default_factory=Policy)
     """Of every caller without an entry of its own."""
     callers: tuple[NamedCaller, ...] = ()

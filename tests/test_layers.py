@@ -14,7 +14,7 @@ LEVELS = (
     ("model", "jwe", "logs", "journal", "listening"),
     ("sdp", "ports", "settings", "sessions"),
     ("tokens", "config", "deployments", "reloading"),
-    ("safety",),
+    ("safety", "warming"),
     (
         *("stores", "upstreams", "callers", "limits", "metrics", "loopback"),
         *("minting", "hangups", "token_control"),

@@ -67,6 +67,7 @@ def load_settings(
         redis_url=ours.redis_url,
         token=ours.token,
         timeouts=ours.timeouts,
+        warm_secrets=ours.warm_secrets,
         policy=access.policy,
         callers=access.callers,
         gateway=access.gateway,

@@ -67,7 +67,10 @@ def _read_entry(entry: Section, aliases: Aliases) -> Deployment | None:
     id_ = explicit_id(info)
     if name:
         _remember(aliases, name, target)
-    return replace(deployment, id=id_ or "") if deployment and name else None
+    warm = info.flag("warm_secrets")
+    if not deployment or not name:
+        return None
+    return replace(deployment, id=id_ or "", warm_secrets=warm is not False)
 
 
 def _name(entry: Section, upstream_model: str) -> str | None:

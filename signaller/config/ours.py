@@ -10,12 +10,14 @@ from signaller.config.section import Section
 from signaller.config.urls import http_url, origin_or_any
 from signaller.secret import Secret
 from signaller.sessions import MAX_TTL_SECONDS, MIN_TTL_SECONDS
-from signaller.settings import Timeouts, TokenSettings
+from signaller.settings import Timeouts, TokenSettings, WarmSettings
 
 KEYS = (
     *("redis_url", "token_keys", "token", "timeouts", "cors_origins", "public_url"),
-    *("policy", "callers", "gateway", "metrics"),
+    *("policy", "callers", "gateway", "metrics", "warm_secrets"),
 )
+WARM_KEYS = ("seconds", "across_callers")
+MIN_WARM_SECONDS, MAX_WARM_SECONDS = 10, 3600
 MAX_USES = 100
 MAX_TIMEOUT_SECONDS = 600
 _TIMEOUTS = ("connect_seconds", "mint_seconds", "call_seconds", "store_seconds")
@@ -31,6 +33,7 @@ class Ours:
     redis_url: Secret | None
     token: TokenSettings
     timeouts: Timeouts
+    warm_secrets: WarmSettings
     cors_origins: tuple[str, ...]
     public_url: str | None
 
@@ -47,6 +50,7 @@ def read_ours(ours: Section, *, workers: int) -> Ours:
         redis_url=redis_url,
         token=_token(ours.section("token")),
         timeouts=_timeouts(ours.section("timeouts")),
+        warm_secrets=_warm_secrets(ours.section("warm_secrets")),
         cors_origins=_cors_origins(ours),
         public_url=http_url(public_url) if public_url else None,
     )
@@ -107,6 +111,14 @@ def _token(section: Section) -> TokenSettings:
     uses = section.whole("uses", 1, MAX_USES)
     return TokenSettings(
         ttl_seconds=ttl_seconds or defaults.ttl_seconds, uses=uses or defaults.uses
+    )
+
+
+def _warm_secrets(section: Section) -> WarmSettings:
+    section.unknown(WARM_KEYS, refuse=True)
+    return WarmSettings(
+        seconds=section.whole("seconds", MIN_WARM_SECONDS, MAX_WARM_SECONDS),
+        across_callers=section.flag("across_callers") or False,
     )
 
 

@@ -11,7 +11,8 @@ from signaller.sessions import MAX_TTL_SECONDS, MIN_TTL_SECONDS
 
 KEYS = (
     *("models", "origins", "token_ttl_seconds", "token_uses"),
-    *("mints_per_minute", "calls_per_minute", "session", "on_replay", "safety_identifier"),
+    *("mints_per_minute", "calls_per_minute", "session", "on_replay"),
+    *("safety_identifier", "warm_secrets"),
 )
 MAX_PER_MINUTE = 60_000  # 1000 a second: a window holds an entry for each
 _ON_REPLAY: dict[str, OnReplay] = {"refuse": "refuse", "hangup": "hangup"}
@@ -37,6 +38,7 @@ def read_policy(section: Section, defaults: Policy, offered: Offered) -> Policy:
         session=_either(read_session(section), defaults.session),
         on_replay=_either(_on_replay(section), defaults.on_replay),
         safety_identifier=_either(section.flag("safety_identifier"), defaults.safety_identifier),
+        warm_secrets=_either(section.flag("warm_secrets"), defaults.warm_secrets),
     )
 
 

@@ -65,6 +65,8 @@ class Metrics:
         match event:
             case "mint":
                 self._count(series.mints, fields)
+                if fields.get("warm"):
+                    series.warm_mints.labels(text(fields.get("deployment"))).inc()
             case "call":
                 self._count(series.calls, fields)
             case "hangup":

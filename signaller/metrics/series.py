@@ -35,6 +35,9 @@ class Series:
             )
 
         self.mints = counter("mints_total", "Tokens minted.", "caller", "deployment")
+        self.warm_mints = counter(
+            "warm_mints_total", "Tokens minted on a secret that was there.", "deployment"
+        )
         self.calls = counter("calls_total", "Calls begun.", "caller", "deployment")
         self.hangups = counter("hangups_total", "Calls ended through this service.")
         self.revocations = counter("revocations_total", "Tokens revoked.", "caller")

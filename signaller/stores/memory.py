@@ -29,12 +29,15 @@ class MemoryStore:
         max_grants: int = 100_000,
         max_calls: int = 100_000,
         max_buckets: int = 100_000,
+        max_warm: int = 10_000,
     ) -> None:
         # About 1 KB each: 100 MB at the most, where a mint flood would otherwise take it all.
         self._clock = clock
         self._grants: ExpiringMap[_Kept] = ExpiringMap(clock, max_grants, "grants")
         self._calls: ExpiringMap[Call] = ExpiringMap(clock, max_calls, "calls")
         self._windows = MemoryWindows(clock, max_buckets)
+        self._warm: ExpiringMap[str] = ExpiringMap(clock, max_warm, "warm secrets")
+        self._claims: ExpiringMap[bool] = ExpiringMap(clock, max_warm, "claims")
 
     async def put_grant(self, grant: Grant) -> None:
         """Keep a grant until `grant.terms.start_by`."""
@@ -80,6 +83,25 @@ class MemoryStore:
             return False
         if call_id not in kept.call_ids:
             self._keep(grant.id, replace(kept, call_ids=(*kept.call_ids, call_id)))
+        return True
+
+    async def put_warm(self, name: str, sealed: str, until: int) -> None:
+        """Keep a sealed secret until then."""
+        self._warm.put(name, sealed, until)
+
+    async def get_warm(self, name: str) -> str | None:
+        """The sealed secret of that name, if it is still there."""
+        return self._warm.get(name)
+
+    async def drop_warm(self, name: str) -> None:
+        """Forget it."""
+        self._warm.remove(name)
+
+    async def claim_warm(self, name: str, seconds: int) -> bool:
+        """Be the one that makes it new, for so long."""
+        if self._claims.get(name):
+            return False
+        self._claims.put(name, True, int(self._clock()) + seconds)
         return True
 
     async def put_call(self, call: Call) -> None:

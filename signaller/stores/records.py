@@ -33,6 +33,7 @@ def grant_from_json(text: str | bytes) -> Grant:
         call_rates=tuple(_rate(each) for each in record.each_nested("call_rates")),
         models=tuple(record.each_texts("models")),
         safety_identifier=record.take_optional("safety_identifier", str),
+        warm_secret=record.take_optional("warm_secret", str),
     )
 
 

@@ -27,15 +27,18 @@ COUNT_BYTES = 16
 class RedisStore:
     """Grants and calls that several replicas share."""
 
-    def __init__(self, link: Link, *, timeout_seconds: float, clock: Clock) -> None:
-        self._steps = Steps(link, timeout_seconds)
+    def __init__(
+        self, link: Link, *, timeout_seconds: float, clock: Clock, replicas: int = 0
+    ) -> None:
+        self._steps = Steps(link, timeout_seconds, replicas)
         self._clock = clock
 
     @classmethod
     def from_url(cls, url: Secret, *, timeout_seconds: float, clock: Clock) -> "RedisStore":
         """A store for one of the URLs in `urls`; raises ConfigError and does no I/O."""
-        link = connect(parse_redis_url(url), timeout_seconds)
-        return cls(link, timeout_seconds=timeout_seconds, clock=clock)
+        address = parse_redis_url(url)
+        link = connect(address, timeout_seconds)
+        return cls(link, timeout_seconds=timeout_seconds, clock=clock, replicas=address.replicas)
 
     async def put_grant(self, grant: Grant) -> None:
         """Keep a grant until `grant.terms.start_by`, in one command with its TTL."""
@@ -44,7 +47,7 @@ class RedisStore:
 
     async def redeem(self, grant_id: str) -> Grant | Spent | None:
         """Take one use, atomically; Spent if none is left, and from then on it is replayed."""
-        reply = await self._steps.script("redeem", REDEEM, _grant_key(grant_id))
+        reply = await self._steps.script("redeem", REDEEM, _grant_key(grant_id), lasting=True)
         if reply is None:
             return None
         if isinstance(reply, list):
@@ -69,7 +72,7 @@ class RedisStore:
     async def revoke(self, grant_id: str) -> None:
         """Let a grant be no more, its trail included; even a full Redis does."""
         key = _grant_key(grant_id)
-        await self._steps.command("revoke", key, "DEL", key)
+        await self._steps.command("revoke", key, "DEL", key, lasting=True)
 
     async def link(self, grant: Grant, call_id: str) -> bool:
         """Remember, until the grant expires, that it began a call; False if it was replayed."""
@@ -77,6 +80,27 @@ class RedisStore:
         # replica's replay still finds this call.
         reply = await self._steps.script("link", LINK, _grant_key(grant.id), call_id)
         return bool(reply)
+
+    async def put_warm(self, name: str, sealed: str, until: int) -> None:
+        """Keep a sealed secret until then, in one command with its TTL."""
+        await self._set("put_warm", _warm_key(name), sealed, until)
+
+    async def get_warm(self, name: str) -> str | None:
+        """The sealed secret of that name, if it is still there."""
+        key = _warm_key(name)
+        reply = await self._steps.command("get_warm", key, "GET", key)
+        return None if reply is None else reply.decode("ascii", "replace")
+
+    async def drop_warm(self, name: str) -> None:
+        """Forget it."""
+        key = _warm_key(name)
+        await self._steps.command("drop_warm", key, "DEL", key)
+
+    async def claim_warm(self, name: str, seconds: int) -> bool:
+        """Be the one that makes it new: the first of all replicas, for so long."""
+        key = f"{_warm_key(name)}:claim"
+        reply = await self._steps.command("claim_warm", key, "SET", key, "", "NX", "EX", seconds)
+        return reply is not None
 
     async def put_call(self, call: Call) -> None:
         """Remember a call until `call.deadline`, in one command with its TTL."""
@@ -92,9 +116,9 @@ class RedisStore:
         return call if self._clock() < call.deadline else None
 
     async def ping(self) -> None:
-        """Prove that Redis takes a write: one that is full or a replica answers reads and PING."""
+        """Prove that Redis takes and keeps a write: also one that is full or a replica says PONG."""
         key = _grant_key("ping")
-        await self._steps.command("ping", key, "SET", key, "", "EX", PING_SECONDS)
+        await self._steps.command("ping", key, "SET", key, "", "EX", PING_SECONDS, lasting=True)
 
     def windows(self) -> RedisWindows:
         """Moving windows in the same Redis, over the same connections."""
@@ -105,7 +129,9 @@ class RedisStore:
         await self._steps.aclose()
 
     async def _set(self, step: str, key: str, record: str, expires_at: int) -> None:
-        await self._steps.command(step, key, "SET", key, record, "EXAT", expires_at)
+        # Redis keeps a key through the millisecond it expires in; ours are over when that begins.
+        last_ms = expires_at * 1000 - 1
+        await self._steps.command(step, key, "SET", key, record, "PXAT", last_ms)
 
 
 # The braces are a Cluster hash tag: whatever belongs to one id lives in one slot.
@@ -115,3 +141,7 @@ def _grant_key(grant_id: str) -> str:
 
 def _call_key(call_id: str) -> str:
     return f"signaller:{{{call_id}}}:call"
+
+
+def _warm_key(name: str) -> str:
+    return f"signaller:{{{name}}}:warm"

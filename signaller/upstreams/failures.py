@@ -13,6 +13,7 @@ class UpstreamConnectTimeout(UpstreamUnreachable):
 class UpstreamSecretRefused(UpstreamError):
     """The provider no longer takes the ephemeral secret behind a token: the token is worthless."""
 
+    secret_is_dead = True
     code = "upstream_secret_refused"
     public = (
         "The provider no longer accepts the secret behind this token. Get a fresh token from "

@@ -19,7 +19,7 @@ from signaller.model import EntraCredential
 from signaller.reloading import needs_restart
 from signaller.secret import Secret
 from signaller.sessions import MAX_TTL_SECONDS, MIN_TTL_SECONDS
-from signaller.settings import MetricsSettings, Timeouts, TokenSettings
+from signaller.settings import MetricsSettings, Timeouts, TokenSettings, WarmSettings
 from signaller.web.routes import PREFIXES, routes
 from tests.docs.readme import codes, section
 from tests.packaging.tree import ROOT
@@ -55,13 +55,19 @@ def test_litellms_keys_are_those_that_are_read() -> None:
     assert set(first_codes("LiteLLM's keys", "Key")) == {
         *(f"litellm_params.{key}" for key in PARAMS),
         *("model_list[].model_name", "model_info.mode", "model_info.id"),
+        "model_info.warm_secrets",
         *("general_settings.master_key", "environment_variables"),
     }
 
 
 def test_our_keys_are_those_that_are_read() -> None:
     """One row for each key under `signaller:`, down to the last level."""
-    nested = {"token": TokenSettings, "timeouts": Timeouts, "metrics": MetricsSettings}
+    nested = {
+        "token": TokenSettings,
+        "timeouts": Timeouts,
+        "metrics": MetricsSettings,
+        "warm_secrets": WarmSettings,
+    }
     expected = {f"signaller.{key}" for key in ours.KEYS if key not in {*nested, "gateway"}}
     expected |= {f"signaller.gateway.{key}" for key in gateway.KEYS}
     for key, kind in nested.items():

@@ -37,6 +37,7 @@ GRANTS = st.builds(
     ).map(tuple),
     models=st.lists(st.lists(st.text()).map(tuple)).map(tuple),
     safety_identifier=st.none() | st.text(),
+    warm_secret=st.none() | st.text(),
 )
 CALLS = st.from_type(Call)
 JSON = st.recursive(
