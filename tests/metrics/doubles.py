@@ -95,6 +95,24 @@ class FakeStore(Failing):
         self._act()
         return True
 
+    async def put_warm(self, name: str, sealed: str, until: int) -> None:
+        """Nothing."""
+        self._act()
+
+    async def get_warm(self, name: str) -> str | None:
+        """The name."""
+        self._act()
+        return name
+
+    async def drop_warm(self, name: str) -> None:
+        """Nothing."""
+        self._act()
+
+    async def claim_warm(self, name: str, seconds: int) -> bool:
+        """True."""
+        self._act()
+        return True
+
     async def put_call(self, call: Call) -> None:
         """Nothing."""
         self._act()

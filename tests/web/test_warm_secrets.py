@@ -135,7 +135,11 @@ async def test_replicas_share(redis_url: str) -> None:
         assert len(second.provider.mint.requests) == 1
         assert one.base_url != second.settings.deployments[0].base_url
         # ... and replicas of one configuration have one.
-        made: dict[str, Any] = {"deployments": (one,), "callers": first.settings.callers, "warm_secrets": WARM}
+        made: dict[str, Any] = {
+            "deployments": (one,),
+            "callers": first.settings.callers,
+            "warm_secrets": WARM,
+        }
         async with running(**made, **shared) as replica:
             assert (await replica.call(await token(replica))).status_code == 201
         assert len(first.provider.mint.requests) == 1
