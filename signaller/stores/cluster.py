@@ -20,6 +20,8 @@ from redis.exceptions import (
     TimeoutError,  # noqa: A004 - redis-py's name
 )
 
+from signaller.stores.sending import Command, send
+
 Address = tuple[str, int]
 
 _MAX_HOPS = 5
@@ -27,7 +29,7 @@ _MAX_HOPS = 5
 
 
 class Cluster:
-    """One command at a time to the node that owns its key."""
+    """One step at a time to the node that owns its key."""
 
     def __init__(
         self, seeds: Sequence[Address], open_node: Callable[[Address], Redis], share_seconds: float
@@ -39,15 +41,15 @@ class Cluster:
         self._nodes: dict[Address, Redis] = {}
         self._learning = asyncio.Lock()
 
-    async def execute(self, key: str, *command: str | int) -> Any:
-        """The reply of the key's owner. Raises what redis-py raises; repeats nothing that ran."""
+    async def execute(self, key: str, *commands: Command) -> list[Any]:
+        """The replies of the key's owner. Raises what redis-py raises; repeats nothing that ran."""
         slot = key_slot(key.encode())
         if slot not in self._owners:
             await self._learn(slot)
         address, asking = self._owners[slot], False
         for _ in range(_MAX_HOPS):
             try:
-                return await self._send(address, command, asking=asking)
+                return await self._send(address, commands, asking=asking)
             except MovedError as moved:
                 address, asking = (moved.host or address[0], moved.port), False
                 self._owners[slot] = address
@@ -66,16 +68,14 @@ class Cluster:
         for node in self._nodes.values():
             await node.aclose()
 
-    async def _send(self, address: Address, command: Sequence[str | int], *, asking: bool) -> Any:
-        node: Any = self._node(address)  # redis-py leaves execute_command untyped
+    async def _send(
+        self, address: Address, commands: Sequence[Command], *, asking: bool
+    ) -> list[Any]:
+        node = self._node(address)
         if not asking:
-            return await node.execute_command(*command)
-        pipeline = node.pipeline(
-            transaction=False
-        )  # ASKING holds for one connection's next command
-        pipeline.execute_command("ASKING")
-        pipeline.execute_command(*command)
-        return (await pipeline.execute())[1]
+            return await send(node, commands)
+        # It holds for one connection's next command: the one that names the key.
+        return (await send(node, [("ASKING",), *commands]))[1:]
 
     async def _learn(self, slot: int) -> None:
         async with self._learning:
@@ -84,10 +84,10 @@ class Cluster:
             failure: Exception | None = None
             for address in dict.fromkeys((*self._seeds, *self._nodes)):
                 try:
-                    node: Any = self._node(address)
+                    node = self._node(address)
                     # A silent node must not use up the step before the next one is asked.
                     async with asyncio.timeout(self._share_seconds):
-                        reply = await node.execute_command("CLUSTER SLOTS")
+                        (reply,) = await send(node, [("CLUSTER SLOTS",)])
                 except (RedisError, OSError) as error:
                     failure = error
                     continue

@@ -3,11 +3,13 @@
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-from redis.asyncio import Redis, Sentinel
+from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
 from signaller.stores.cluster import Address, Cluster
+from signaller.stores.sending import Command, send
+from signaller.stores.sentinel import OrderlySentinel
 from signaller.stores.urls import RedisAddress
 
 MAX_CONNECTIONS = 64
@@ -15,10 +17,10 @@ MAX_CONNECTIONS = 64
 
 
 class Link(Protocol):
-    """Sends a command to wherever its key lives."""
+    """Sends commands to wherever their key lives."""
 
-    async def execute(self, key: str, *command: str | int) -> Any:
-        """The reply. Raises what redis-py raises."""
+    async def execute(self, key: str, *commands: Command) -> list[Any]:
+        """The replies, over one connection. Raises what redis-py raises."""
 
     async def aclose(self) -> None:
         """Close every connection."""
@@ -28,12 +30,12 @@ class Direct:
     """One Redis at a time, whatever the key."""
 
     def __init__(self, client: Redis, others: Sequence[Redis] = ()) -> None:
-        self._client: Any = client  # redis-py leaves execute_command untyped
+        self._client = client
         self._others = others
 
-    async def execute(self, key: str, *command: str | int) -> Any:
-        """The reply. Raises what redis-py raises."""
-        return await self._client.execute_command(*command)
+    async def execute(self, key: str, *commands: Command) -> list[Any]:
+        """The replies, over one connection. Raises what redis-py raises."""
+        return await send(self._client, commands)
 
     async def aclose(self) -> None:
         """Close the pool, and the Sentinels' with it."""
@@ -54,10 +56,7 @@ def connect(address: RedisAddress, timeout_seconds: float) -> Link:
     share_seconds = timeout_seconds / (len(address.hosts) + 1)
     match address.topology:
         case "sentinel":
-            # redis-py leaves this one constructor untyped.
-            sentinel = Sentinel(  # type: ignore[no-untyped-call]  # redis-py leaves it untyped
-                address.hosts, sentinel_kwargs=_bounds(share_seconds) | tls
-            )
+            sentinel = OrderlySentinel(address.hosts, sentinel_kwargs=_bounds(share_seconds) | tls)
             master = sentinel.master_for(address.service, db=address.db, **options)
             return Direct(master, sentinel.sentinels)
         case "cluster":

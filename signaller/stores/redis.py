@@ -116,7 +116,7 @@ class RedisStore:
         return call if self._clock() < call.deadline else None
 
     async def ping(self) -> None:
-        """Prove that Redis takes and keeps a write: also one that is full or a replica says PONG."""
+        """Prove that Redis keeps a write: one that is full or a replica answers reads and PING."""
         key = _grant_key("ping")
         await self._steps.command("ping", key, "SET", key, "", "EX", PING_SECONDS, lasting=True)
 

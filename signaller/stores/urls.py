@@ -38,6 +38,8 @@ class RedisAddress:
     password: Secret | None = None
     tls: bool = False
     tls_options: Mapping[str, str] = field(default_factory=dict)
+    replicas: int = 0
+    """How many must have a redemption or a revocation before it counts."""
 
 
 def parse_redis_url(url: Secret) -> RedisAddress:
@@ -56,7 +58,7 @@ def parse_redis_url(url: Secret) -> RedisAddress:
     user, _, password = userinfo.partition(":")
     options = dict(parse_qsl(parts.query, keep_blank_values=True))
     path = unquote(parts.path)
-    db = options.pop("db", "")
+    db, replicas = options.pop("db", ""), options.pop("replicas", "0")
     service = ""
     if topology == "unix":
         if not path.strip("/") or hosts:
@@ -70,8 +72,12 @@ def parse_redis_url(url: Secret) -> RedisAddress:
     else:
         db = path.strip("/") or db
     if unknown := sorted(set(options) - (_TLS_OPTIONS if tls else frozenset())):
-        allowed = "only db and " + ", ".join(sorted(_TLS_OPTIONS)) if tls else "no option but db"
+        allowed = "no option but db and replicas"
+        if tls:
+            allowed = "only db and " + ", ".join((*sorted(_TLS_OPTIONS), "replicas"))
         raise _fault(f"{allowed} after '?'", ", ".join(unknown))
+    if not (len(replicas) == 1 and replicas in "0123456789"):
+        raise _fault("replicas=<how many must know, 0 to 9>", "something else")
     if topology == "cluster" and db not in ("", "0"):
         raise _fault("database 0, the only one of a cluster", "another one")
     return RedisAddress(
@@ -84,6 +90,7 @@ def parse_redis_url(url: Secret) -> RedisAddress:
         password=Secret(unquote(password)) if password else None,
         tls=tls,
         tls_options=options,
+        replicas=int(replicas),
     )
 
 

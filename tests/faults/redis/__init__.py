@@ -1,0 +1,1 @@
+"""A Redis that dies, freezes, fills up, moves house or fails at one step."""

@@ -1,0 +1,36 @@
+"""Sentinels come and go: as long as one of them lives, the master is found."""
+
+import asyncio
+import time
+from pathlib import Path
+
+from signaller.secret import Secret
+from signaller.stores import RedisStore
+from tests.stores.servers import Server, asking, started
+from tests.support.redis import free_port, wait_for_port
+
+STEPS = 32
+"""At once, each on a connection of its own: so many ask for the way at the same time."""
+
+
+async def test_a_sentinel_that_was_away_is_asked_again(tmp_path: Path) -> None:
+    """However many steps found the way without it meanwhile."""
+    ports = [free_port() for _ in range(3)]
+    hosts = ",".join(f"127.0.0.1:{port}" for port in ports)
+    store = RedisStore.from_url(
+        Secret(f"redis+sentinel://{hosts}/voice"), timeout_seconds=5, clock=time.time
+    )
+    with started(tmp_path) as master:
+        for alone in (*ports, *ports):
+            with started(tmp_path, _configuration(tmp_path, master), "--sentinel", port=alone):
+                await asyncio.gather(*(store.ping() for _ in range(STEPS)))
+                with asking(master.port) as redis:
+                    redis.client_kill_filter(_type="normal", skipme=True)
+                await asyncio.to_thread(wait_for_port, master.port)  # the loop hears of that
+    await store.aclose()
+
+
+def _configuration(folder: Path, master: Server) -> str:
+    path = folder / "sentinel.conf"
+    path.write_text(f"sentinel monitor voice 127.0.0.1 {master.port} 1\n")
+    return str(path)
