@@ -15,7 +15,7 @@ LOCK := $(BIN)/uv --no-config pip compile pyproject.toml --quiet --universal --p
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test check fix setup system lock
+.PHONY: help demo test bench faults sbom check fix setup system lock
 
 help: ## List these verbs
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -25,6 +25,16 @@ demo: $(VENV)/.demo ## Start the service and a provider on this machine, and pri
 
 test: setup ## Install what the tests need and run all of them
 	@$(BIN)/pytest -n 2 --dist loadfile $(ARGS)
+
+faults: setup ## Break everything around the service, in the long form
+	@FAULTS=long $(BIN)/pytest tests/faults -m "" $(ARGS)
+
+sbom: $(VENV)/.dev ## Write what the service runs on to dist/signaller.cdx.json (CycloneDX)
+	@mkdir -p dist
+	@$(BIN)/python -m tests.faults.supply.sbom > dist/signaller.cdx.json
+
+bench: system $(VENV)/.dev ## Measure the service beside the plainest servers, into bench/results
+	@$(BIN)/python -m bench $(ARGS)
 
 check: $(VENV)/.dev ## Lint, format and types
 	$(BIN)/ruff check

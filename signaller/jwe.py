@@ -1,7 +1,6 @@
 """Compact JWE (RFC 7516) in one form only: direct encryption, AES-256-GCM."""
 
 import base64
-import contextlib
 import json
 import os
 import re
@@ -86,11 +85,17 @@ def decrypt(
         raise JweRejected(f"an IV of {len(iv)} bytes instead of {IV_BYTES}")
     if len(tag) != TAG_BYTES:
         raise JweRejected(f"a tag of {len(tag)} bytes instead of {TAG_BYTES}")
+    failure: InvalidTag | None = None
     for key in candidates:
-        # Kept for later, the exception would keep this frame, and the token, until a collection.
-        with contextlib.suppress(InvalidTag):
+        try:
             return open_content(key.key, iv, header, ciphertext, tag)
-    raise JweRejected("the authentication tag does not match")
+        except InvalidTag as error:
+            failure = error
+    try:
+        raise JweRejected("the authentication tag does not match") from failure
+    finally:
+        # It knows this frame: each would keep the other, and the token, until a collection.
+        del failure
 
 
 def derive(master: bytes, purpose: str) -> bytes:

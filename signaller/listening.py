@@ -80,7 +80,7 @@ def unix_listener(path: Path, mode: int) -> Iterator[list[socket.socket]]:
             with _one_at_a_time(path.parent):
                 _make_way(path)
                 _bind(listener, path, mode)
-                ours = _identity(path)
+                ours = identity(path)
                 listener.listen(BACKLOG)
         except OSError as error:
             reason = error.strerror or error  # a path that is too long has no number
@@ -91,7 +91,7 @@ def unix_listener(path: Path, mode: int) -> Iterator[list[socket.socket]]:
             yield [listener]
         finally:
             with contextlib.suppress(OSError):  # it is gone, or its folder is
-                if _identity(path) == ours:
+                if identity(path) == ours:
                     path.unlink()
 
 
@@ -182,6 +182,7 @@ def _bind(listener: socket.socket, path: Path, mode: int) -> None:
         os.umask(before)
 
 
-def _identity(path: Path) -> Identity:
+def identity(path: Path) -> Identity:
+    """Which file this is, whatever others have the same name later. Raises OSError."""
     found = path.lstat()
     return found.st_dev, found.st_ino, found.st_mtime_ns

@@ -11,8 +11,10 @@ from starlette.applications import Starlette
 from uvicorn.config import STARTUP_FAILURE
 
 from signaller.app import create_app
+from signaller.draining import DrainingServer
 from signaller.errors import ConfigError
 from signaller.handover import Handover
+from signaller.heads import BoundedHttp
 from signaller.listening import BACKLOG
 from signaller.logs import LogFormat, configure
 from signaller.metrics import serve, take_slot
@@ -44,6 +46,7 @@ class ServiceConfig(uvicorn.Config):
         super().__init__(
             "",  # `load_app` makes it
             workers=source.workers,
+            http=BoundedHttp,
             lifespan="on",
             backlog=BACKLOG,
             # Who opened the connection must stay visible: a header is believed from few.
@@ -102,7 +105,7 @@ def run_alone(
     config: ServiceConfig, listeners: Sequence[socket.socket], metrics: MetricsSettings
 ) -> None:
     """Serve until SIGINT or SIGTERM. Raises ConfigError if metrics have no port to be read at."""
-    server = uvicorn.Server(config)
+    server = DrainingServer(config, listeners)
 
     def exposition() -> Exposition:
         if not server.started:

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 import uvicorn
 from starlette.types import ASGIApp
 
+from signaller.heads import BoundedHttp
+
 
 class EmbeddedServer(uvicorn.Server):
     """A server whose owner awaits `ready`, and stops it by setting `should_exit`."""
@@ -16,6 +18,7 @@ class EmbeddedServer(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 app,
+                http=BoundedHttp,
                 proxy_headers=False,  # who opened the connection must stay visible
                 log_config=None,
                 access_log=False,

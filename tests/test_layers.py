@@ -11,8 +11,8 @@ PACKAGE = Path(__file__).parents[1] / "signaller"
 # Lowest first. A room imports from lower levels only: never from its own, never from above.
 LEVELS = (
     ("signaller", "errors", "secret", "strict_json", "policy", "signals"),
-    ("model", "jwe", "logs", "journal", "listening"),
-    ("sdp", "ports", "settings", "sessions"),
+    ("model", "jwe", "logs", "journal", "listening", "heads"),
+    ("sdp", "ports", "settings", "sessions", "draining"),
     ("tokens", "config", "deployments", "reloading"),
     ("safety", "warming"),
     (
@@ -42,7 +42,7 @@ HOMES = {
     "azure": {"upstreams"},
     "starlette": {"web", "loopback", "serving", "running", "signals"},
     "python_multipart": {"web", "loopback"},
-    "uvicorn": {"running", "workers", "serving"},
+    "uvicorn": {"running", "workers", "serving", "draining", "heads"},
     "click": {"cli", "demo"},
     "yaml": {"config"},
     "aiortc": {"loopback"},

@@ -9,6 +9,9 @@ from starlette.types import Scope
 from signaller.model import Evidence
 from signaller.secret import Secret
 
+MAX_CREDENTIAL_CHARS = 16 * 1024
+"""Our tokens have at most 6 Ki; a gateway's JWT passes proxies that cut header lines at 8 KiB."""
+
 
 def evidence(request: Request) -> Evidence:
     """The credential, the peer and the headers."""
@@ -30,11 +33,18 @@ def _text(value: str) -> str:
 
 
 def credential(request: Request) -> Secret | None:
-    """`Authorization: Bearer` (in any case: RFC 9110, 11.1) or `api-key`; None without."""
-    scheme, _, value = request.headers.get("authorization", "").strip().partition(" ")
+    """`Authorization: Bearer` (in any case: RFC 9110, 11.1) or `api-key`; None without.
+
+    None with two of either as well: whoever stands between may have looked at the other one. And
+    with one that nobody has a use for: it would be hashed, compared and kept in tracebacks.
+    """
+    bearers, keys = (request.headers.getlist(name) for name in ("authorization", "api-key"))
+    if len(bearers) > 1 or len(keys) > 1 or len("".join(bearers + keys)) > MAX_CREDENTIAL_CHARS:
+        return None
+    scheme, _, value = "".join(bearers).strip().partition(" ")
     if scheme.lower() == "bearer" and value.strip():
         return Secret(value.strip())
-    key = request.headers.get("api-key", "").strip()
+    key = "".join(keys).strip()
     return Secret(key) if key else None
 
 

@@ -12,7 +12,7 @@ from packaging.version import Version
 from tests.packaging.tree import ROOT
 
 PERMITTED = {
-    *("pyproject.toml", "README.md", "signaller", "static", "tests", "docker-compose.yml"),
+    *("pyproject.toml", "README.md", "signaller", "static", "tests", "bench", "docker-compose.yml"),
     *("Makefile", "Dockerfile", "LICENSE", "CHANGELOG.md", "requirements.lock"),
 }
 MADE = {"dist", "build"}  # by tools; git ignores them

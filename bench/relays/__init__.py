@@ -1,0 +1,1 @@
+"""The plainest servers that could do one step: no authentication, no cryptography, no limits."""

@@ -1,0 +1,80 @@
+"""What a connection may not do: come late with its head, or bring headers behind its body."""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import AsyncIterator
+
+import pytest
+import uvicorn
+
+from signaller.app import create_app
+from signaller.heads import MAX_PIPELINED, BoundedHttp
+from tests.faults.clients.wire import LAST, exchange, head, statuses
+from tests.support.provider import FakeProvider
+from tests.support.service import MASTER_KEY, deployment, settings
+from tests.support.serving import serving
+
+BODY = b'{"model": "voice"}'
+
+
+class Quick(BoundedHttp):
+    """The same, for a test that does not want to wait."""
+
+    head_seconds = 0.3
+
+
+@contextlib.asynccontextmanager
+async def bounded() -> AsyncIterator[tuple[int, FakeProvider]]:
+    """The port of a service whose connections must be quick, and its provider."""
+    provider = FakeProvider()
+    async with serving(provider.app) as url:
+        app = create_app(settings(deployment(url)))
+        config = uvicorn.Config(app, http=Quick, lifespan="on", log_config=None, access_log=False)
+        server = uvicorn.Server(config)
+        server.capture_signals = contextlib.nullcontext  # type: ignore[method-assign,assignment]  # they are pytest's
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            task = asyncio.create_task(server.serve(sockets=[listener]))
+            while not server.started:  # noqa: ASYNC110 - uvicorn tells nobody
+                await asyncio.sleep(0.01)
+            yield listener.getsockname()[1], provider
+            server.should_exit = True
+            await task
+
+
+@pytest.mark.parametrize(
+    "silence",
+    [b"", b"\r\n", b"GET /heal", b"GET /healthz HTTP/1.1\r\nHost: x\r\nX-"],
+    ids=["nothing", "an empty line", "half a line", "half a head"],
+)
+async def test_a_head_that_does_not_come_ends_the_connection(silence: bytes) -> None:
+    """Whoever says nothing holds no connection for ever."""
+    async with bounded() as (port, _):
+        async with asyncio.timeout(10):
+            assert statuses(await exchange(port, silence)) in ([], [400], [408])
+
+
+async def test_a_trailer_is_no_header() -> None:
+    """A gateway cleans headers only: what stands behind a body proves nothing (RFC 9110, 6.5.1)."""
+    chunks = b"%x\r\n%s\r\n0\r\n" % (len(BODY), BODY)
+    request = head(
+        "POST",
+        "/v1/realtime/client_secrets",
+        "Host: x",
+        "Content-Type: application/json",
+        "Transfer-Encoding: chunked",
+    )
+    trailer = f"Authorization: Bearer {MASTER_KEY}\r\n\r\n".encode()
+    async with bounded() as (port, provider):
+        assert statuses(await exchange(port, request + chunks + trailer + LAST)) == [401, 200]
+        assert not provider.requests
+
+
+async def test_a_pipeline_has_an_end() -> None:
+    """A few requests at once are answered in their order; thousands are not taken in."""
+    more = LAST.replace(b"close", b"keep-alive")
+    async with bounded() as (port, _):
+        few = await exchange(port, more * (MAX_PIPELINED // 2) + LAST)
+        assert statuses(few) == [200] * (MAX_PIPELINED // 2 + 1)
+        many = statuses(await exchange(port, more * 5000 + LAST))
+        assert len(many) < 5000

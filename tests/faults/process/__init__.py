@@ -1,0 +1,1 @@
+"""Processes that are stopped, replaced and killed while they are asked."""

@@ -1,0 +1,1 @@
+"""Very many requests, some of them bad, and what they leave behind."""

@@ -1,0 +1,1 @@
+"""What the service is made of, and whether it can be made again."""
