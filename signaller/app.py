@@ -7,7 +7,6 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import TypedDict
 
-import httpx
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
@@ -30,7 +29,7 @@ from signaller.settings import MASTER, Settings
 from signaller.stores import MemoryStore, RedisStore
 from signaller.token_control import TokenControl
 from signaller.tokens import Tokens
-from signaller.upstreams import Azure, EntraTokens, OpenAI, http_client
+from signaller.upstreams import Azure, EntraTokens, OpenAI, ProviderClient, http_client
 from signaller.web import rate_headers
 from signaller.web.handlers import InForce, Service
 from signaller.web.middleware import ForwardedScheme, LastResort, ResponseHeaders
@@ -55,7 +54,7 @@ class Lasting:
     """What a reload leaves as it is: connections, caches, counts."""
 
     clock: Clock
-    client: httpx.AsyncClient
+    client: ProviderClient
     entra: EntraTokens
     key_sets: KeySets
     store: Store
