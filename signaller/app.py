@@ -10,7 +10,6 @@ from typing import TypedDict
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.middleware.cors import CORSMiddleware
 
 from signaller.callers import FrontDesk, KeySets
 from signaller.calls import Calls
@@ -32,7 +31,7 @@ from signaller.tokens import Tokens
 from signaller.upstreams import Azure, EntraTokens, OpenAI, ProviderClient, http_client
 from signaller.web import rate_headers
 from signaller.web.handlers import InForce, Service
-from signaller.web.middleware import ForwardedScheme, LastResort, ResponseHeaders
+from signaller.web.middleware import Cors, Envelope, LastResort
 from signaller.web.rendering import render
 from signaller.web.routes import routes
 
@@ -93,10 +92,9 @@ def create_app(
         routes=routes(),
         lifespan=lifespan,
         middleware=[
-            Middleware(ForwardedScheme),
-            Middleware(ResponseHeaders),
+            Middleware(Envelope),
             Middleware(
-                CORSMiddleware,
+                Cors,
                 allow_origins=settings.cors_origins,
                 allow_methods=["GET", "POST", "DELETE", "OPTIONS"],
                 allow_headers=["*"],  # x-stainless-*, openai-* and the like: an open set
