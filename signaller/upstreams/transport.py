@@ -3,12 +3,14 @@
 import math
 import ssl
 from collections.abc import AsyncIterator, Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import lru_cache
-from types import SimpleNamespace
 
 import aiohttp
 import httpx
+from aiohttp.connector import Connection
+from aiohttp.tracing import Trace
 from yarl import URL
 
 CONNECTIONS = 1000
@@ -45,6 +47,27 @@ class _Attempt:
     """One request; `connected` from the moment when bytes of it may have left."""
 
     connected: bool = False
+
+
+_attempt_of_task: ContextVar[_Attempt] = ContextVar("attempt")
+
+
+class _Connector(aiohttp.TCPConnector):
+    """Marks an attempt once it has a connection, new (TLS included) or reused.
+
+    aiohttp's own tracing tells it too, but makes and awaits a signal for every other step as well.
+    """
+
+    async def connect(
+        self,
+        req: aiohttp.ClientRequest,
+        traces: list[Trace],
+        timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109  aiohttp's own signature
+    ) -> Connection:
+        """Obtain a connection."""
+        connection = await super().connect(req, traces, timeout)
+        _attempt_of_task.get().connected = True
+        return connection
 
 
 class AiohttpTransport(httpx.AsyncBaseTransport):
@@ -86,6 +109,7 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
     ) -> "Reply":
         """The same without httpx's models; whoever asks closes it. Raises httpx.TransportError."""
         attempt = _Attempt()
+        _attempt_of_task.set(attempt)
         try:
             response = await self._opened().request(
                 method,
@@ -101,7 +125,6 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
                     sock_read=read_seconds,
                     ceil_threshold=math.inf,
                 ),
-                trace_request_ctx=attempt,
             )
         except (aiohttp.ClientError, OSError, ValueError) as error:
             raise _judged(error, attempt) from error
@@ -115,14 +138,13 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
     def _opened(self) -> aiohttp.ClientSession:
         if self._session is None:  # aiohttp wants a running loop, which a constructor may not have
             self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(
+                connector=_Connector(
                     limit=CONNECTIONS, keepalive_timeout=IDLE_SECONDS, ssl=self._tls or True
                 ),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 auto_decompress=False,
                 trust_env=False,
                 skip_auto_headers=("Accept", "Accept-Encoding", "Content-Type", "User-Agent"),
-                trace_configs=[_watch()],
             )
         return self._session
 
@@ -184,15 +206,3 @@ def _judged(error: Exception, attempt: _Attempt) -> httpx.TransportError:
     else:
         kind = httpx.ReadTimeout if late else httpx.ReadError
     return kind(str(error) or type(error).__name__)
-
-
-def _watch() -> aiohttp.TraceConfig:
-    """Mark an attempt as connected once it has a connection, new (TLS included) or reused."""
-    config = aiohttp.TraceConfig()
-
-    async def connected(_session: object, context: SimpleNamespace, _event: object) -> None:
-        context.trace_request_ctx.connected = True
-
-    config.on_connection_create_end.append(connected)
-    config.on_connection_reuseconn.append(connected)
-    return config

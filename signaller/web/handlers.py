@@ -199,7 +199,7 @@ def _is_gone(request: Request) -> bool:
 
 
 def _service(request: Request) -> Service:
-    in_force: InForce = request.state.in_force
+    in_force: InForce = request.scope["state"]["in_force"]  # `request.state` makes an object
     return in_force.service
 
 
