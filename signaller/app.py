@@ -7,11 +7,9 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import TypedDict
 
-import httpx
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.middleware.cors import CORSMiddleware
 
 from signaller.callers import FrontDesk, KeySets
 from signaller.calls import Calls
@@ -30,11 +28,11 @@ from signaller.settings import MASTER, Settings
 from signaller.stores import MemoryStore, RedisStore
 from signaller.token_control import TokenControl
 from signaller.tokens import Tokens
-from signaller.upstreams import Azure, EntraTokens, OpenAI, http_client
+from signaller.upstreams import Azure, EntraTokens, OpenAI, ProviderClient, http_client
 from signaller.warming import WarmSecrets
 from signaller.web import rate_headers
 from signaller.web.handlers import InForce, Service
-from signaller.web.middleware import ForwardedScheme, LastResort, ResponseHeaders
+from signaller.web.middleware import Cors, Envelope, LastResort
 from signaller.web.rendering import render
 from signaller.web.routes import routes
 
@@ -56,7 +54,7 @@ class Lasting:
     """What a reload leaves as it is: connections, caches, counts."""
 
     clock: Clock
-    client: httpx.AsyncClient
+    client: ProviderClient
     entra: EntraTokens
     key_sets: KeySets
     store: Store
@@ -95,10 +93,9 @@ def create_app(
         routes=routes(),
         lifespan=lifespan,
         middleware=[
-            Middleware(ForwardedScheme),
-            Middleware(ResponseHeaders),
+            Middleware(Envelope),
             Middleware(
-                CORSMiddleware,
+                Cors,
                 allow_origins=settings.cors_origins,
                 allow_methods=["GET", "POST", "DELETE", "OPTIONS"],
                 allow_headers=["*"],  # x-stainless-*, openai-* and the like: an open set

@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Final
 
 from cryptography.exceptions import InvalidTag
@@ -41,10 +42,13 @@ class ContentKey:
     @property
     def header(self) -> bytes:
         """The protected header as its base64url segment, which is also the AAD."""
-        members = {"alg": "dir", "enc": "A256GCM"}
-        if self.kid is not None:
-            members["kid"] = self.kid
-        return _encode(json.dumps(members, separators=(",", ":")).encode("ascii")).encode("ascii")
+        return _protected(self.kid)
+
+
+@lru_cache(maxsize=64)  # as many as there are keys: a ring, and the nameless one of each grant
+def _protected(kid: str | None) -> bytes:
+    members = {"alg": "dir", "enc": "A256GCM"} | ({} if kid is None else {"kid": kid})
+    return _encode(json.dumps(members, separators=(",", ":")).encode("ascii")).encode("ascii")
 
 
 def encrypt(plaintext: bytes, key: ContentKey, *, max_chars: int = MAX_COMPACT_CHARS) -> str:

@@ -9,6 +9,8 @@ from typing import Literal
 
 LogFormat = Literal["json", "console"]
 
+encode = json.JSONEncoder(default=str).encode  # json.dumps would make an encoder for each line
+
 
 class JsonFormatter(logging.Formatter):
     """One JSON object a line."""
@@ -24,7 +26,7 @@ class JsonFormatter(logging.Formatter):
         }
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)
-        return json.dumps(line, default=str)
+        return encode(line)
 
 
 class ConsoleFormatter(logging.Formatter):
@@ -45,6 +47,10 @@ def configure(level: str, form: LogFormat) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter() if form == "json" else ConsoleFormatter())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+    # Neither form shows the place, thread and process, which cost more to find than the rest of a
+    # line ("Optimization" in logging's documentation).
+    logging._srcfile = None
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     # httpx logs every URL it asks for, aioice every candidate: our own lines say it better.
     for chatty in ("httpx", "aioice", "aiortc", "azure", "msal"):
         logging.getLogger(chatty).setLevel(logging.WARNING)

@@ -1,6 +1,6 @@
 """The nouns: deployment, session, ephemeral secret, grant, call. Values, hardly any behaviour."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
 from typing import Literal
@@ -22,8 +22,8 @@ class Evidence:
     """An API key, a gateway's JWT or a token: `Authorization: Bearer` or `api-key`."""
     peer: IPv4Address | IPv6Address | Literal["unix"] | None = None
     """Who opened the connection, whatever a header says of it; None: not known."""
-    headers: tuple[tuple[str, str], ...] = ()
-    """All of them in their order; names in lower case."""
+    headers: Iterable[tuple[str, str]] = ()
+    """All of them in their order, as often as they are asked for; names in lower case."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,9 +10,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import jwt
+from jwt.algorithms import HMACAlgorithm
 
 from signaller.errors import TokenRejected
-from signaller.jwe import ContentKey, JweRejected, decrypt, derive, encrypt
+from signaller.jwe import KEY_BYTES, ContentKey, JweRejected, decrypt, derive, encrypt
 from signaller.ports import Clock
 from signaller.secret import Secret
 
@@ -37,6 +38,29 @@ class Claims:
     issued_at: int
     expires_at: int
     seal_key: bytes
+
+
+class _UnderDerivedKey(HMACAlgorithm):
+    """HMAC under a key that `jwe.derive` made."""
+
+    def prepare_key(self, key: str | bytes) -> bytes:
+        """The key as it is: PyJWT would parse it as a certificate, twice a token, to refuse one."""
+        if not isinstance(key, bytes) or len(key) != KEY_BYTES:
+            raise jwt.InvalidKeyError("not a derived key")
+        return key
+
+
+class _SignedClaims(jwt.PyJWT):
+    """PyJWT with one algorithm, and with what is required of every token of ours."""
+
+    def __init__(self) -> None:
+        # PyJWT would read the machine's clock; ours is an argument.
+        super().__init__({"require": list(CLAIMS), "verify_exp": False, "verify_iat": False})
+        self._jws = jwt.PyJWS([])
+        self._jws.register_algorithm(ALGORITHM, _UnderDerivedKey(HMACAlgorithm.SHA256))
+
+
+SIGNED_CLAIMS = _SignedClaims()
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +99,7 @@ class Tokens:
             "crd": claims.credential_id,
             "key": _encode(claims.seal_key),
         }
-        signed = jwt.encode(payload, keys.signature, algorithm=ALGORITHM)
+        signed = SIGNED_CLAIMS.encode(payload, keys.signature, algorithm=ALGORITHM)
         return Secret(PREFIX + encrypt(signed.encode(), keys.encryption))
 
     def read(self, token: Secret, *, even_if_expired: bool = False) -> Claims:
@@ -110,14 +134,8 @@ def master_bytes(master: Secret) -> bytes:
 
 def _verify(signed: bytes, key: bytes) -> Claims:
     try:
-        payload = jwt.decode(
-            signed,
-            key,
-            algorithms=[ALGORITHM],
-            audience=AUDIENCE,
-            issuer=ISSUER,
-            # PyJWT would read the machine's clock; ours is an argument.
-            options={"require": list(CLAIMS), "verify_exp": False, "verify_iat": False},
+        payload = SIGNED_CLAIMS.decode(
+            signed, key, algorithms=[ALGORITHM], audience=AUDIENCE, issuer=ISSUER
         )
         return _claims(payload)
     except (jwt.PyJWTError, ValueError, TypeError) as invalid:

@@ -3,6 +3,6 @@
 from signaller.upstreams.azure import Azure
 from signaller.upstreams.entra import EntraTokens
 from signaller.upstreams.openai import OpenAI
-from signaller.upstreams.transport import http_client
+from signaller.upstreams.transport import ProviderClient, http_client
 
-__all__ = ["Azure", "EntraTokens", "OpenAI", "http_client"]
+__all__ = ["Azure", "EntraTokens", "OpenAI", "ProviderClient", "http_client"]

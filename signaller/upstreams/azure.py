@@ -4,8 +4,6 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 
-import httpx
-
 from signaller.errors import UpstreamAuthFailed, UpstreamRefused
 from signaller.model import Deployment, Offer
 from signaller.ports import Clock
@@ -15,6 +13,7 @@ from signaller.upstreams.azure_advice import advice
 from signaller.upstreams.failures import AzureApiVersionUnsupported, UpstreamConnectTimeout
 from signaller.upstreams.faults import Fault
 from signaller.upstreams.surface import Headers, RealtimeSurface
+from signaller.upstreams.transport import ProviderClient
 
 Entra = Callable[[Deployment], Awaitable[Secret]]
 GA_VERSIONS = frozenset({"", "v1", "preview"})
@@ -25,7 +24,7 @@ class Azure(RealtimeSurface):
 
     def __init__(
         self,
-        client: httpx.AsyncClient,
+        client: ProviderClient,
         timeouts: Timeouts,
         entra: Entra | None = None,
         *,

@@ -16,12 +16,17 @@ from signaller.errors import (
     UpstreamUnreachable,
 )
 from signaller.upstreams.failures import UpstreamConnectTimeout
+from signaller.upstreams.transport import ProviderClient, Reply, address
 
 MAX_BODY_BYTES = 2 * 1024 * 1024
 """Sessions and SDP answers have some 10 KB; but a session of the 256 KiB that a mint may bring
 comes back with more in it, and written in escapes it is six times as long."""
 ERROR_BODY_SECONDS = 0.4
 """An error's status is worth passing on at once, even if its text is slow to come."""
+ALWAYS = {
+    "User-Agent": f"signaller/{__version__}",
+    "Accept-Encoding": "identity",  # small bodies; and nothing to inflate
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,21 +53,29 @@ class Incoming:
         return 200 <= self.status < 300
 
 
-async def send(client: httpx.AsyncClient, outgoing: Outgoing, connect_seconds: float) -> Incoming:
+async def send(client: ProviderClient, outgoing: Outgoing, connect_seconds: float) -> Incoming:
     """The answer, whatever its status; an UpstreamError when there is none."""
-    request = _request(outgoing, connect_seconds)
+    headers = _headers(outgoing)
     try:
-        async with (
-            asyncio.timeout_at(outgoing.deadline),
-            contextlib.aclosing(
-                await client.send(request, stream=True, follow_redirects=False)
-            ) as response,
-        ):
-            return Incoming(
-                status=response.status_code,
-                headers=response.headers,
-                body=await (_body if response.is_success else _error_body)(response),
+        url = address(outgoing.url)
+    except httpx.InvalidURL as error:
+        raise UpstreamUnreachable(f"the deployment's api_base is no URL: {error}") from error
+    remaining = outgoing.deadline - asyncio.get_running_loop().time()
+    try:
+        async with asyncio.timeout_at(outgoing.deadline):
+            reply = await client.transport.request(
+                "POST",
+                url,
+                headers,
+                outgoing.content,
+                # Shorter than the whole, so that a connection that never opens is known as such.
+                connect_seconds=min(connect_seconds, 0.9 * remaining),
+                read_seconds=remaining,
             )
+            try:
+                return await _incoming(reply)
+            finally:
+                reply.close()
     except TimeoutError as error:
         raise UpstreamTimeout("no complete answer in time") from error
     except httpx.ConnectTimeout as error:
@@ -77,44 +90,34 @@ async def send(client: httpx.AsyncClient, outgoing: Outgoing, connect_seconds: f
         raise UpstreamDisconnected(str(error)) from error
 
 
-def _request(outgoing: Outgoing, connect_seconds: float) -> httpx.Request:
-    headers = {
-        "User-Agent": f"signaller/{__version__}",
-        "Accept-Encoding": "identity",  # small bodies; and nothing to inflate
-        **outgoing.headers,
-    }
+def _headers(outgoing: Outgoing) -> dict[str, str]:
+    headers = {**ALWAYS, **outgoing.headers}
     for name, value in headers.items():
         if not value.isascii() or not value.isprintable():
             raise UpstreamAuthFailed(f"the configured {name} holds characters no header can carry")
-    remaining = outgoing.deadline - asyncio.get_running_loop().time()
-    # Shorter than the whole, so that a connection that never opens is known as such.
-    timeout = httpx.Timeout(remaining, connect=min(connect_seconds, 0.9 * remaining))
-    try:
-        return httpx.Request(
-            "POST",
-            outgoing.url,
-            headers=headers,
-            content=outgoing.content,
-            extensions={"timeout": timeout.as_dict()},
-        )
-    except httpx.InvalidURL as error:
-        raise UpstreamUnreachable(f"the deployment's api_base is no URL: {error}") from error
+    return headers
 
 
-async def _body(response: httpx.Response) -> bytes:
-    if response.headers.get("content-encoding", "identity").lower() != "identity":
+async def _incoming(reply: Reply) -> Incoming:
+    headers = reply.headers
+    read = _body if 200 <= reply.status < 300 else _error_body
+    return Incoming(status=reply.status, headers=headers, body=await read(reply, headers))
+
+
+async def _body(reply: Reply, headers: httpx.Headers) -> bytes:
+    if headers.get("content-encoding", "identity").lower() != "identity":
         raise UpstreamInvalidResponse("an encoded body, though none was asked for")
     body = bytearray()
-    async for chunk in response.aiter_raw():
+    while chunk := await reply.read_some():
         body += chunk
         if len(body) > MAX_BODY_BYTES:
             raise UpstreamInvalidResponse(f"a body of more than {MAX_BODY_BYTES} bytes")
     return bytes(body)
 
 
-async def _error_body(response: httpx.Response) -> bytes:
+async def _error_body(reply: Reply, headers: httpx.Headers) -> bytes:
     """The body where it can be had; the status says enough without it."""
     with contextlib.suppress(TimeoutError, httpx.TransportError, UpstreamInvalidResponse):
         async with asyncio.timeout(ERROR_BODY_SECONDS):
-            return await _body(response)
+            return await _body(reply, headers)
     return b""

@@ -7,8 +7,6 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from urllib.parse import quote
 
-import httpx
-
 from signaller.errors import UpstreamAuthFailed, UpstreamInvalidResponse
 from signaller.model import Answer, Deployment, EphemeralSecret, Offer, SessionRequest, Trace
 from signaller.ports import Clock
@@ -20,6 +18,7 @@ from signaller.upstreams.faults import Fault, as_error, parse_fault
 from signaller.upstreams.location import call_id
 from signaller.upstreams.minted import parse_minted
 from signaller.upstreams.offer_body import offer_body
+from signaller.upstreams.transport import ProviderClient
 
 Headers = Mapping[str, str]
 
@@ -37,7 +36,7 @@ class RealtimeSurface(ABC):
     """`ports.Upstream`, but for where the routes are and which credential opens them."""
 
     def __init__(
-        self, client: httpx.AsyncClient, timeouts: Timeouts, *, clock: Clock = time.time
+        self, client: ProviderClient, timeouts: Timeouts, *, clock: Clock = time.time
     ) -> None:
         self._client, self._timeouts, self._clock = client, timeouts, clock
 

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import NoReturn
 from urllib.parse import parse_qs
 
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
+from starlette.types import Message, Receive
 
 from signaller.errors import BodyTooLarge, InvalidJson, InvalidRequest, UnsupportedMediaType
 from signaller.secret import Secret
@@ -28,19 +29,48 @@ async def read_body(request: Request, limit: int, *, seconds: float = BODY_SECON
     if int(request.headers.get("content-length", "0")) > limit:
         _too_large(limit)
     body = bytearray()
+    # Most bodies are there as soon as their headers are; only others need a timer.
+    arrived = at_hand(request.receive)
+    more = arrived is None or _take(arrived, body, limit)
+    if more:
+        await _take_rest(request, body, limit, seconds)
+    return bytes(body)
+
+
+async def _take_rest(request: Request, body: bytearray, limit: int, seconds: float) -> None:
     try:
         async with asyncio.timeout(seconds):
-            async for chunk in request.stream():
-                body += chunk
-                if len(body) > limit:
-                    _too_large(limit)
+            while _take(await request.receive(), body, limit):
+                pass
     except TimeoutError as slow:
         raise InvalidRequest(
             public=f"The body did not arrive within {seconds:g} seconds."
         ) from slow
-    except ClientDisconnect as gone:
-        raise InvalidRequest(public="The body ended early.") from gone
-    return bytes(body)
+
+
+def at_hand(receive: Receive) -> Message | None:
+    """The next message if it has already come; None if it would have to be waited for.
+
+    `Request.is_disconnected` asks the same by way of a cancelled scope, for twenty times as much.
+    """
+    steps = receive().__await__()
+    try:
+        next(steps)
+    except StopIteration as done:
+        message: Message = done.value
+        return message
+    steps.close()  # it waits no longer, and has taken nothing
+    return None
+
+
+def _take(message: Message, body: bytearray, limit: int) -> bool:
+    """Add a message's part of the body; whether there is more to come."""
+    if message["type"] == "http.disconnect":
+        raise InvalidRequest(public="The body ended early.")
+    body += message.get("body", b"")
+    if len(body) > limit:
+        _too_large(limit)
+    return bool(message.get("more_body", False))
 
 
 async def read_json(request: Request) -> Mapping[str, object]:

@@ -1,8 +1,11 @@
 """What a request brings to prove who sent it, and from where."""
 
+from collections.abc import Iterator
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Literal
 
+from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.types import Scope
 
@@ -18,8 +21,18 @@ def evidence(request: Request) -> Evidence:
     return Evidence(
         secret=credential(request),
         peer=peer(request.scope),
-        headers=tuple((name, _text(value)) for name, value in request.headers.items()),
+        headers=GivenHeaders(request.headers),
     )
+
+
+class GivenHeaders:
+    """A request's headers, read by whoever wants to know: few configurations do."""
+
+    def __init__(self, headers: Headers) -> None:
+        self._headers = headers
+
+    def __iter__(self) -> Iterator[tuple[str, str]]:
+        return ((name, _text(value)) for name, value in self._headers.items())
 
 
 def _text(value: str) -> str:
@@ -56,8 +69,13 @@ def peer(scope: Scope) -> IPv4Address | IPv6Address | Literal["unix"] | None:
     client = scope.get("client")
     if client is None:
         return None
+    return _address(client[0])
+
+
+@lru_cache(maxsize=256)  # behind a gateway always the same
+def _address(host: str) -> IPv4Address | IPv6Address | None:
     try:
-        return ip_address(client[0].partition("%")[0])  # fe80::1%eth0
+        return ip_address(host.partition("%")[0])  # fe80::1%eth0
     except ValueError:
         return None
 

@@ -20,7 +20,7 @@ from signaller.secret import Secret
 from signaller.sessions import parse_mint_request
 from signaller.settings import Settings
 from signaller.token_control import TokenControl
-from signaller.web.bodies import read_json, read_token
+from signaller.web.bodies import at_hand, read_json, read_token
 from signaller.web.credentials import credential, evidence
 from signaller.web.offers import read_offer
 from signaller.web.rate_headers import rate_headers
@@ -94,7 +94,7 @@ async def start_call(request: Request) -> Response:
         admission = service.calls.admit(token, _origin(request), line)
         offer = await read_offer(request)
         started = await service.calls.start(admission, offer, trace, line)
-    if await request.is_disconnected():
+    if _is_gone(request):
         # Nobody will ever connect to this call, yet the provider keeps it open.
         await service.hangups.abandon(started.call, trace, why="its client is gone")
     headers = {"location": f"/v1/realtime/calls/{started.call.id}"}
@@ -192,8 +192,14 @@ async def tester(request: Request) -> Response:
     return JSONResponse(body, headers=NO_STORE)
 
 
+def _is_gone(request: Request) -> bool:
+    """Whether the client has closed its connection; its body has been read."""
+    message = at_hand(request.receive)
+    return message is not None and message["type"] == "http.disconnect"
+
+
 def _service(request: Request) -> Service:
-    in_force: InForce = request.state.in_force
+    in_force: InForce = request.scope["state"]["in_force"]  # `request.state` makes an object
     return in_force.service
 
 

@@ -4,7 +4,8 @@ import logging
 import re
 import secrets
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import MutableHeaders
+from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from signaller.errors import SignallerError
@@ -23,7 +24,7 @@ TRACEPARENT = re.compile(
 )
 TRACESTATE = re.compile(r"[ -~]{1,512}")  # 3.3.1.5: at least 512 characters are to be kept
 
-SECURITY_HEADERS = {
+_POLICIES = {
     "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
     "connect-src 'self'; img-src 'self' data:; media-src 'self' blob: mediastream:; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
@@ -32,6 +33,10 @@ SECURITY_HEADERS = {
     "x-content-type-options": "nosniff",
     "cross-origin-opener-policy": "same-origin",
 }
+SECURITY_HEADERS = [(name.encode(), value.encode()) for name, value in _POLICIES.items()]
+
+Given = dict[bytes, list[str]]
+READ_HERE = frozenset((b"x-forwarded-proto", b"x-request-id", b"traceparent", b"tracestate"))
 
 
 class LastResort:
@@ -60,23 +65,8 @@ class LastResort:
             await response(scope, receive, send)
 
 
-class ForwardedScheme:
-    """Believes a gateway on this machine that its own side speaks https."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """ASGI."""
-        if scope["type"] == "http" and is_local(scope):
-            scheme = Headers(scope=scope).get("x-forwarded-proto", "").strip().lower()
-            if scheme in ("http", "https"):
-                scope = {**scope, "scheme": scheme}
-        await self.app(scope, receive, send)
-
-
-class ResponseHeaders:
-    """Gives each request an id (a gateway's own is kept) and each response its headers."""
+class Envelope:
+    """Gives each request its scheme and an id, and each response its headers."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -86,30 +76,65 @@ class ResponseHeaders:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        trace = _trace(Headers(scope=scope))
-        request_id = trace.request_id
-        scope["trace"] = trace
+        given = _given(scope)
+        scheme = _forwarded_scheme(given)
+        if scheme is not None and is_local(scope):
+            scope = {**scope, "scheme": scheme}
+        trace = scope["trace"] = _trace(given)
+        request_id = (b"x-request-id", trace.request_id.encode("ascii"))
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                headers["x-request-id"] = request_id
-                for name, value in SECURITY_HEADERS.items():
-                    headers.setdefault(name, value)
+                headers = message["headers"] = list(message.get("headers", ()))
+                there = {name for name, _ in headers}
+                headers += [field for field in SECURITY_HEADERS if field[0] not in there]
+                headers.append(request_id)
             await send(message)
 
         await self.app(scope, receive, send_with_headers)
 
 
-def _trace(headers: Headers) -> Trace:
+def _given(scope: Scope) -> Given:
+    """What is read here, by name, in one pass: `Headers` would make one for each name."""
+    given: Given = {}
+    for name, value in scope["headers"]:
+        if name in READ_HERE:
+            given.setdefault(name, []).append(value.decode("latin-1"))
+    return given
+
+
+def _forwarded_scheme(given: Given) -> str | None:
+    """What a gateway says its own side speaks; only one on this machine is believed."""
+    scheme = given.get(b"x-forwarded-proto", [""])[0].strip().lower()
+    return scheme if scheme in ("http", "https") else None
+
+
+def _trace(given: Given) -> Trace:
     """What a gateway says of the trace, as far as it can be echoed, logged and passed on."""
-    given = headers.get("x-request-id", "")
-    is_id = REQUEST_ID.fullmatch(given) and not KEY_LIKE.search(given)
-    parents = headers.getlist("traceparent")
+    request_id = given.get(b"x-request-id", [""])[0]
+    is_id = REQUEST_ID.fullmatch(request_id) and not KEY_LIKE.search(request_id)
+    parents = given.get(b"traceparent", ())
     parent = parents[0] if len(parents) == 1 and TRACEPARENT.fullmatch(parents[0]) else None
-    state = ",".join(headers.getlist("tracestate"))
+    state = ",".join(given.get(b"tracestate", ()))
     return Trace(
-        request_id=given if is_id else f"req_{secrets.token_hex(12)}",
+        request_id=request_id if is_id else f"req_{secrets.token_hex(12)}",
         traceparent=parent,
         tracestate=state if parent and TRACESTATE.fullmatch(state) else None,
     )
+
+
+class Cors(CORSMiddleware):
+    """Starlette's, which reads and rewrites much for what has no `Origin`: that gets its `Vary`."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI."""
+        if scope["type"] != "http" or any(name == b"origin" for name, _ in scope["headers"]):
+            await super().__call__(scope, receive, send)
+            return
+
+        async def send_with_vary(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message).add_vary_header("Origin")
+            await send(message)
+
+        await self.app(scope, receive, send_with_vary)

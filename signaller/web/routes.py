@@ -1,9 +1,11 @@
 """Every path the service answers, with its aliases."""
 
+from collections.abc import Awaitable, Callable
 from importlib.resources import files
 from pathlib import Path
 
-from starlette.responses import FileResponse
+from starlette.requests import Request
+from starlette.responses import FileResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import Receive, Scope, Send
@@ -20,32 +22,42 @@ def routes() -> list[BaseRoute]:
         route
         for prefix in PREFIXES
         for route in (
-            Route(f"{prefix}/realtime/client_secrets", handlers.mint, methods=["POST"]),
+            Route(f"{prefix}/realtime/client_secrets", Endpoint(handlers.mint), methods=["POST"]),
             Route(
                 f"{prefix}/realtime/client_secrets/introspect",
-                handlers.introspect,
+                Endpoint(handlers.introspect),
                 methods=["POST"],
             ),
-            Route(f"{prefix}/realtime/client_secrets/revoke", handlers.revoke, methods=["POST"]),
+            Route(
+                f"{prefix}/realtime/client_secrets/revoke",
+                Endpoint(handlers.revoke),
+                methods=["POST"],
+            ),
             # Two routes on one path would answer a wrong method with half an Allow header.
             Route(
                 f"{prefix}/realtime/calls",
-                handlers.calls,
+                Endpoint(handlers.calls),
                 methods=["POST", "OPTIONS"],
             ),
             Route(
-                f"{prefix}/realtime/calls/{{call_id}}/hangup", handlers.hang_up, methods=["POST"]
+                f"{prefix}/realtime/calls/{{call_id}}/hangup",
+                Endpoint(handlers.hang_up),
+                methods=["POST"],
             ),
-            Route(f"{prefix}/realtime/calls/{{call_id}}", handlers.hang_up, methods=["DELETE"]),
-            Route(f"{prefix}/models", handlers.models, methods=["GET"]),
+            Route(
+                f"{prefix}/realtime/calls/{{call_id}}",
+                Endpoint(handlers.hang_up),
+                methods=["DELETE"],
+            ),
+            Route(f"{prefix}/models", Endpoint(handlers.models), methods=["GET"]),
         )
     ]
     return [
         *api,
-        Route("/healthz", handlers.healthz, methods=["GET"]),
-        Route("/readyz", handlers.readyz, methods=["GET"]),
-        Route("/metrics", handlers.metrics, methods=["GET"]),
-        Route("/tester.json", handlers.tester, methods=["GET"]),
+        Route("/healthz", Endpoint(handlers.healthz), methods=["GET"]),
+        Route("/readyz", Endpoint(handlers.readyz), methods=["GET"]),
+        Route("/metrics", Endpoint(handlers.metrics), methods=["GET"]),
+        Route("/tester.json", Endpoint(handlers.tester), methods=["GET"]),
         *page_routes(static_directory()),
     ]
 
@@ -58,6 +70,21 @@ def page_routes(static: Path) -> list[BaseRoute]:
         Mount("/css", StaticFiles(directory=static / "css")),
         Mount("/js", StaticFiles(directory=static / "js")),
     ]
+
+
+class Endpoint:
+    """A handler as an ASGI application.
+
+    Starlette would put the same exception handlers around it that are around the whole.
+    """
+
+    def __init__(self, answer: Callable[[Request], Awaitable[Response]]) -> None:
+        self._answer = answer
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI."""
+        response = await self._answer(Request(scope, receive, send))
+        await response(scope, receive, send)
 
 
 class FilePage:

@@ -2,10 +2,9 @@
 
 from collections.abc import AsyncIterator
 
-import httpx
 import pytest
 
-from signaller.upstreams.transport import http_client
+from signaller.upstreams.transport import ProviderClient, http_client
 from tests.support.provider import FakeProvider
 from tests.support.serving import serving
 
@@ -24,7 +23,7 @@ async def url(provider: FakeProvider) -> AsyncIterator[str]:
 
 
 @pytest.fixture
-async def client() -> AsyncIterator[httpx.AsyncClient]:
+async def client() -> AsyncIterator[ProviderClient]:
     """The client under test."""
     async with http_client() as opened:
         yield opened

@@ -4,7 +4,6 @@ import asyncio
 import sys
 from collections.abc import Awaitable, Callable
 
-import httpx
 import pytest
 
 from signaller.errors import UpstreamAuthFailed, UpstreamError, UpstreamRefused
@@ -18,6 +17,7 @@ from signaller.upstreams.failures import (
     EntraUnavailable,
     UpstreamConnectTimeout,
 )
+from signaller.upstreams.transport import ProviderClient
 from tests.support.provider import ANSWER, Body, FakeProvider
 from tests.upstreams.canaries import API_KEY, ASKED, OFFER, TRACE, assert_silent, deployment, taking
 
@@ -27,7 +27,7 @@ ENTRA = EntraCredential(tenant_id="t", client_id="c", client_secret=Secret("entr
 @pytest.mark.parametrize("version", [None, "", "v1", "preview", "V1"])
 @pytest.mark.parametrize("suffix", ["", "/openai"])
 async def test_ga_routes_without_a_version(
-    client: httpx.AsyncClient, provider: FakeProvider, url: str, version: str | None, suffix: str
+    client: ProviderClient, provider: FakeProvider, url: str, version: str | None, suffix: str
 ) -> None:
     """Mint, call and hangup are under /openai/v1 with no query, each with its own credential."""
     azure = Azure(client, Timeouts())
@@ -52,7 +52,7 @@ async def test_ga_routes_without_a_version(
 
 @pytest.mark.parametrize("step", ["mint", "call", "hangup"])
 async def test_a_dated_version_is_explained_before_any_request(
-    client: httpx.AsyncClient, provider: FakeProvider, url: str, step: str
+    client: ProviderClient, provider: FakeProvider, url: str, step: str
 ) -> None:
     """One sentence says what to change, and nothing is sent."""
     azure = Azure(client, Timeouts())
@@ -81,7 +81,7 @@ async def fetched(_deployment: Deployment) -> Secret:
     ],
 )
 async def test_entra_tokens_are_bearers(
-    client: httpx.AsyncClient,
+    client: ProviderClient,
     provider: FakeProvider,
     url: str,
     given: dict[str, object],
@@ -97,7 +97,7 @@ async def test_entra_tokens_are_bearers(
 
 @pytest.mark.parametrize("entra", [None, ENTRA])
 async def test_no_credential_is_the_operators_fault(
-    client: httpx.AsyncClient, provider: FakeProvider, url: str, entra: EntraCredential | None
+    client: ProviderClient, provider: FakeProvider, url: str, entra: EntraCredential | None
 ) -> None:
     """Without a key, a token or a way to fetch one, nothing is sent."""
     at = deployment(url, provider="azure", api_key=None, entra=entra)
@@ -106,7 +106,7 @@ async def test_no_credential_is_the_operators_fault(
     assert provider.requests == []
 
 
-async def test_a_slow_entra_counts_towards_the_step(client: httpx.AsyncClient) -> None:
+async def test_a_slow_entra_counts_towards_the_step(client: ProviderClient) -> None:
     """Fetching a token is part of the step's time, and nothing has been sent by then."""
 
     async def never(_deployment: Deployment) -> Secret:
@@ -122,7 +122,7 @@ Refusing = Callable[[int, Body], Awaitable[UpstreamError]]
 
 
 @pytest.fixture
-def refusing(client: httpx.AsyncClient, provider: FakeProvider, url: str) -> Refusing:
+def refusing(client: ProviderClient, provider: FakeProvider, url: str) -> Refusing:
     """How a mint fails when Azure answers so."""
 
     async def refused(status: int, body: Body) -> UpstreamError:

@@ -16,6 +16,7 @@ from signaller.secret import Secret
 from signaller.settings import Timeouts
 from signaller.upstreams.faults import Fault, as_error, parse_fault
 from signaller.upstreams.openai import OpenAI
+from signaller.upstreams.transport import ProviderClient
 from tests.support.provider import FakeProvider
 from tests.upstreams.canaries import API_KEY, EPHEMERAL, assert_silent, deployment, taking
 
@@ -148,7 +149,7 @@ def test_other_shapes_are_normalised(body: object, code: str, public: str) -> No
 @pytest.mark.parametrize("status", [401, 403])
 @pytest.mark.parametrize("step", ["mint", "hangup"])
 async def test_a_refused_credential_stays_in_the_log(
-    client: httpx.AsyncClient, provider: FakeProvider, url: str, status: int, step: str
+    client: ProviderClient, provider: FakeProvider, url: str, status: int, step: str
 ) -> None:
     """Where it is our own key, it is a 502 with our own sentence, and the quoted key is masked."""
     text = f"Incorrect API key provided: {API_KEY} (or {EPHEMERAL})"

@@ -2,7 +2,6 @@
 
 import time
 
-import httpx
 import pytest
 
 from signaller.errors import UpstreamAuthFailed, UpstreamInvalidResponse
@@ -10,6 +9,7 @@ from signaller.model import SessionRequest
 from signaller.secret import Secret
 from signaller.settings import Timeouts
 from signaller.upstreams.openai import OpenAI
+from signaller.upstreams.transport import ProviderClient
 from tests.support.provider import ANSWER, Body, FakeProvider
 from tests.upstreams.canaries import (
     API_KEY,
@@ -26,7 +26,7 @@ SOON = int(time.time()) + 3600
 
 
 @pytest.fixture
-def openai(client: httpx.AsyncClient) -> OpenAI:
+def openai(client: ProviderClient) -> OpenAI:
     """The adapter under test."""
     return OpenAI(client, Timeouts())
 

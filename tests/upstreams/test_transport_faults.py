@@ -5,7 +5,6 @@ import gzip
 import json
 import time
 
-import httpx
 import pytest
 
 from signaller.errors import (
@@ -20,6 +19,7 @@ from signaller.secret import Secret
 from signaller.settings import Timeouts
 from signaller.upstreams.failures import UpstreamConnectTimeout
 from signaller.upstreams.openai import OpenAI
+from signaller.upstreams.transport import ProviderClient
 from tests.support.redis import free_port
 from tests.upstreams.canaries import (
     API_KEY,
@@ -38,7 +38,7 @@ CHUNK = b"8000\r\n" + b" " * 0x8000 + b"\r\n"
 
 
 async def both_fail(
-    client: httpx.AsyncClient, base: str, timeouts: Timeouts | None = None
+    client: ProviderClient, base: str, timeouts: Timeouts | None = None
 ) -> tuple[UpstreamError, UpstreamError]:
     """How a mint and a call fail there."""
     upstream = OpenAI(client, timeouts or Timeouts())
@@ -93,7 +93,7 @@ async def both_fail(
     ],
 )
 async def test_nonsense_is_judged_and_never_resent(
-    client: httpx.AsyncClient, speak: Speak, expected: type[UpstreamError]
+    client: ProviderClient, speak: Speak, expected: type[UpstreamError]
 ) -> None:
     """A broken answer has one exact class, gives no token back, and is asked for once."""
     async with raw_server(speak) as raw:
@@ -115,7 +115,7 @@ async def test_nonsense_is_judged_and_never_resent(
     ],
 )
 async def test_silence_after_the_request_is_a_time_out(
-    client: httpx.AsyncClient, speak: Speak
+    client: ProviderClient, speak: Speak
 ) -> None:
     """Head and body together are bounded by the step's time-out; the token stays spent."""
     begun = time.monotonic()
@@ -129,7 +129,7 @@ async def test_silence_after_the_request_is_a_time_out(
     assert len(raw.received) == 2
 
 
-async def test_a_drip_is_bounded_too(client: httpx.AsyncClient) -> None:
+async def test_a_drip_is_bounded_too(client: ProviderClient) -> None:
     """A body that never pauses long enough for a read time-out still ends on time."""
 
     async def drip(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -145,7 +145,7 @@ async def test_a_drip_is_bounded_too(client: httpx.AsyncClient) -> None:
             await upstream.mint(deployment(raw.url, timeout_seconds=0.3), ASKED)
 
 
-async def test_an_endless_body_is_cut_off(client: httpx.AsyncClient) -> None:
+async def test_an_endless_body_is_cut_off(client: ProviderClient) -> None:
     """No more than the cap and what sockets buffer is taken, and the connection is dropped."""
     pushed = 0
 
@@ -163,7 +163,7 @@ async def test_an_endless_body_is_cut_off(client: httpx.AsyncClient) -> None:
     assert pushed < 32 * 1024 * 1024
 
 
-async def test_a_stale_connection_is_not_retried(client: httpx.AsyncClient) -> None:
+async def test_a_stale_connection_is_not_retried(client: ProviderClient) -> None:
     """A kept connection that breaks may have carried the offer: spent, and sent once."""
 
     async def once(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -179,7 +179,7 @@ async def test_a_stale_connection_is_not_retried(client: httpx.AsyncClient) -> N
     assert len(raw.received) == 1
 
 
-async def test_a_stalled_error_body_keeps_its_status(client: httpx.AsyncClient) -> None:
+async def test_a_stalled_error_body_keeps_its_status(client: ProviderClient) -> None:
     """A 429 is passed on within a second or so, even if its text never comes."""
     head = b"HTTP/1.1 429 Slow\r\nRetry-After: 7\r\nContent-Length: 99\r\n\r\n{"
     begun = time.monotonic()
@@ -199,14 +199,14 @@ async def test_a_stalled_error_body_keeps_its_status(client: httpx.AsyncClient) 
         pytest.param("ftp://127.0.0.1", id="no-http-url"),
     ],
 )
-async def test_no_connection_means_unreachable(client: httpx.AsyncClient, base: str) -> None:
+async def test_no_connection_means_unreachable(client: ProviderClient, base: str) -> None:
     """When nothing was sent, the token may be given back."""
     mint, call = await both_fail(client, base.format(port=free_port()))
     assert (type(mint), type(call)) == (UpstreamUnreachable, UpstreamUnreachable)
     assert call.no_call_began
 
 
-async def test_tls_failure_means_unreachable(client: httpx.AsyncClient) -> None:
+async def test_tls_failure_means_unreachable(client: ProviderClient) -> None:
     """A handshake that fails comes before any credential."""
     seen = bytearray()
 
@@ -223,7 +223,7 @@ async def test_tls_failure_means_unreachable(client: httpx.AsyncClient) -> None:
 
 @pytest.mark.parametrize("total", [pytest.param(0.3, id="short"), pytest.param(10, id="long")])
 async def test_a_handshake_that_stalls_is_a_connect_time_out(
-    client: httpx.AsyncClient, total: float
+    client: ProviderClient, total: float
 ) -> None:
     """504, yet the token may be given back; also when the whole is shorter than connecting."""
 
@@ -239,7 +239,7 @@ async def test_a_handshake_that_stalls_is_a_connect_time_out(
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-async def test_redirects_are_not_followed(client: httpx.AsyncClient, status: int) -> None:
+async def test_redirects_are_not_followed(client: ProviderClient, status: int) -> None:
     """No credential ever reaches the place a provider points to."""
     async with raw_server(says(http("200 OK", GOOD))) as elsewhere:
         moved = http(f"{status} Moved", b"", f"Location: {elsewhere.url}/v1/realtime/calls")
@@ -249,7 +249,7 @@ async def test_redirects_are_not_followed(client: httpx.AsyncClient, status: int
     assert elsewhere.received == []
 
 
-async def test_cookies_do_not_travel(client: httpx.AsyncClient) -> None:
+async def test_cookies_do_not_travel(client: ProviderClient) -> None:
     """A cookie set by one answer is not in the next request."""
     cookie = "Set-Cookie: session=of-another; Path=/"
     async with raw_server(says(http("200 OK", GOOD, cookie))) as raw:
@@ -260,7 +260,7 @@ async def test_cookies_do_not_travel(client: httpx.AsyncClient) -> None:
     assert b"cookie" not in b"".join(raw.received).lower()
 
 
-async def test_cancelling_drops_the_connection(client: httpx.AsyncClient) -> None:
+async def test_cancelling_drops_the_connection(client: ProviderClient) -> None:
     """A step that is abandoned leaves no connection behind."""
     arrived, dropped = asyncio.Event(), asyncio.Event()
 

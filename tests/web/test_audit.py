@@ -78,6 +78,7 @@ async def test_a_mint_says_who_on_which_terms(caplog: pytest.LogCaptureFixture) 
         "caller": "web",
         "credential": claims.credential_id,
         "model": MODEL,
+        "warm": False,
         "deployment": "d1",
         "origin": PAGE,
         "origins": (PAGE,),

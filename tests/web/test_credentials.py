@@ -14,9 +14,9 @@ def request(value: bytes) -> Request:
 @pytest.mark.parametrize("name", ["ada", "frédéric à Paris", "Жанна", "李", "🙂"])
 def test_names_are_read_as_utf_8(name: str) -> None:
     """Gateways write them so."""
-    assert evidence(request(name.encode())).headers == (("x-end-user", name),)
+    assert tuple(evidence(request(name.encode())).headers) == (("x-end-user", name),)
 
 
 def test_other_bytes_are_latin_1() -> None:
     """As every header was once (RFC 9110, 5.5)."""
-    assert evidence(request(b"Zo\xeb")).headers == (("x-end-user", "Zoë"),)
+    assert tuple(evidence(request(b"Zo\xeb")).headers) == (("x-end-user", "Zoë"),)
