@@ -5,7 +5,7 @@ MODEL = "gpt-realtime"
 TOKEN_KEY = "YmVuY2gtYmVuY2gtYmVuY2gtYmVuY2gtYmVuY2gtYmU"  # noqa: S105 - nobody's
 TOKEN_SECONDS = 600
 """The longest there is: tokens are minted first, outside the measured time, and must still live."""
-WARM = ""
+WARM = "  warm_secrets: {seconds: 3600}\n"
 """Lines below `signaller:` under which a mint may use a warm secret."""
 COLD = ""
 """Lines below `signaller:` under which every mint asks the provider."""
