@@ -1,5 +1,6 @@
 """`?replicas=1`: what a token has been used for is known to more than one Redis, or refused."""
 
+import asyncio
 import contextlib
 from pathlib import Path
 
@@ -57,6 +58,9 @@ async def test_each_part_of_a_cluster_has_a_replica(tmp_path: Path) -> None:
     with cluster_of_three(tmp_path) as redis:
         async with staged(f"{redis.url}?replicas=1") as scene:
             first, second = scene.replicas
+            async with asyncio.timeout(60):  # a replica is `online` before it acknowledges
+                while {(await first.mint()).status for _ in range(20)} != {200}:
+                    pass
             outcomes = [
                 [(await each.call(token)).status for each in (first, second)]
                 for token in await tokens_of(scene)
