@@ -145,7 +145,7 @@ def _one_at_a_time(folder: Path) -> Iterator[None]:
             except BlockingIOError:
                 if time.monotonic() > deadline:
                     raise
-                time.sleep(0.02)  # seconds
+                time.sleep(0.02)  # a lock sends no notice, and nothing serves yet
         yield
     finally:
         os.close(held)

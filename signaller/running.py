@@ -79,8 +79,10 @@ class ServiceConfig(uvicorn.Config):
             raise RuntimeError("a worker without a parent's configuration")
         take_slot()
         # One that is started late must agree with its siblings about what needs a restart.
-        began = self.source.understood(self.handover.first.get())
-        settings = pinned(began, self.source.understood(self.handover.read()))
+        first, current = self.handover.first.get(), self.handover.read()
+        settings = self.source.understood(first)
+        if current != first:  # thousands of callers take seconds to read
+            settings = pinned(settings, self.source.understood(current))
         self.allow_for(settings)
         return settings
 
