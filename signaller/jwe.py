@@ -1,9 +1,7 @@
 """Compact JWE (RFC 7516) in one form only: direct encryption, AES-256-GCM."""
 
-import base64
 import json
 import os
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -14,6 +12,8 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from signaller import base64url
+
 MAX_COMPACT_CHARS: Final = 6144
 """Our tokens have about 1000, with every claim at its longest 4300; servers and proxies cut header
 lines at 8 KiB."""
@@ -21,7 +21,6 @@ lines at 8 KiB."""
 KEY_BYTES: Final = 32
 IV_BYTES: Final = 12  # RFC 7518 section 5.3: 96 bits
 TAG_BYTES: Final = 16  # RFC 7518 section 5.3: 128 bits
-_BASE64URL = re.compile(r"[A-Za-z0-9_-]*")
 
 
 class JweRejected(ValueError):
@@ -34,21 +33,19 @@ class ContentKey:
 
     key: bytes = field(repr=False)
     kid: str | None = None
+    header: bytes = field(init=False, repr=False)
+    """The protected header as its base64url segment, which is also the AAD."""
 
     def __post_init__(self) -> None:
         if len(self.key) != KEY_BYTES:
             raise ValueError(f"A256GCM takes a key of {KEY_BYTES} bytes, not {len(self.key)}")
-
-    @property
-    def header(self) -> bytes:
-        """The protected header as its base64url segment, which is also the AAD."""
-        return _protected(self.kid)
+        object.__setattr__(self, "header", _protected(self.kid))
 
 
 @lru_cache(maxsize=64)  # as many as there are keys: a ring, and the nameless one of each grant
 def _protected(kid: str | None) -> bytes:
     members = {"alg": "dir", "enc": "A256GCM"} | ({} if kid is None else {"kid": kid})
-    return _encode(json.dumps(members, separators=(",", ":")).encode("ascii")).encode("ascii")
+    return base64url.encode(json.dumps(members, separators=(",", ":")).encode()).encode("ascii")
 
 
 def encrypt(plaintext: bytes, key: ContentKey, *, max_chars: int = MAX_COMPACT_CHARS) -> str:
@@ -57,7 +54,7 @@ def encrypt(plaintext: bytes, key: ContentKey, *, max_chars: int = MAX_COMPACT_C
     iv = os.urandom(IV_BYTES)
     header = key.header
     ciphertext, tag = seal_content(key.key, iv, header, plaintext)
-    compact = ".".join((header.decode("ascii"), "", *map(_encode, (iv, ciphertext, tag))))
+    compact = ".".join((header.decode("ascii"), "", *map(base64url.encode, (iv, ciphertext, tag))))
     if len(compact) > max_chars:
         raise ValueError(f"a JWE of {len(compact)} characters, more than {max_chars}")
     return compact
@@ -84,7 +81,7 @@ def decrypt(
         raise JweRejected("the protected header is not that of any key")
     if segments[1]:
         raise JweRejected("an encrypted key, which 'dir' does not have")
-    iv, ciphertext, tag = (_decode(segment) for segment in segments[2:])
+    iv, ciphertext, tag = map(_decode, segments[2:])
     if len(iv) != IV_BYTES:
         raise JweRejected(f"an IV of {len(iv)} bytes instead of {IV_BYTES}")
     if len(tag) != TAG_BYTES:
@@ -119,15 +116,8 @@ def open_content(cek: bytes, iv: bytes, aad: bytes, ciphertext: bytes, tag: byte
     return AESGCM(cek).decrypt(iv, ciphertext + tag, aad)
 
 
-def _encode(raw: bytes) -> str:
-    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode("ascii")
-
-
 def _decode(segment: str) -> bytes:
-    """Base64url in its one canonical form, so that no two strings are the same token."""
-    if not _BASE64URL.fullmatch(segment) or len(segment) % 4 == 1:
-        raise JweRejected("a segment is not base64url")
-    raw = base64.urlsafe_b64decode(segment + "=" * (-len(segment) % 4))
-    if _encode(raw) != segment:  # the unused bits of the last character are set
-        raise JweRejected("a segment is not canonical base64url")
-    return raw
+    try:
+        return base64url.decode(segment)
+    except ValueError as invalid:
+        raise JweRejected(f"a segment is {invalid}") from invalid

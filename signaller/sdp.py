@@ -30,10 +30,9 @@ def parse_offer(body: bytes) -> Offer:
             f"The body is not UTF-8: byte {error.start} does not fit. Send the SDP offer as text, "
             "uncompressed."
         ) from error
-    lines = [line.removesuffix(b"\r") for line in body.split(b"\n")]
-    if lines[0] != b"v=0":
+    if not body.startswith((b"v=0\r\n", b"v=0\n")):
         raise _invalid(_explain_start(body))
-    if not any(line.startswith(b"m=audio ") for line in lines):
+    if b"\nm=audio " not in body:
         raise _invalid(
             "The SDP offer has no audio section (no line that starts with 'm=audio '). Add a "
             "microphone track or an audio transceiver before createOffer()."

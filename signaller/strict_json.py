@@ -14,12 +14,15 @@ def parse_object(body: bytes, *, max_depth: int = MAX_DEPTH) -> dict[str, object
     too, know the place.
     """
     try:
-        value = json.loads(body.decode(), parse_constant=_refuse, parse_float=_finite)
+        value = _decode(body.decode())
     except RecursionError as error:
         raise ValueError("the JSON nests too deeply") from error
     if not isinstance(value, dict):
         raise ValueError("the JSON is not an object")
-    _check(value, max_depth)
+    # Few values need the long look: with fewer brackets than levels nothing nests too deeply, and
+    # only an escape can spell half of a surrogate pair.
+    if body.count(b"{") + body.count(b"[") >= max_depth or b"\\u" in body:
+        _check(value, max_depth)
     return value
 
 
@@ -53,3 +56,7 @@ def _finite(digits: str) -> float:
     if number in (float("inf"), float("-inf")):
         raise ValueError("a number is out of range")
     return number
+
+
+# Made once: json.loads would make a decoder for each body.
+_decode = json.JSONDecoder(parse_constant=_refuse, parse_float=_finite).decode

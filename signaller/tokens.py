@@ -4,24 +4,23 @@ Checked in order: length, form, header, tag (all `jwe`), signature, claims. Ever
 same TokenRejected; the reason is for the log only. A forged token costs one AES-GCM pass at most.
 """
 
-import base64
-import binascii
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final, Literal
 
-import jwt
-from jwt.algorithms import HMACAlgorithm
+import msgspec
 
+from signaller import base64url
 from signaller.errors import TokenRejected
-from signaller.jwe import KEY_BYTES, ContentKey, JweRejected, decrypt, derive, encrypt
+from signaller.json_writer import write_json
+from signaller.jwe import ContentKey, JweRejected, decrypt, derive, encrypt
+from signaller.jws import sign, verify
 from signaller.ports import Clock
 from signaller.secret import Secret
 
 PREFIX = "ek_"  # the Agents SDK refuses any other key in a browser
-ISSUER = "signaller"
-AUDIENCE = "realtime/calls"
-ALGORITHM = "HS256"
-CLAIMS = ("iss", "aud", "sub", "iat", "exp", "jti", "mdl", "org", "crd", "key")
+ISSUER: Final = "signaller"
+AUDIENCE: Final = "realtime/calls"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,27 +39,22 @@ class Claims:
     seal_key: bytes
 
 
-class _UnderDerivedKey(HMACAlgorithm):
-    """HMAC under a key that `jwe.derive` made."""
+class _Payload(msgspec.Struct, frozen=True, kw_only=True):
+    """The claims as a JWT names them (RFC 7519, 4.1): every one is required, and of its type."""
 
-    def prepare_key(self, key: str | bytes) -> bytes:
-        """The key as it is: PyJWT would parse it as a certificate, twice a token, to refuse one."""
-        if not isinstance(key, bytes) or len(key) != KEY_BYTES:
-            raise jwt.InvalidKeyError("not a derived key")
-        return key
-
-
-class _SignedClaims(jwt.PyJWT):
-    """PyJWT with one algorithm, and with what is required of every token of ours."""
-
-    def __init__(self) -> None:
-        # PyJWT would read the machine's clock; ours is an argument.
-        super().__init__({"require": list(CLAIMS), "verify_exp": False, "verify_iat": False})
-        self._jws = jwt.PyJWS([])
-        self._jws.register_algorithm(ALGORITHM, _UnderDerivedKey(HMACAlgorithm.SHA256))
+    iss: Literal["signaller"]
+    aud: Literal["realtime/calls"]
+    sub: str
+    iat: int
+    exp: int
+    jti: str
+    mdl: str
+    org: tuple[str, ...]
+    crd: str
+    key: str
 
 
-SIGNED_CLAIMS = _SignedClaims()
+_read_payload = msgspec.json.Decoder(_Payload).decode
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +67,7 @@ class _Keys:
     @classmethod
     def from_master(cls, master: Secret) -> "_Keys":
         key = master_bytes(master)
-        kid = _encode(derive(key, "key id")[:6])
+        kid = base64url.encode(derive(key, "key id")[:6])
         return cls(ContentKey(derive(key, "token encryption"), kid), derive(key, "token signature"))
 
 
@@ -87,19 +81,19 @@ class Tokens:
     def mint(self, claims: Claims) -> Secret:
         """The token for these claims."""
         keys = self._ring[0]
-        payload = {
-            "iss": ISSUER,
-            "aud": AUDIENCE,
-            "sub": claims.caller,
-            "iat": claims.issued_at,
-            "exp": claims.expires_at,
-            "jti": claims.grant_id,
-            "mdl": claims.model,
-            "org": claims.origins,
-            "crd": claims.credential_id,
-            "key": _encode(claims.seal_key),
-        }
-        signed = SIGNED_CLAIMS.encode(payload, keys.signature, algorithm=ALGORITHM)
+        payload = _Payload(
+            iss=ISSUER,
+            aud=AUDIENCE,
+            sub=claims.caller,
+            iat=claims.issued_at,
+            exp=claims.expires_at,
+            jti=claims.grant_id,
+            mdl=claims.model,
+            org=claims.origins,
+            crd=claims.credential_id,
+            key=base64url.encode(claims.seal_key),
+        )
+        signed = sign(write_json(payload), keys.signature)
         return Secret(PREFIX + encrypt(signed.encode(), keys.encryption))
 
     def read(self, token: Secret, *, even_if_expired: bool = False) -> Claims:
@@ -129,58 +123,22 @@ class Tokens:
 
 def master_bytes(master: Secret) -> bytes:
     """The 32 bytes of one master of the ring, from which keys for each purpose are derived."""
-    return _decode(master.reveal())
+    return base64url.decode(master.reveal())
 
 
 def _verify(signed: bytes, key: bytes) -> Claims:
     try:
-        payload = SIGNED_CLAIMS.decode(
-            signed, key, algorithms=[ALGORITHM], audience=AUDIENCE, issuer=ISSUER
-        )
-        return _claims(payload)
-    except (jwt.PyJWTError, ValueError, TypeError) as invalid:
+        payload = _read_payload(verify(signed.decode("ascii"), key))
+        seal_key = base64url.decode(payload.key)
+    except ValueError as invalid:  # each of these fails with one
         raise TokenRejected(f"the token's claims are not ours: {invalid}") from invalid
-
-
-def _claims(payload: Mapping[str, object]) -> Claims:
-    match payload:
-        case {
-            "jti": str(jti),
-            "sub": str(sub),
-            "crd": str(crd),
-            "mdl": str(mdl),
-            "org": list(org),
-            "iat": int(iat),
-            "exp": int(exp),
-            "key": str(key),
-        }:
-            return Claims(
-                grant_id=jti,
-                caller=sub,
-                credential_id=crd,
-                model=mdl,
-                origins=_texts(org),
-                issued_at=iat,
-                expires_at=exp,
-                seal_key=_decode(key),
-            )
-        case _:
-            raise ValueError("a claim has the wrong type")
-
-
-def _texts(values: list[object]) -> tuple[str, ...]:
-    texts = tuple(value for value in values if isinstance(value, str))
-    if len(texts) != len(values):
-        raise ValueError("a claim has an entry of the wrong type")
-    return texts
-
-
-def _encode(raw: bytes) -> str:
-    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
-
-
-def _decode(text: str) -> bytes:
-    try:
-        return base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
-    except binascii.Error as invalid:
-        raise ValueError("not base64url") from invalid
+    return Claims(
+        grant_id=payload.jti,
+        caller=payload.sub,
+        credential_id=payload.crd,
+        model=payload.mdl,
+        origins=payload.org,
+        issued_at=payload.iat,
+        expires_at=payload.exp,
+        seal_key=seal_key,
+    )

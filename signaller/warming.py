@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 
 from signaller.errors import SignallerError, StoreUnavailable
+from signaller.json_writer import write_json
 from signaller.jwe import ContentKey, JweRejected, decrypt, derive, encrypt
 from signaller.model import Deployment, EphemeralSecret, SessionRequest
 from signaller.ports import Clock, Store
@@ -135,7 +136,7 @@ class WarmSecrets:
 
     def _seal(self, secret: EphemeralSecret) -> str:
         record = [secret.value.reveal(), secret.expires_at, secret.session]
-        return encrypt(json.dumps(record).encode(), self._keys[0], max_chars=MAX_SEALED_CHARS)
+        return encrypt(write_json(record), self._keys[0], max_chars=MAX_SEALED_CHARS)
 
     def _open(self, sealed: str) -> EphemeralSecret | None:
         try:

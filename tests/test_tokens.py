@@ -113,6 +113,8 @@ def test_the_forgery_of_these_tests_is_a_good_one() -> None:
         pytest.param({"iss": "someone"}, id="another issuer"),
         pytest.param({"aud": "grants"}, id="another audience"),
         pytest.param({"exp": "soon"}, id="exp of another type"),
+        pytest.param({"exp": True}, id="exp a boolean"),
+        pytest.param({"exp": 1e18}, id="exp not a whole number"),
         pytest.param({"jti": 7}, id="jti of another type"),
         pytest.param({"org": "https://app.example"}, id="org of another type"),
         pytest.param({"org": [7]}, id="an origin of another type"),

@@ -125,6 +125,8 @@ class MeteredRates:
         self._take = StoreStep(series, "take")
 
     async def take(self, rates: Sequence[Rate]) -> Allowance | None:
-        """`Rates.take`, measured."""
+        """`Rates.take`, measured; without a rate the store is not asked."""
+        if not rates:
+            return None
         with self._take.measured():
             return await self._rates.take(rates)

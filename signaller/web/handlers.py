@@ -4,9 +4,11 @@ import hmac
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
+from starlette.datastructures import URL
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from signaller.calls import Calls
 from signaller.deployments import Deployments
@@ -22,6 +24,7 @@ from signaller.settings import Settings
 from signaller.token_control import TokenControl
 from signaller.web.bodies import at_hand, read_json, read_token
 from signaller.web.credentials import credential, evidence
+from signaller.web.json_response import JsonResponse
 from signaller.web.offers import read_offer
 from signaller.web.rate_headers import rate_headers
 
@@ -64,7 +67,7 @@ async def mint(request: Request) -> Response:
         wish = Wish(caller=caller, request=wanted, origin=_origin(request), trace=trace)
         minted = await service.minting.mint(wish, line)
     token = {"value": minted.token.reveal(), "expires_at": minted.expires_at}
-    base_url = service.settings.public_url or str(request.base_url).rstrip("/")
+    base_url = service.settings.public_url or _own_url(request)
     body = {
         **token,
         "session": minted.session,
@@ -72,7 +75,7 @@ async def mint(request: Request) -> Response:
         "calls_url": f"{base_url}/v1/realtime/calls",
     }
     headers = _timing(began, minted.provider_seconds) | rate_headers(minted.allowance)
-    return JSONResponse(body, headers=NO_STORE | headers)
+    return JsonResponse(body, headers=NO_STORE | headers)
 
 
 async def calls(request: Request) -> Response:
@@ -117,7 +120,7 @@ async def introspect(request: Request) -> Response:
         caller = await service.callers.identify(evidence(request))
         active = await service.token_control.introspect(caller, await read_token(request), line)
     if active is None:
-        return JSONResponse({"active": False}, headers=NO_STORE)
+        return JsonResponse({"active": False}, headers=NO_STORE)
     claims = active.claims
     body = {
         "active": True,
@@ -129,7 +132,7 @@ async def introspect(request: Request) -> Response:
         "uses_left": active.uses_left,
         "origins": list(claims.origins) or None,
     }
-    return JSONResponse(body, headers=NO_STORE)
+    return JsonResponse(body, headers=NO_STORE)
 
 
 async def revoke(request: Request) -> Response:
@@ -150,18 +153,18 @@ async def models(request: Request) -> Response:
         {"id": name, "object": "model", "created": 0, "owned_by": "signaller"}
         for name in service.deployments.offered_under(caller.policy)
     ]
-    return JSONResponse({"object": "list", "data": data}, headers=NO_STORE)
+    return JsonResponse({"object": "list", "data": data}, headers=NO_STORE)
 
 
 async def healthz(_: Request) -> Response:
     """GET /healthz: the process lives, whatever Redis does."""
-    return JSONResponse({"status": "ok"}, headers=NO_STORE)
+    return JsonResponse({"status": "ok"}, headers=NO_STORE)
 
 
 async def readyz(request: Request) -> Response:
     """GET /readyz: the store answers; otherwise 503, in the error shape."""
     await _service(request).store.ping()
-    return JSONResponse({"status": "ready"}, headers=NO_STORE)
+    return JsonResponse({"status": "ready"}, headers=NO_STORE)
 
 
 async def metrics(request: Request) -> Response:
@@ -189,7 +192,7 @@ async def tester(request: Request) -> Response:
         "key": key.reveal() if key else None,
         "models": service.deployments.models if key else [],
     }
-    return JSONResponse(body, headers=NO_STORE)
+    return JsonResponse(body, headers=NO_STORE)
 
 
 def _is_gone(request: Request) -> bool:
@@ -211,6 +214,19 @@ def _trace(request: Request) -> Trace:
 def _origin(request: Request) -> str | None:
     """The web page's origin (RFC 6454, 7); None where the client is none."""
     return request.headers.get("origin")
+
+
+def _own_url(request: Request) -> str:
+    """How the client addressed this service."""
+    scope = request.scope
+    return _url_of(scope["scheme"], request.headers.get("host"), scope.get("server"))
+
+
+@lru_cache(maxsize=64)  # hardly ever more than one, and Starlette takes it apart anew each time
+def _url_of(scheme: str, host: str | None, server: tuple[str, int | None] | None) -> str:
+    headers = [(b"host", host.encode("latin-1"))] if host is not None else []
+    scope = {"scheme": scheme, "server": server, "path": "", "headers": headers}
+    return str(URL(scope=scope))
 
 
 def _bytes(secret: Secret) -> bytes:

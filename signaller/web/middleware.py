@@ -4,7 +4,6 @@ import logging
 import re
 import secrets
 
-from starlette.datastructures import MutableHeaders
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -134,7 +133,7 @@ class Cors(CORSMiddleware):
 
         async def send_with_vary(message: Message) -> None:
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message).add_vary_header("Origin")
+                message["headers"] = [*message.get("headers", ()), (b"vary", b"Origin")]
             await send(message)
 
         await self.app(scope, receive, send_with_vary)

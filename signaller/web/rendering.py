@@ -4,7 +4,7 @@ import math
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from signaller.errors import (
     InvalidRequest,
@@ -13,6 +13,7 @@ from signaller.errors import (
     RouteNotFound,
     SignallerError,
 )
+from signaller.web.json_response import JsonResponse
 from signaller.web.rate_headers import refusal_headers
 
 
@@ -33,7 +34,7 @@ def error_response(error: SignallerError) -> Response:
         "code": error.code,
         "param": error.param,
     }
-    return JSONResponse({"error": body}, error.status, headers)
+    return JsonResponse({"error": body}, error.status, headers)
 
 
 async def render(_: Request, error: Exception) -> Response:

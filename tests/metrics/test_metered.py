@@ -28,6 +28,7 @@ from tests.metrics.doubles import (
 )
 from tests.metrics.text import samples, series
 
+RATE = Rate(bucket="mint:web", per_minute=9)
 STORE_STEPS: dict[str, tuple[Callable[[Store], Awaitable[object]], object]] = {
     "put_grant": (lambda store: store.put_grant(GRANT), None),
     "redeem": (lambda store: store.redeem("g1"), Spent(call_ids=("g1",))),
@@ -96,15 +97,25 @@ async def test_a_limit_that_is_reached_is_no_error_of_the_store(
     store = FakeStore()
     store.error = error
     with pytest.raises(type(error)):
-        await metrics.metered_rates(store).take([])
+        await metrics.metered_rates(store).take([RATE])
     found = samples(metrics.exposition())
     assert found[series("signaller_store_seconds_count", step="take")] == 1
     assert found[series("signaller_store_errors_total", step="take")] == errors
 
 
+async def test_without_a_rate_the_store_is_not_asked(metrics: Metrics) -> None:
+    """No step, so none to measure."""
+    store = FakeStore()
+    store.error = StoreUnavailable("gone")
+    assert await metrics.metered_rates(store).take([]) is None
+    assert series("signaller_store_seconds_count", step="take") not in [
+        key for key, count in samples(metrics.exposition()).items() if count
+    ]
+
+
 async def test_metered_rates_count_what_they_are_given(metrics: Metrics) -> None:
     """What is left comes from the rates themselves."""
-    left = await metrics.metered_rates(FakeStore()).take([Rate(bucket="mint:web", per_minute=9)])
+    left = await metrics.metered_rates(FakeStore()).take([RATE])
     assert left is not None
     assert left.remaining == 1
 
