@@ -10,8 +10,17 @@ from pathlib import Path
 PACKAGE = Path(__file__).parents[1] / "signaller"
 # Lowest first. A room imports from lower levels only: never from its own, never from above.
 LEVELS = (
-    ("signaller", "errors", "secret", "strict_json", "policy", "signals"),
-    ("model", "jwe", "logs", "journal", "listening", "heads"),
+    (
+        "signaller",
+        "base64url",
+        "errors",
+        "json_writer",
+        "policy",
+        "secret",
+        "signals",
+        "strict_json",
+    ),
+    ("model", "jwe", "jws", "logs", "journal", "listening", "heads"),
     ("sdp", "ports", "settings", "sessions", "draining"),
     ("tokens", "config", "deployments", "reloading"),
     ("safety", "warming"),
@@ -32,13 +41,14 @@ LEVEL = {room: level for level, rooms in enumerate(LEVELS) for room in rooms}
 # `app` wires: it may construct any of them.
 HOMES = {
     "cryptography": {"jwe", "callers"},
-    "jwt": {"tokens", "callers"},
+    "jwt": {"callers"},
+    "msgspec": {"json_writer", "tokens", "stores"},
     "redis": {"stores"},
     "limits": {"limits", "stores"},
     "prometheus_client": {"metrics"},
     "httpx": {"upstreams", "callers"},
-    "aiohttp": {"upstreams"},
-    "yarl": {"upstreams"},
+    "httptools": {"upstreams"},
+    "aiohappyeyeballs": {"upstreams"},
     "azure": {"upstreams"},
     "starlette": {"web", "loopback", "serving", "running", "signals"},
     "python_multipart": {"web", "loopback"},

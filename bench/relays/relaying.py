@@ -1,4 +1,4 @@
-"""One POST onwards over httpx's API, whatever lies below it."""
+"""One POST onwards: where the steps are, and how httpx relays them."""
 
 from collections.abc import Awaitable, Callable
 
@@ -20,8 +20,8 @@ def relay_routes(endpoint: Endpoint) -> list[Route]:
 def relay_over_httpx(provider: str) -> Endpoint:
     """An endpoint that relays with `request.state.client`.
 
-    The request is built and sent as the service does it, which costs less than `client.post`:
-    the bar is meant for what the service adds, not for what it saves.
+    The request is built and sent in the way that costs less than `client.post`: the bar is meant
+    for what the service adds, not for what it saves.
     """
     timeout = httpx.Timeout(20).as_dict()
 

@@ -15,12 +15,11 @@ from signaller.errors import (
     UpstreamTimeout,
     UpstreamUnreachable,
 )
+from signaller.upstreams.address import address
 from signaller.upstreams.failures import UpstreamConnectTimeout
-from signaller.upstreams.transport import ProviderClient, Reply, address
+from signaller.upstreams.reply import Reply
+from signaller.upstreams.transport import ProviderClient
 
-MAX_BODY_BYTES = 2 * 1024 * 1024
-"""Sessions and SDP answers have some 10 KB; but a session of the 256 KiB that a mint may bring
-comes back with more in it, and written in escapes it is six times as long."""
 ERROR_BODY_SECONDS = 0.4
 """An error's status is worth passing on at once, even if its text is slow to come."""
 ALWAYS = {
@@ -44,7 +43,7 @@ class Incoming:
     """Its answer; an error's body may be empty because it could not be read."""
 
     status: int
-    headers: httpx.Headers
+    headers: Mapping[str, str]  # names in lower case
     body: bytes
 
     @property
@@ -55,29 +54,29 @@ class Incoming:
 
 async def send(client: ProviderClient, outgoing: Outgoing, connect_seconds: float) -> Incoming:
     """The answer, whatever its status; an UpstreamError when there is none."""
-    headers = _headers(outgoing)
     try:
-        url = address(outgoing.url)
+        to = address(outgoing.url)
     except httpx.InvalidURL as error:
         raise UpstreamUnreachable(f"the deployment's api_base is no URL: {error}") from error
     remaining = outgoing.deadline - asyncio.get_running_loop().time()
+    if remaining <= 0:
+        raise UpstreamConnectTimeout("no time was left to send anything")
     try:
-        async with asyncio.timeout_at(outgoing.deadline):
-            reply = await client.transport.request(
-                "POST",
-                url,
-                headers,
-                outgoing.content,
-                # Shorter than the whole, so that a connection that never opens is known as such.
-                connect_seconds=min(connect_seconds, 0.9 * remaining),
-                read_seconds=remaining,
-            )
-            try:
-                return await _incoming(reply)
-            finally:
-                reply.close()
-    except TimeoutError as error:
-        raise UpstreamTimeout("no complete answer in time") from error
+        reply = await client.transport.request(
+            "POST",
+            to,
+            {**ALWAYS, **outgoing.headers}.items(),
+            outgoing.content,
+            # Shorter than the whole, so that a connection that never opens is known as such.
+            connect_seconds=min(connect_seconds, 0.9 * remaining),
+            deadline=outgoing.deadline,
+        )
+        try:
+            return await _incoming(reply)
+        finally:
+            reply.close()
+    except httpx.LocalProtocolError as error:
+        raise UpstreamAuthFailed(f"the configured {error}") from error
     except httpx.ConnectTimeout as error:
         raise UpstreamConnectTimeout(str(error)) from error
     except httpx.ConnectError as error:
@@ -85,39 +84,25 @@ async def send(client: ProviderClient, outgoing: Outgoing, connect_seconds: floa
     except httpx.TimeoutException as error:
         raise UpstreamTimeout(str(error)) from error
     except httpx.RemoteProtocolError as error:
-        raise UpstreamInvalidResponse(f"not HTTP: {type(error).__name__}") from error
+        raise UpstreamInvalidResponse(f"not HTTP: {error}") from error
     except httpx.TransportError as error:
         raise UpstreamDisconnected(str(error)) from error
 
 
-def _headers(outgoing: Outgoing) -> dict[str, str]:
-    headers = {**ALWAYS, **outgoing.headers}
-    for name, value in headers.items():
-        if not value.isascii() or not value.isprintable():
-            raise UpstreamAuthFailed(f"the configured {name} holds characters no header can carry")
-    return headers
-
-
 async def _incoming(reply: Reply) -> Incoming:
-    headers = reply.headers
     read = _body if 200 <= reply.status < 300 else _error_body
-    return Incoming(status=reply.status, headers=headers, body=await read(reply, headers))
+    return Incoming(status=reply.status, headers=reply.headers, body=await read(reply))
 
 
-async def _body(reply: Reply, headers: httpx.Headers) -> bytes:
-    if headers.get("content-encoding", "identity").lower() != "identity":
+async def _body(reply: Reply) -> bytes:
+    if reply.headers.get("content-encoding", "identity").lower() != "identity":
         raise UpstreamInvalidResponse("an encoded body, though none was asked for")
-    body = bytearray()
-    while chunk := await reply.read_some():
-        body += chunk
-        if len(body) > MAX_BODY_BYTES:
-            raise UpstreamInvalidResponse(f"a body of more than {MAX_BODY_BYTES} bytes")
-    return bytes(body)
+    return await reply.body()
 
 
-async def _error_body(reply: Reply, headers: httpx.Headers) -> bytes:
+async def _error_body(reply: Reply) -> bytes:
     """The body where it can be had; the status says enough without it."""
     with contextlib.suppress(TimeoutError, httpx.TransportError, UpstreamInvalidResponse):
         async with asyncio.timeout(ERROR_BODY_SECONDS):
-            return await _body(reply, headers)
+            return await _body(reply)
     return b""

@@ -3,8 +3,6 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-import httpx
-
 from signaller.errors import (
     UpstreamAuthFailed,
     UpstreamError,
@@ -32,7 +30,7 @@ class Fault:
 
 
 def parse_fault(
-    status: int, headers: httpx.Headers, body: bytes, secrets: Iterable[Secret], now: float
+    status: int, headers: Mapping[str, str], body: bytes, secrets: Iterable[Secret], now: float
 ) -> Fault:
     """Whatever can be made out; the body may be of any shape, or none."""
     try:

@@ -60,7 +60,7 @@ def _session(
 
 def _without(member: object, value: str) -> object:
     """The member without `client_secret` at any depth, and without the secret anywhere."""
-    if isinstance(member, Mapping):
+    if isinstance(member, dict):  # `Mapping` would ask the member's class about it
         return {
             name: _without(inner, value) for name, inner in member.items() if _keep(name, value)
         }

@@ -1,15 +1,14 @@
 """How long a provider asks to be left alone."""
 
 import math
+from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
-
-import httpx
 
 LONGEST_SECONDS = 3600
 """A wrong date must not put a deployment out of use for longer than a call may last."""
 
 
-def retry_after(headers: httpx.Headers, now: float) -> float | None:
+def retry_after(headers: Mapping[str, str], now: float) -> float | None:
     """Seconds from `retry-after-ms` (OpenAI, Azure) or Retry-After (RFC 9110, 10.2.3)."""
     milliseconds = _number(headers.get("retry-after-ms"))
     if milliseconds is not None:

@@ -1,12 +1,19 @@
 """Deployments, requests and a client that ends with its test."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
 
 import pytest
+import uvloop
 
 from signaller.upstreams.transport import ProviderClient, http_client
 from tests.support.provider import FakeProvider
 from tests.support.serving import serving
+
+
+def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """The client runs on the service's own loop, and on that of everybody else's tests."""
+    return {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 Speak = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -16,7 +17,9 @@ class Raw:
 
 
 @contextlib.asynccontextmanager
-async def raw_server(speak: Speak, *, reads: bool = True) -> AsyncIterator[Raw]:
+async def raw_server(
+    speak: Speak, *, reads: bool = True, tls: ssl.SSLContext | None = None
+) -> AsyncIterator[Raw]:
     """Read one request of each connection (unless told not to), then let `speak` have it."""
     raw = Raw()
     connections: set[asyncio.Task[None]] = set()
@@ -36,8 +39,9 @@ async def raw_server(speak: Speak, *, reads: bool = True) -> AsyncIterator[Raw]:
     def accepted(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         connections.add(asyncio.create_task(connected(reader, writer)))
 
-    server = await asyncio.start_server(accepted, "127.0.0.1", 0)
-    raw.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    server = await asyncio.start_server(accepted, "127.0.0.1", 0, ssl=tls)
+    scheme = "http" if tls is None else "https"
+    raw.url = f"{scheme}://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     try:
         async with server:
             yield raw

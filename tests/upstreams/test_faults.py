@@ -3,7 +3,6 @@
 import json
 from email.utils import formatdate
 
-import httpx
 import pytest
 
 from signaller.errors import (
@@ -27,7 +26,7 @@ KNOWN = (Secret(API_KEY), Secret(EPHEMERAL))
 def judged(status: int, body: object, headers: dict[str, str] | None = None) -> UpstreamError:
     """The error for an answer."""
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
-    fault = parse_fault(status, httpx.Headers(headers or {}), raw, KNOWN, NOW)
+    fault = parse_fault(status, headers or {}, raw, KNOWN, NOW)
     return as_error(fault, "mint at d1", KNOWN)
 
 
