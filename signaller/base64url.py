@@ -2,7 +2,8 @@
 
 import binascii
 
-_TO_STANDARD = bytes.maketrans(b"-_", b"+/")
+# Whatever is base64 but not base64url becomes what is neither.
+_TO_STANDARD = bytes.maketrans(b"-_+/=", b"+/!!!")
 _FROM_STANDARD = bytes.maketrans(b"+/", b"-_")
 
 
@@ -13,16 +14,14 @@ def encode(raw: bytes) -> str:
 
 
 def decode(text: str) -> bytes:
-    """The bytes of a text. Raises ValueError for any other than `encode` would write.
-
-    So no two texts are the same bytes: not by characters outside the alphabet, which `binascii`
-    passes over, nor by the unused bits of the last one.
-    """
+    """The bytes of a text. Raises ValueError for any other than `encode` would write."""
     try:
         standard = text.encode("ascii").translate(_TO_STANDARD)
-        raw = binascii.a2b_base64(standard + b"=" * (-len(standard) % 4))
+        raw = binascii.a2b_base64(standard + b"=" * (-len(standard) % 4), strict_mode=True)
     except ValueError as invalid:  # binascii.Error is one, and UnicodeEncodeError
         raise ValueError("not base64url") from invalid
-    if encode(raw) != text:
+    # The last character may have bits that nobody reads: two texts would be the same bytes.
+    rest = len(raw) % 3
+    if rest and encode(raw[-rest:]) != text[-rest - 1 :]:
         raise ValueError("not canonical base64url")
     return raw

@@ -26,6 +26,8 @@ class BoundedHttp(HttpToolsProtocol):
     _in_head = True
     _ended = True
     _head_bytes = 0
+    _framing_bytes = 0
+    """Behind the head, since the last piece of the body: chunk lines and trailers."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
         """Start the clock: a connection that says nothing is not kept."""
@@ -38,10 +40,17 @@ class BoundedHttp(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Count what is a head from beginning to end; a single read has 256 KiB at most."""
+        """Count what is a head from beginning to end; a single read has 256 KiB at most.
+
+        Most heads end in the read that they begin in: only others need a clock.
+        """
         waiting = self._in_head
+        self._framing_bytes += len(data)
         super().data_received(data)
         if self.transport.is_closing():
+            return
+        if not self._in_head and self._framing_bytes > MAX_HEAD_BYTES:
+            self._refuse_framing()
             return
         if waiting and self._in_head and not self._pending():
             self._head_bytes += len(data)
@@ -55,8 +64,6 @@ class BoundedHttp(HttpToolsProtocol):
         """A head begins."""
         self._in_head, self._ended, self._head_bytes = True, False, 0
         super().on_message_begin()
-        if self._timer is None:
-            self._wait()
 
     def on_url(self, url: bytes) -> None:
         """A piece of the request line."""
@@ -75,9 +82,14 @@ class BoundedHttp(HttpToolsProtocol):
             raise TooMuch
         super().on_header(name, value)
 
+    def on_body(self, body: bytes) -> None:
+        """A piece of the body, whose size is the application's to judge."""
+        self._framing_bytes = 0
+        super().on_body(body)
+
     def on_headers_complete(self) -> None:
         """The head is there."""
-        self._in_head = False
+        self._in_head, self._framing_bytes = False, 0
         self._stop()
         if len(self.pipeline) >= MAX_PIPELINED:
             raise TooMuch
@@ -98,6 +110,14 @@ class BoundedHttp(HttpToolsProtocol):
         self._head_bytes += length
         if self._head_bytes > MAX_HEAD_BYTES:
             raise TooMuch
+
+    def _refuse_framing(self) -> None:
+        """The parser keeps a trailer until its end, and would keep one without an end."""
+        self._stop()
+        if self.cycle.response_started:  # another answer would be a piece of this one
+            self.transport.close()
+        else:
+            self.send_400_response("Request trailer too large.")
 
     def _pending(self) -> bool:
         cycle: RequestResponseCycle | None = self.cycle  # uvicorn types it as always there

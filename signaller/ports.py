@@ -93,8 +93,8 @@ class Store(Protocol):
     async def get_call(self, call_id: str) -> Call | None:
         """The call, or None when it is unknown or past its deadline."""
 
-    async def ping(self) -> None:
-        """Prove that the store answers."""
+    async def ping(self, *, within_seconds: float = 0) -> None:
+        """Prove that the store keeps what it is given; a proof so recent will do."""
 
     async def aclose(self) -> None:
         """Let go of connections."""

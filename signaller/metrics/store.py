@@ -107,10 +107,10 @@ class MeteredStore:
         with self._get_call.measured():
             return await self._store.get_call(call_id)
 
-    async def ping(self) -> None:
+    async def ping(self, *, within_seconds: float = 0) -> None:
         """`Store.ping`, measured."""
         with self._ping.measured():
-            await self._store.ping()
+            await self._store.ping(within_seconds=within_seconds)
 
     async def aclose(self) -> None:
         """Let go of the store's connections."""

@@ -1,5 +1,7 @@
 """An upstream that measures what it passes on."""
 
+from prometheus_client import Histogram
+
 from signaller.metrics.labels import reason, text
 from signaller.metrics.series import Series
 from signaller.metrics.step import Step
@@ -8,12 +10,28 @@ from signaller.ports import Upstream
 from signaller.secret import Secret
 
 
+class UpstreamStep:
+    """One step at one deployment, its series looked up once."""
+
+    def __init__(self, series: Series, deployment: str, step: str) -> None:
+        self._series, self._labels = series, (deployment, step)
+        self._seconds: Histogram = series.provider_seconds.labels(*self._labels)
+
+    def measured(self) -> Step:
+        """A block that is this step."""
+        return Step(self._seconds, self._failed)
+
+    def _failed(self, error: Exception) -> None:
+        self._series.provider_errors.labels(*self._labels, reason(error)).inc()
+
+
 class MeteredUpstream:
     """Does what an upstream does, and counts by deployment (`ports.Upstream`)."""
 
     def __init__(self, upstream: Upstream, series: Series) -> None:
         self._upstream = upstream
         self._series = series
+        self._steps: dict[tuple[str, str], UpstreamStep] = {}  # as many as the configuration names
 
     async def mint(self, deployment: Deployment, request: SessionRequest) -> EphemeralSecret:
         """`Upstream.mint`, measured."""
@@ -33,9 +51,9 @@ class MeteredUpstream:
             await self._upstream.hang_up(deployment, provider_call_id, trace)
 
     def _step(self, deployment: Deployment, step: str) -> Step:
-        series, name = self._series, text(deployment.id)
-
-        def failed(error: Exception) -> None:
-            series.provider_errors.labels(name, step, reason(error)).inc()
-
-        return Step(series.provider_seconds.labels(name, step), failed)
+        known = self._steps.get((deployment.id, step))
+        if known is None:
+            known = self._steps[deployment.id, step] = UpstreamStep(
+                self._series, text(deployment.id), step
+            )
+        return known.measured()

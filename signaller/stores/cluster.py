@@ -2,14 +2,13 @@
 
 redis-py 8.1 has a RedisCluster of its own; under concurrent commands a single broken connection
 makes it close those that others are using, which breaks more of them, without end. Here each node
-is an ordinary client with a pool of its own, and a fault stays where it is.
+has lines of its own, and a fault stays where it is.
 """
 
 import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from redis.asyncio import Redis
 from redis.crc import key_slot
 from redis.exceptions import (
     AskError,
@@ -17,10 +16,10 @@ from redis.exceptions import (
     ConnectionError,  # noqa: A004 - redis-py's name
     MovedError,
     RedisError,
-    TimeoutError,  # noqa: A004 - redis-py's name
 )
 
-from signaller.stores.sending import Command, send
+from signaller.stores.node import Node
+from signaller.stores.sending import Command
 
 Address = tuple[str, int]
 
@@ -32,62 +31,60 @@ class Cluster:
     """One step at a time to the node that owns its key."""
 
     def __init__(
-        self, seeds: Sequence[Address], open_node: Callable[[Address], Redis], share_seconds: float
+        self, seeds: Sequence[Address], open_node: Callable[[Address], Node], share_seconds: float
     ) -> None:
         self._seeds = tuple(seeds)
         self._open_node = open_node
         self._share_seconds = share_seconds
         self._owners: dict[int, Address] = {}
-        self._nodes: dict[Address, Redis] = {}
+        self._nodes: dict[Address, Node] = {}
         self._learning = asyncio.Lock()
 
-    async def execute(self, key: str, *commands: Command) -> list[Any]:
+    async def execute(self, key: str, *commands: Command, until: float) -> list[Any]:
         """The replies of the key's owner. Raises what redis-py raises; repeats nothing that ran."""
         slot = key_slot(key.encode())
         if slot not in self._owners:
-            await self._learn(slot)
+            async with asyncio.timeout_at(until):
+                await self._learn(slot, until)
         address, asking = self._owners[slot], False
         for _ in range(_MAX_HOPS):
             try:
-                return await self._send(address, commands, asking=asking)
+                return await self._send(address, commands, until, asking=asking)
             except MovedError as moved:
                 address, asking = (moved.host or address[0], moved.port), False
                 self._owners[slot] = address
             except AskError as ask:
                 address, asking = (ask.host or address[0], ask.port), True
-            except (ClusterDownError, ConnectionError, TimeoutError, OSError):
+            except (ClusterDownError, ConnectionError, OSError):  # a TimeoutError is an OSError
                 self._owners.clear()  # a failover may be under way: learn anew at the next step
-                raise
-            except asyncio.CancelledError:
-                self._owners.clear()  # the step ran out of time, which a dead node may well cause
                 raise
         raise ClusterDownError(f"a key that moved {_MAX_HOPS} times in one step")
 
     async def aclose(self) -> None:
-        """Close the pools of all nodes."""
+        """Close the lines to all nodes."""
         for node in self._nodes.values():
             await node.aclose()
 
     async def _send(
-        self, address: Address, commands: Sequence[Command], *, asking: bool
+        self, address: Address, commands: Sequence[Command], until: float, *, asking: bool
     ) -> list[Any]:
         node = self._node(address)
         if not asking:
-            return await send(node, commands)
+            return await node.execute(*commands, until=until)
         # It holds for one connection's next command: the one that names the key.
-        return (await send(node, [("ASKING",), *commands]))[1:]
+        return (await node.execute(("ASKING",), *commands, until=until))[1:]
 
-    async def _learn(self, slot: int) -> None:
+    async def _learn(self, slot: int, until: float) -> None:
         async with self._learning:
             if slot in self._owners:  # somebody else learned it while we waited
                 return
             failure: Exception | None = None
             for address in dict.fromkeys((*self._seeds, *self._nodes)):
+                # A silent node must not use up the step before the next one is asked.
+                share = asyncio.get_running_loop().time() + self._share_seconds
+                asking = self._node(address).execute(("CLUSTER", "SLOTS"), until=min(share, until))
                 try:
-                    node = self._node(address)
-                    # A silent node must not use up the step before the next one is asked.
-                    async with asyncio.timeout(self._share_seconds):
-                        (reply,) = await send(node, [("CLUSTER SLOTS",)])
+                    (reply,) = await asking
                 except (RedisError, OSError) as error:
                     failure = error
                     continue
@@ -96,10 +93,10 @@ class Cluster:
                     return
         raise ClusterDownError(f"no node knows who owns slot {slot}") from failure
 
-    def _node(self, address: Address) -> Redis:
+    def _node(self, address: Address) -> Node:
         node = self._nodes.get(address)
         if node is None:
-            # Nodes that leave keep their entry: a few idle pools, until the process ends.
+            # Nodes that leave keep their entry: an idle line, until the process ends.
             node = self._nodes[address] = self._open_node(address)
         return node
 

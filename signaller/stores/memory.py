@@ -112,7 +112,7 @@ class MemoryStore:
         """The call, or None when it is unknown or past its deadline."""
         return self._calls.get(call_id)
 
-    async def ping(self) -> None:
+    async def ping(self, *, within_seconds: float = 0) -> None:
         """Nothing to reach."""
 
     def windows(self) -> MemoryWindows:

@@ -1,5 +1,9 @@
 """The shared store: a Redis, its Sentinels or a Cluster; every step is one bounded round trip."""
 
+import math
+import time
+
+from signaller.errors import StoreUnavailable
 from signaller.model import Call, Grant, Spent
 from signaller.ports import Clock
 from signaller.secret import Secret
@@ -31,7 +35,9 @@ class RedisStore:
         self, link: Link, *, timeout_seconds: float, clock: Clock, replicas: int = 0
     ) -> None:
         self._steps = Steps(link, timeout_seconds, replicas)
+        self._replicas = replicas
         self._clock = clock
+        self._proved_at = -math.inf  # by the monotonic clock
 
     @classmethod
     def from_url(cls, url: Secret, *, timeout_seconds: float, clock: Clock) -> "RedisStore":
@@ -115,10 +121,14 @@ class RedisStore:
         call = call_from_json(reply)
         return call if self._clock() < call.deadline else None
 
-    async def ping(self) -> None:
+    async def ping(self, *, within_seconds: float = 0) -> None:
         """Prove that Redis keeps a write: one that is full or a replica answers reads and PING."""
+        # A master that kept a write a moment ago may have lost its replicas since.
+        if not self._replicas and time.monotonic() < self._proved_at + within_seconds:
+            return
         key = _grant_key("ping")
         await self._steps.command("ping", key, "SET", key, "", "EX", PING_SECONDS, lasting=True)
+        self._proved_at = time.monotonic()
 
     def windows(self) -> RedisWindows:
         """Moving windows in the same Redis, over the same connections."""
@@ -131,7 +141,11 @@ class RedisStore:
     async def _set(self, step: str, key: str, record: str, expires_at: int) -> None:
         # Redis keeps a key through the millisecond it expires in; ours are over when that begins.
         last_ms = expires_at * 1000 - 1
-        await self._steps.command(step, key, "SET", key, record, "PXAT", last_ms)
+        try:
+            await self._steps.command(step, key, "SET", key, record, "PXAT", last_ms)
+        except StoreUnavailable:
+            self._proved_at = -math.inf
+            raise
 
 
 # The braces are a Cluster hash tag: whatever belongs to one id lives in one slot.

@@ -1,20 +1,16 @@
-"""Sends commands over one connection, one after the other, in one round trip."""
+"""Commands as Redis reads them: arrays of bulk strings (RESP2)."""
 
 from collections.abc import Sequence
-from typing import Any
-
-from redis.asyncio import Redis
 
 Command = Sequence[str | int]
 
 
-async def send(client: Redis, commands: Sequence[Command]) -> list[Any]:
-    """The replies. Raises the first that is an error, as redis-py does."""
-    if len(commands) == 1:
-        untyped: Any = client  # redis-py leaves execute_command untyped
-        return [await untyped.execute_command(*commands[0])]
-    pipeline: Any = client.pipeline(transaction=False)
+def packed(commands: Sequence[Command]) -> bytes:
+    """All of them, one after the other. A line packs before it has a connection to write to."""
+    parts = []
     for command in commands:
-        pipeline.execute_command(*command)
-    replies: list[Any] = await pipeline.execute()
-    return replies
+        parts.append(b"*%d\r\n" % len(command))
+        for word in command:
+            raw = word.encode() if isinstance(word, str) else b"%d" % word
+            parts.append(b"$%d\r\n%b\r\n" % (len(raw), raw))
+    return b"".join(parts)

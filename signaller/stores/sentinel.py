@@ -1,9 +1,12 @@
 """Asks Sentinels where the master is, one question at a time."""
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
+from weakref import WeakSet
 
 from redis.asyncio import Sentinel
+from redis.asyncio.connection import Connection
 
 
 class OrderlySentinel(Sentinel):
@@ -21,3 +24,26 @@ class OrderlySentinel(Sentinel):
         """The master's address. Raises MasterNotFoundError."""
         async with self._asking:
             return await super().discover_master(service_name)
+
+
+class Master:
+    """The master of one service, wherever it is."""
+
+    def __init__(
+        self, sentinel: Sentinel, service: str, connection_to: Callable[[str, int], Connection]
+    ) -> None:
+        self._sentinel = sentinel
+        self._service = service
+        self._connection_to = connection_to
+        self._opened: WeakSet[Connection] = WeakSet()
+
+    async def opening(self) -> Connection:
+        """A connection to the present master. Raises MasterNotFoundError."""
+        host, port = await self._sentinel.discover_master(self._service)
+        other: Any  # redis-py leaves its methods untyped
+        for other in self._opened:
+            if (other.host, other.port) != (host, port):  # what was the master when it was opened
+                other.mark_for_reconnect()
+        connection = self._connection_to(host, port)
+        self._opened.add(connection)
+        return connection

@@ -122,7 +122,7 @@ class FakeStore(Failing):
         self._act()
         return CALL
 
-    async def ping(self) -> None:
+    async def ping(self, *, within_seconds: float = 0) -> None:
         """Nothing."""
         self._act()
 

@@ -1,5 +1,6 @@
 """The wheel outside the checkout: built, installed in an empty venv, run."""
 
+import json
 import os
 import re
 import shutil
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from packaging.utils import canonicalize_name
 
 from tests.packaging.tree import ROOT, run, tool
 
@@ -91,6 +93,18 @@ def test_the_wheel_holds_the_package_and_the_page(wheel: Path) -> None:
     assert {name.split("/")[0].split("-")[0] for name in names} == {"signaller"}
     page = [path.relative_to(ROOT) for path in (ROOT / "static").rglob("*") if path.is_file()]
     assert {f"signaller/{path.as_posix()}" for path in page} <= set(names)
+
+
+def test_what_is_installed_is_what_the_bill_of_materials_lists(installed: Path) -> None:
+    """Nothing but the service and what is listed, in these versions; and all that is required."""
+    freeze = (tool("uv"), "pip", "freeze", "--quiet", "--python", str(installed / "python"))
+    pins = [line.split("==") for line in run(*freeze).splitlines() if "==" in line]
+    found = {canonicalize_name(name): version for name, version in pins}
+    bill = json.loads(run(sys.executable, "-m", "tests.faults.supply.sbom"))
+    every = {part["name"]: part["version"] for part in bill["components"]}
+    required = {part["name"] for part in bill["components"] if part["scope"] == "required"}
+    assert found.items() <= every.items()
+    assert required <= set(found)
 
 
 def test_the_demo_serves_the_page_and_mints_a_token(

@@ -81,7 +81,7 @@ async def test_a_silent_redis_is_a_store_failure_in_time_and_heals(
 async def test_waiting_for_a_connection_is_part_of_the_time(
     clock: SetClock, tmp_path: Path
 ) -> None:
-    """Five times more steps than connections on a silent Redis: one time-out for all of them."""
+    """Hundreds of steps in line for a silent Redis: one time-out for all of them."""
     with started(tmp_path) as server:
         store = RedisStore.from_url(
             Secret(f"redis://127.0.0.1:{server.port}"), timeout_seconds=0.5, clock=clock

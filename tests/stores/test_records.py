@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+from dataclasses import asdict
 
 import pytest
 from hypothesis import given
@@ -50,6 +51,13 @@ JSON = st.recursive(
 def test_a_grant_comes_back_equal(grant: Grant) -> None:
     """Whatever its text holds."""
     assert grant_from_json(grant_to_json(grant)) == grant
+
+
+@given(GRANTS, CALLS)
+def test_every_field_is_a_member_of_its_name(grant: Grant, call: Call) -> None:
+    """Replicas of other versions read it: nothing is missing, renamed or of another type."""
+    assert json.loads(grant_to_json(grant)) == json.loads(json.dumps(asdict(grant)))
+    assert json.loads(call_to_json(call)) == json.loads(json.dumps(asdict(call)))
 
 
 @given(CALLS)

@@ -183,12 +183,12 @@ async def test_a_corrupt_call_is_a_store_failure(redis_store: RedisStore, redis_
     """What is not a call never crashes a handler."""
     with asking(port_of(redis_url)) as redis:
         redis.set("signaller:{bad}:call", "{}", ex=60)
-    with pytest.raises(StoreUnavailable, match="without a usable 'id'"):
+    with pytest.raises(StoreUnavailable, match="required field `id`"):
         await redis_store.get_call("bad")
 
 
 async def test_bursts_wait_for_a_connection(redis_store: RedisStore, clock: SetClock) -> None:
-    """Ten times more concurrent steps than connections all succeed."""
+    """However many steps there are at once, all succeed over the one there is."""
     calls = [make_call(clock) for _ in range(640)]
     await asyncio.gather(*(redis_store.put_call(call) for call in calls))
     assert await asyncio.gather(*(redis_store.get_call(call.id) for call in calls)) == calls

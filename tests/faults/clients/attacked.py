@@ -18,6 +18,8 @@ from tests.support.redis import redis_server
 from tests.support.service import MODEL, bearer
 from tests.support.serving import serving
 
+PROMPT_SECONDS = 10
+"""For an honest client's /healthz on a busy machine; slow heads last twice as long."""
 FAULT_LINES = r"fault|Exception in .*|Task exception .*|Unhandled .*"
 """What the service and uvicorn log of a fault of ours, with or without a response."""
 
@@ -76,7 +78,19 @@ class Attacked:
 
     def rss_kib(self) -> int:
         """Resident memory of the process."""
-        found = re.search(r"VmRSS:\s+(\d+) kB", Path(f"/proc/{self.pid}/status").read_text())
+        return self._status_kib("VmRSS")
+
+    def forget_peak(self) -> int:
+        """Let the peak begin anew at what is resident now, in KiB (proc(5), clear_refs)."""
+        Path(f"/proc/{self.pid}/clear_refs").write_text("5")
+        return self.peak_kib()
+
+    def peak_kib(self) -> int:
+        """The most resident memory since then."""
+        return self._status_kib("VmHWM")
+
+    def _status_kib(self, name: str) -> int:
+        found = re.search(rf"{name}:\s+(\d+) kB", Path(f"/proc/{self.pid}/status").read_text())
         assert found
         return int(found[1])
 

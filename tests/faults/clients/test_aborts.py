@@ -2,10 +2,11 @@
 
 import asyncio
 import contextlib
+from collections import Counter
 
 import pytest
 
-from tests.faults.clients.attacked import Attacked, until
+from tests.faults.clients.attacked import PROMPT_SECONDS, Attacked, until
 from tests.faults.clients.wire import connected, head
 from tests.support.process import MASTER
 from tests.support.service import MODEL, OFFER, bearer
@@ -86,6 +87,37 @@ async def test_a_call_whose_client_left_is_hung_up(service: Attacked, reset: boo
     assert provider.live_calls == set()
 
 
+async def test_a_call_whose_client_left_before_its_token_was_redeemed_is_none(
+    service: Attacked,
+) -> None:
+    """Aborted while Redis holds its breath: no call lives on, and no token begins two."""
+    provider = service.provider
+    provider.live_calls.clear()
+    begun = len(provider.call.requests)
+    tokens = [await service.token() for _ in range(AT_ONCE)]
+    descriptors = service.descriptors()
+    service.store.client_pause(60_000, all=False)
+    try:
+        async with contextlib.AsyncExitStack() as stack:
+            for token in tokens:
+                wire = await stack.enter_async_context(connected(service.port))
+                await wire.send(call(token))
+            await until(lambda: int(service.store.info("clients")["blocked_clients"]) > 0)
+        await service.descriptors_at_most(descriptors)
+    finally:
+        service.store.client_unpause()
+    headers = {"content-type": "application/sdp"}
+    for token in tokens:
+        again = await service.client.post(CALLS, content=OFFER, headers=bearer(token) | headers)
+        assert again.status_code in {201, 401}
+        if again.status_code == 201:
+            ended = f"{again.headers['location']}/hangup"
+            assert (await service.client.post(ended, headers=bearer(token))).status_code == 200
+    await until(lambda: provider.live_calls == set())
+    used = Counter(each.headers["authorization"] for each in provider.call.requests[begun:])
+    assert set(used.values()) <= {1}
+
+
 async def test_a_mint_whose_client_left_harms_nobody(service: Attacked) -> None:
     """Aborted while the provider thinks; what it minted is kept no longer than a token."""
     provider = service.provider
@@ -110,4 +142,4 @@ async def test_answers_that_nobody_reads_are_dropped(service: Attacked) -> None:
             wire.writer.write(requests)
             await asyncio.wait_for(wire.head(), 30)
             wire.reset()
-    assert await service.serves() < 5
+    assert await service.serves() < PROMPT_SECONDS

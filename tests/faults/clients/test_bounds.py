@@ -9,8 +9,8 @@ import pytest
 import uvicorn
 
 from signaller.app import create_app
-from signaller.heads import MAX_PIPELINED, BoundedHttp
-from tests.faults.clients.wire import LAST, exchange, head, statuses
+from signaller.heads import HEAD_SECONDS, MAX_PIPELINED, BoundedHttp
+from tests.faults.clients.wire import LAST, connected, exchange, head, statuses
 from tests.support.provider import FakeProvider
 from tests.support.service import MASTER_KEY, deployment, settings
 from tests.support.serving import serving
@@ -49,9 +49,19 @@ async def bounded() -> AsyncIterator[tuple[int, FakeProvider]]:
 )
 async def test_a_head_that_does_not_come_ends_the_connection(silence: bytes) -> None:
     """Whoever says nothing holds no connection for ever."""
-    async with bounded() as (port, _):
-        async with asyncio.timeout(10):
-            assert statuses(await exchange(port, silence)) in ([], [400], [408])
+    async with bounded() as (port, _), asyncio.timeout(HEAD_SECONDS / 2):
+        assert statuses(await exchange(port, silence)) in ([], [400], [408])
+
+
+async def test_a_head_that_drips_ends_the_connection() -> None:
+    """Saying something now and then buys no time."""
+    async with bounded() as (port, _), connected(port) as wire, asyncio.timeout(HEAD_SECONDS / 2):
+        said = asyncio.create_task(wire.rest())
+        await wire.send(b"GET /healthz HTTP/1.1\r\nX-Slow: ")
+        while not said.done():
+            await wire.send(b"x")
+            await asyncio.wait({said}, timeout=0.05)
+        assert statuses(said.result()) in ([], [400], [408])
 
 
 async def test_a_trailer_is_no_header() -> None:

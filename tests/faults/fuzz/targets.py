@@ -261,3 +261,8 @@ DOORS: Mapping[str, Door] = {
         words=YAML_WORDS,
     ),
 }
+
+PLANTED = Door(
+    enter=bytes.decode, documented=(ConfigError,), gives=str, seeds=(b"an input without a fault",)
+)
+"""One with a fault, which must be found: text that is not UTF-8."""

@@ -48,6 +48,8 @@ class Load:
 
     places: Sequence[httpx.AsyncClient]
     over: bool = False
+    unreachable: int = 0
+    """How often nobody was there to be asked."""
     outcomes: list[Outcome] = field(default_factory=list)
     _tokens: int = 0
     _progress: asyncio.Condition = field(default_factory=asyncio.Condition)
@@ -106,6 +108,7 @@ class Load:
                 step=step, place=place, status=response.status_code, text=response.text
             )
         except UNREACHABLE:
+            self.unreachable += 1
             return None
         except httpx.TransportError as error:
             outcome = Outcome(step=step, place=place, status=None, text=repr(error))

@@ -10,12 +10,16 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.faults import LONG
 from tests.faults.process.fleet import shared
 from tests.faults.process.load import CLIENTS, begun, under_load, unpooled
 from tests.support.process import MASTER, Running, config, served
 from tests.support.provider import FakeProvider
 from tests.support.service import OFFER, error
 from tests.support.serving import serving
+
+TURNS = 10 if LONG else 1
+"""It dies at another moment each time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +91,8 @@ async def test_a_call_in_flight_is_lost_and_its_token_spent(pair: Pair) -> None:
     assert len(pair.provider.call.requests) == 1
 
 
-async def test_under_load_only_what_was_in_flight_is_lost(pair: Pair) -> None:
+@pytest.mark.parametrize("_turn", range(TURNS))
+async def test_under_load_only_what_was_in_flight_is_lost(pair: Pair, _turn: int) -> None:
     """One request of each client at most, all of them at the killed replica, none made twice."""
     async with under_load(*pair.clients) as load:
         await load.more()

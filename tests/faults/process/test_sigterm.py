@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.faults import LONG
 from tests.faults.process.fleet import shared
 from tests.faults.process.load import begun, under_load, unpooled
 from tests.support.process import PATIENCE_SECONDS, Running, config, served
@@ -17,6 +18,8 @@ from tests.support.serving import serving
 
 AT_THE_DOOR = 20
 """More than the process takes in at a glance, less than any system's shortest queue."""
+TURNS = 10 if LONG else 1
+"""The signal comes at another moment each time."""
 QUESTION = b"GET /healthz HTTP/1.1\r\nhost: voice\r\n%s\r\n"
 
 Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
@@ -87,7 +90,8 @@ async def test_a_connection_without_a_request_does_not_keep_it(tmp_path: Path) -
         assert await asyncio.to_thread(process.ended) == -signal.SIGTERM
 
 
-async def test_under_load_no_request_is_lost(tmp_path: Path, redis_url: str) -> None:
+@pytest.mark.parametrize("_turn", range(TURNS))
+async def test_under_load_no_request_is_lost(tmp_path: Path, redis_url: str, _turn: int) -> None:
     """What was sent is answered well; what comes later finds nobody, and was never sent."""
     provider = FakeProvider()
     async with serving(provider.app) as provider_url:

@@ -6,11 +6,12 @@ from pathlib import Path
 
 from signaller.secret import Secret
 from signaller.stores import RedisStore
-from tests.stores.servers import Server, asking, started
+from tests.stores.servers import Server, asking, started, wait_until
 from tests.support.redis import free_port, wait_for_port
 
 STEPS = 32
-"""At once, each on a connection of its own: so many ask for the way at the same time."""
+"""At once, each on a connection of its own, because it waits for a replica: so many ask for the way
+at the same time."""
 
 
 async def test_a_sentinel_that_was_away_is_asked_again(tmp_path: Path) -> None:
@@ -18,9 +19,15 @@ async def test_a_sentinel_that_was_away_is_asked_again(tmp_path: Path) -> None:
     ports = [free_port() for _ in range(3)]
     hosts = ",".join(f"127.0.0.1:{port}" for port in ports)
     store = RedisStore.from_url(
-        Secret(f"redis+sentinel://{hosts}/voice"), timeout_seconds=5, clock=time.time
+        Secret(f"redis+sentinel://{hosts}/voice?replicas=1"), timeout_seconds=5, clock=time.time
     )
-    with started(tmp_path) as master:
+    (tmp_path / "replica").mkdir()
+    with (
+        started(tmp_path, "--repl-diskless-sync-delay", "0") as master,
+        started(tmp_path / "replica", "--replicaof", "127.0.0.1", str(master.port)),
+    ):
+        with asking(master.port) as redis:
+            await asyncio.to_thread(wait_until, lambda: redis.wait(1, 1000) == 1)
         for alone in (*ports, *ports):
             with started(tmp_path, _configuration(tmp_path, master), "--sentinel", port=alone):
                 await asyncio.gather(*(store.ping() for _ in range(STEPS)))

@@ -45,8 +45,8 @@ def sbom() -> Json:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     extras = [text for texts in project["optional-dependencies"].values() for text in texts]
     parts: dict[str, Part] = {}
-    needed = _add(parts, project["dependencies"], required=True)
-    optional = _add(parts, extras, required=False)
+    needed = add(parts, project["dependencies"], required=True)
+    optional = add(parts, extras, required=False)
     pins = _pins()
     own = f"pkg:pypi/{project['name']}@{version(project['name'])}"
     ordered = [parts[name] for name in sorted(parts)]
@@ -72,7 +72,7 @@ def sbom() -> Json:
     }
 
 
-def _add(parts: dict[str, Part], requirements: Iterable[str], *, required: bool) -> set[str]:
+def add(parts: dict[str, Part], requirements: Iterable[str], *, required: bool) -> set[str]:
     """The names of what these requirements ask for here, all of which are parts afterwards."""
     found: set[str] = set()
     for wanted in map(Requirement, requirements):
@@ -82,7 +82,7 @@ def _add(parts: dict[str, Part], requirements: Iterable[str], *, required: bool)
         part = parts.setdefault(name, Part(name=name, version=version(name), required=required))
         if new or not wanted.extras <= part.extras:
             part.extras |= wanted.extras
-            part.needs |= _add(parts, _requirements(part), required=required)
+            part.needs |= add(parts, _requirements(part), required=required)
     return found
 
 

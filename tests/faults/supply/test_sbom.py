@@ -10,7 +10,8 @@ import pytest
 from jsonschema import Draft7Validator  # type: ignore[import-untyped]  # no stubs
 from referencing import Registry, Resource
 
-from tests.packaging.test_top_level import pinned
+from tests.faults.supply.sbom import Part, add
+from tests.packaging.test_top_level import pinned, wanted
 from tests.packaging.tree import run
 
 SCHEMAS = Path(__file__).with_name("cyclonedx")
@@ -65,6 +66,17 @@ def test_it_is_what_the_lock_pins(bill: dict[str, Any]) -> None:
     for component in bill["components"]:
         assert component["version"] in pins[component["name"]]
         assert component["externalReferences"][0]["hashes"]
+
+
+def test_all_that_is_installed_for_us_is_what_the_lock_pins() -> None:
+    """Tests and checks run on the lock's versions too, down to the last indirect one."""
+    here = [each for each in wanted() if each.marker is None or each.marker.evaluate()]
+    parts: dict[str, Part] = {}
+    add(parts, map(str, here), required=True)
+    assert {"pytest", "pluggy", "starlette", "av"} <= set(parts)
+    pins = {name: {str(each) for each in versions} for name, versions in pinned().items()}
+    strays = {name: part.version for name, part in parts.items() if part.version not in pins[name]}
+    assert strays == {}
 
 
 def test_it_names_what_the_service_loads(bill: dict[str, Any]) -> None:
