@@ -107,8 +107,9 @@ class Field:
 
 
 _NAMES = {
-    "over_httpx": "bare relay, httpx",
-    "over_transport": "bare relay, same client",
+    "over_httpx": "bare relay, httpx as it comes",
+    "over_client": "bare relay, same client",
+    "over_transport": "bare relay, our transport alone",
     "over_aiohttp": "bare relay, aiohttp",
     "echo": "bare echo, Redis SET+GET",
 }

@@ -1,4 +1,4 @@
-"""A bare Starlette relay on the service's own client, asked as the service asks it."""
+"""The barest Starlette relay there is: the transport below the client, asked as the service does."""
 
 import asyncio
 import contextlib

@@ -27,7 +27,7 @@ async def latency(field: Field, effort: Effort) -> Outcome:
             for each in (
                 field.service("service, memory", database=None, provider=field.slow),
                 field.service("service, Redis", database=4, provider=field.slow),
-                field.relay("over_transport", provider=field.slow),
+                field.relay("over_client", provider=field.slow),
                 field.litellm_proxy(provider=field.slow),
             )
             if each is not None

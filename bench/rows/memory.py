@@ -21,7 +21,7 @@ async def memory(field: Field, effort: Effort) -> Outcome:
     contenders = [
         field.service("service, memory", database=None),
         field.service("service, Redis", database=6),
-        field.relay("over_transport"),
+        field.relay("over_client"),
     ]
     findings: list[Finding] = []
     courses: dict[str, list[float]] = {}

@@ -24,9 +24,10 @@ async def relaying(step: Step, field: Field, effort: Effort) -> Outcome:
             field.service("service, memory", database=None),
             field.service("service, Redis", database=0),
             field.service("service, Redis, with log lines", database=1, log_level="info"),
+            field.relay("over_client"),
             field.relay("over_transport"),
-            field.relay("over_httpx"),
             field.relay("over_aiohttp"),
+            field.relay("over_httpx"),
             field.proxy(),
             field.litellm_proxy(),
         ]

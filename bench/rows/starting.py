@@ -21,7 +21,7 @@ async def starting(field: Field, effort: Effort) -> Outcome:
         field.service("service, memory", database=None),
         field.service("service, Redis", database=5),
     ]
-    others = [field.relay("over_transport"), field.litellm_proxy()]
+    others = [field.relay("over_client"), field.litellm_proxy()]
     times = {
         each.name: _starts(each, field, effort.starts if each in services else LITELLM_STARTS)
         for each in [*services, *others]
