@@ -3,7 +3,9 @@
 import logging
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+
+import msgspec
+from msgspec.structs import replace
 
 from signaller.deployments import Deployments
 from signaller.errors import (
@@ -46,8 +48,7 @@ from signaller.tokens import Claims, Tokens
 log = logging.getLogger("signaller")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Admission:
+class Admission(msgspec.Struct, frozen=True, kw_only=True):
     """A good token in the right place; whether its grant is still there, the store will tell."""
 
     claims: Claims
@@ -55,8 +56,7 @@ class Admission:
     """Its caller's, as it is now."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Started:
+class Started(msgspec.Struct, frozen=True, kw_only=True):
     """A call the provider answered."""
 
     call: Call
@@ -211,6 +211,7 @@ class Calls:
             model=grant.terms.model,
             started_at=now,
             deadline=now + MAX_CALL_SECONDS,
+            ended=False,
         )
         return call, answer.sdp
 

@@ -4,7 +4,8 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Mapping
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from signaller.deployments import Deployments
 from signaller.errors import CallNotFound, SignallerError, StoreUnavailable, UpstreamError

@@ -35,11 +35,13 @@ class ContentKey:
     kid: str | None = None
     header: bytes = field(init=False, repr=False)
     """The protected header as its base64url segment, which is also the AAD."""
+    cipher: AESGCM = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if len(self.key) != KEY_BYTES:
             raise ValueError(f"A256GCM takes a key of {KEY_BYTES} bytes, not {len(self.key)}")
         object.__setattr__(self, "header", _protected(self.kid))
+        object.__setattr__(self, "cipher", AESGCM(self.key))
 
 
 @lru_cache(maxsize=64)  # as many as there are keys: a ring, and the nameless one of each grant
@@ -53,7 +55,7 @@ def encrypt(plaintext: bytes, key: ContentKey, *, max_chars: int = MAX_COMPACT_C
     # A random IV is safe for 2^32 messages under one key (NIST SP 800-38D section 8.3).
     iv = os.urandom(IV_BYTES)
     header = key.header
-    ciphertext, tag = seal_content(key.key, iv, header, plaintext)
+    ciphertext, tag = seal_content(key.cipher, iv, header, plaintext)
     compact = ".".join((header.decode("ascii"), "", *map(base64url.encode, (iv, ciphertext, tag))))
     if len(compact) > max_chars:
         raise ValueError(f"a JWE of {len(compact)} characters, more than {max_chars}")
@@ -89,7 +91,7 @@ def decrypt(
     failure: InvalidTag | None = None
     for key in candidates:
         try:
-            return open_content(key.key, iv, header, ciphertext, tag)
+            return open_content(key.cipher, iv, header, ciphertext, tag)
         except InvalidTag as error:
             failure = error
     try:
@@ -105,15 +107,15 @@ def derive(master: bytes, purpose: str) -> bytes:
     return HKDF(algorithm=SHA256(), length=KEY_BYTES, salt=None, info=info).derive(master)
 
 
-def seal_content(cek: bytes, iv: bytes, aad: bytes, plaintext: bytes) -> tuple[bytes, bytes]:
+def seal_content(cipher: AESGCM, iv: bytes, aad: bytes, plaintext: bytes) -> tuple[bytes, bytes]:
     """Ciphertext and tag (RFC 7518 section 5.3)."""
-    sealed = AESGCM(cek).encrypt(iv, plaintext, aad)
+    sealed = cipher.encrypt(iv, plaintext, aad)
     return sealed[:-TAG_BYTES], sealed[-TAG_BYTES:]
 
 
-def open_content(cek: bytes, iv: bytes, aad: bytes, ciphertext: bytes, tag: bytes) -> bytes:
+def open_content(cipher: AESGCM, iv: bytes, aad: bytes, ciphertext: bytes, tag: bytes) -> bytes:
     """The plaintext, or `cryptography`'s InvalidTag (RFC 7518 section 5.3)."""
-    return AESGCM(cek).decrypt(iv, ciphertext + tag, aad)
+    return cipher.decrypt(iv, ciphertext + tag, aad)
 
 
 def _decode(segment: str) -> bytes:

@@ -4,8 +4,10 @@ import logging
 import os
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from functools import partial
+
+import msgspec
+from msgspec.structs import replace
 
 from signaller.deployments import Deployments
 from signaller.errors import OriginNotAllowed, UpstreamAuthFailed, UpstreamError
@@ -49,8 +51,7 @@ PROOF_SECONDS = 1
 ephemeral secret that nobody will use, and a busy service a round trip less at every mint."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wish:
+class Wish(msgspec.Struct, frozen=True, kw_only=True):
     """What a caller asks for, and from which web page."""
 
     caller: Caller
@@ -59,8 +60,7 @@ class Wish:
     trace: Trace
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Minted:
+class Minted(msgspec.Struct, frozen=True, kw_only=True):
     """A fresh token and the session it stands for."""
 
     token: Secret

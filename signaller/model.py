@@ -1,9 +1,15 @@
-"""The nouns: deployment, session, ephemeral secret, grant, call. Values, hardly any behaviour."""
+"""The nouns: deployment, session, ephemeral secret, grant, call. Values, hardly any behaviour.
+
+What every request makes anew is a struct of msgspec's: as frozen as a dataclass, and made in a
+tenth of the time. What must be in the store has no default: a member that is lost is noticed.
+"""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
 from typing import Literal
+
+import msgspec
 
 from signaller.policy import Policy
 from signaller.secret import Secret
@@ -14,8 +20,7 @@ MAX_CALL_SECONDS = 3600
 """No provider lets a session live longer (OpenAI and Azure: 60 minutes)."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Evidence:
+class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     """What a request brings to prove who sent it."""
 
     secret: Secret | None = None
@@ -26,16 +31,14 @@ class Evidence:
     """All of them in their order, as often as they are asked for; names in lower case."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rate:
+class Rate(msgspec.Struct, frozen=True, kw_only=True):
     """So many a minute, counted in a bucket that all replicas share."""
 
     bucket: str
     per_minute: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Allowance:
+class Allowance(msgspec.Struct, frozen=True, kw_only=True):
     """What is left of a rate."""
 
     limit: int
@@ -60,8 +63,7 @@ class Caller:
     """The operator: may look at, revoke and hang up what is others'."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Trace:
+class Trace(msgspec.Struct, frozen=True, kw_only=True):
     """What joins the log lines of one request, here and elsewhere."""
 
     request_id: str
@@ -113,8 +115,7 @@ class Deployment:
     """Whether its secrets may be shared, where the configuration lets them."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SessionRequest:
+class SessionRequest(msgspec.Struct, frozen=True, kw_only=True):
     """What one mint asks of the provider: the session as it goes upstream."""
 
     session: Mapping[str, object]
@@ -124,8 +125,7 @@ class SessionRequest:
     """Stands for the end user towards the provider, and tells nothing about them."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EphemeralSecret:
+class EphemeralSecret(msgspec.Struct, frozen=True, kw_only=True):
     """The provider's `ek_...` (no prefix is promised); never leaves the service."""
 
     value: Secret
@@ -135,20 +135,18 @@ class EphemeralSecret:
     """The provider's session, without any `client_secret`."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Terms:
+class Terms(msgspec.Struct, frozen=True, kw_only=True):
     """What a token allows, fixed when it is minted."""
 
     model: str
     uses: int
     start_by: int
     """Unix seconds: no call may start at or after it."""
-    origins: tuple[str, ...] = ()
+    origins: tuple[str, ...]
     """The only `Origin`s that may use the token; none named: any."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Grant:
+class Grant(msgspec.Struct, frozen=True, kw_only=True):
     """What one token stands for, in the store until redeemed."""
 
     id: str
@@ -157,24 +155,22 @@ class Grant:
     deployment_id: str
     caller: str
     terms: Terms
-    call_rates: tuple[Rate, ...] = ()
-    models: tuple[tuple[str, ...], ...] = ()
+    call_rates: tuple[Rate, ...]
+    models: tuple[tuple[str, ...], ...]
     """`Policy.models` as it was: a session beside the offer may name a model for transcription."""
     safety_identifier: str | None = None
     warm_secret: str | None = None
     """Under which name others may find the same ephemeral secret; None: nobody may."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Spent:
+class Spent(msgspec.Struct, frozen=True, kw_only=True):
     """A grant that has no uses left; whoever redeems it replays a token."""
 
     call_ids: tuple[str, ...] = ()
     """The calls begun with it, as far as they were linked."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Offer:
+class Offer(msgspec.Struct, frozen=True, kw_only=True):
     """An SDP offer that passed `sdp.parse_offer`, byte for byte as received."""
 
     sdp: bytes
@@ -184,16 +180,14 @@ class Offer:
     """Goes with a session beside the offer, which takes the place of the minted one."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class Answer(msgspec.Struct, frozen=True, kw_only=True):
     """The provider's SDP answer, byte for byte, and its id for the call (None: it gave none)."""
 
     sdp: bytes
     provider_call_id: str | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Call:
+class Call(msgspec.Struct, frozen=True, kw_only=True):
     """A redeemed grant that the provider answered."""
 
     id: str
@@ -206,4 +200,4 @@ class Call:
     started_at: int
     deadline: int
     """Unix seconds after which it cannot still be live; the store forgets it then."""
-    ended: bool = False
+    ended: bool

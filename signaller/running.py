@@ -1,6 +1,7 @@
 """One process of the service under uvicorn: the only one, or one of several workers."""
 
 import contextlib
+import gc
 import math
 import socket
 import sys
@@ -72,7 +73,11 @@ class ServiceConfig(uvicorn.Config):
         """The application, which reads its source again at every SIGHUP."""
         end_with_parent()
         settings = self._settings or self._read_as_worker()
-        return let_hangup_through(create_app(settings, reload=self.read_again))
+        app = let_hangup_through(create_app(settings, reload=self.read_again))
+        # What is there by now stays until the end: no collection needs to look at it again.
+        gc.collect()
+        gc.freeze()
+        return app
 
     def _read_as_worker(self) -> Settings:
         if self.handover is None:

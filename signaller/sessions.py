@@ -2,7 +2,9 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
+
+import msgspec
 
 from signaller.errors import InvalidRequest
 from signaller.model import Deployment, Provider
@@ -16,8 +18,7 @@ SESSION_TYPES = ("realtime", "transcription")
 Aliases = Mapping[tuple[Provider, str], str]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MintRequest:
+class MintRequest(msgspec.Struct, frozen=True, kw_only=True):
     """A checked body of POST /v1/realtime/client_secrets."""
 
     model: str

@@ -23,8 +23,7 @@ ISSUER: Final = "signaller"
 AUDIENCE: Final = "realtime/calls"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Claims:
+class Claims(msgspec.Struct, frozen=True, kw_only=True):
     """What a token says: which grant it names, for whom, and the key that unseals it."""
 
     grant_id: str

@@ -6,10 +6,11 @@ replicas, and shared by mints of the same deployment, session, safety identifier
 
 import asyncio
 import hmac
-import json
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, replace
+
+import msgspec
+from msgspec.structs import replace
 
 from signaller.errors import SignallerError, StoreUnavailable
 from signaller.json_writer import write_json
@@ -30,11 +31,12 @@ CLAIM_SECONDS = 30
 MAX_SEALED_CHARS = 4 * 1024 * 1024
 """The longest session that a provider may send back (2 MiB), in base64url."""
 
+_read_record = msgspec.json.Decoder(tuple[str, int, dict[str, object]]).decode
+
 Mint = Callable[[SessionRequest], Awaitable[EphemeralSecret]]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Shared:
+class Shared(msgspec.Struct, frozen=True, kw_only=True):
     """An ephemeral secret, and the name under which others find the same one."""
 
     secret: EphemeralSecret
@@ -131,11 +133,11 @@ class WarmSecrets:
             request.expires_after_seconds,
             request.session,
         ]
-        text = json.dumps(parts, sort_keys=True, separators=(",", ":"))
-        return hmac.new(self._names, text.encode(), "sha256").hexdigest()
+        text = write_json(parts, sort_keys=True)
+        return hmac.digest(self._names, text, "sha256").hex()
 
     def _seal(self, secret: EphemeralSecret) -> str:
-        record = [secret.value.reveal(), secret.expires_at, secret.session]
+        record = (secret.value.reveal(), secret.expires_at, secret.session)
         return encrypt(write_json(record), self._keys[0], max_chars=MAX_SEALED_CHARS)
 
     def _open(self, sealed: str) -> EphemeralSecret | None:
@@ -143,8 +145,8 @@ class WarmSecrets:
             opened = decrypt(sealed, self._keys, max_chars=MAX_SEALED_CHARS)
         except JweRejected:
             return None  # of a ring that is no more
-        match json.loads(opened):
-            case [str(value), int(expires_at), dict(session)]:
-                return EphemeralSecret(value=Secret(value), expires_at=expires_at, session=session)
-            case _:
-                raise StoreUnavailable("the store holds a warm secret that is none")
+        try:
+            value, expires_at, session = _read_record(opened)
+        except ValueError as invalid:
+            raise StoreUnavailable("the store holds a warm secret that is none") from invalid
+        return EphemeralSecret(value=Secret(value), expires_at=expires_at, session=session)

@@ -6,6 +6,7 @@ import string
 
 import pytest
 from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from joserfc import jwe as joserfc_jwe
@@ -186,7 +187,7 @@ def test_a_header_with_anything_else_is_rejected(extra: dict[str, object]) -> No
     """Rightly sealed under our own key with another header, still not one of ours."""
     header = _b64(json.dumps({"alg": "dir", "enc": "A256GCM"} | extra).encode())
     iv = bytes(12)
-    ciphertext, tag = seal_content(KEY.key, iv, header.encode(), PLAINTEXT)
+    ciphertext, tag = seal_content(KEY.cipher, iv, header.encode(), PLAINTEXT)
     with pytest.raises(JweRejected, match="protected header"):
         decrypt(".".join([header, "", _b64(iv), _b64(ciphertext), _b64(tag)]), [KEY])
 
@@ -195,7 +196,7 @@ def test_a_header_with_anything_else_is_rejected(extra: dict[str, object]) -> No
 def test_another_iv_length_is_rejected(iv_bytes: int) -> None:
     """AES-GCM could, A256GCM (RFC 7518 section 5.3) may not."""
     iv = bytes(iv_bytes)
-    ciphertext, tag = seal_content(KEY.key, iv, KEY.header, PLAINTEXT)
+    ciphertext, tag = seal_content(KEY.cipher, iv, KEY.header, PLAINTEXT)
     compact = f"{KEY.header.decode()}..{_b64(iv)}.{_b64(ciphertext)}.{_b64(tag)}"
     with pytest.raises(JweRejected, match="IV"):
         decrypt(compact, [KEY])
@@ -245,8 +246,8 @@ def test_rfc_7516_appendix_a1() -> None:
     )
     tag = _unb64("XFBoMYUZodetZdvTiFvSkQ")
     plaintext = b"The true sign of intelligence is not knowledge but imagination."
-    assert open_content(cek, iv, aad, ciphertext, tag) == plaintext
-    assert seal_content(cek, iv, aad, plaintext) == (ciphertext, tag)
+    assert open_content(AESGCM(cek), iv, aad, ciphertext, tag) == plaintext
+    assert seal_content(AESGCM(cek), iv, aad, plaintext) == (ciphertext, tag)
 
 
 def test_rfc_7520_section_5_6() -> None:
@@ -264,7 +265,7 @@ def test_rfc_7520_section_5_6() -> None:
         "15wEBtXphVCgyy53CoIKLHHeJHXex45Uz9aKZSRSInZI-wjsY0yu3cT4_aQ3i1o-tiE-F8Ios61EKgyIQ4CWao8PFMj8"
         "TTnp"
     )
-    opened = open_content(cek, _unb64(iv), aad.encode(), _unb64(ciphertext), _unb64(tag))
+    opened = open_content(AESGCM(cek), _unb64(iv), aad.encode(), _unb64(ciphertext), _unb64(tag))
     assert opened.startswith(b"You can trust us to stick with you through thick and thin")
     with pytest.raises(JweRejected, match="protected header"):
         decrypt(f"{aad}..{iv}.{ciphertext}.{tag}", [ContentKey(cek * 2)])

@@ -42,7 +42,10 @@ LEVEL = {room: level for level, rooms in enumerate(LEVELS) for room in rooms}
 HOMES = {
     "cryptography": {"jwe", "callers"},
     "jwt": {"callers"},
-    "msgspec": {"json_writer", "tokens", "stores"},
+    "msgspec": {  # values that every request makes, and their JSON
+        *("json_writer", "model", "sessions", "tokens", "minting", "calls", "hangups", "warming"),
+        *("stores", "upstreams", "web"),
+    },
     "redis": {"stores"},
     "limits": {"limits", "stores"},
     "prometheus_client": {"metrics"},

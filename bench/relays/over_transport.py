@@ -1,4 +1,4 @@
-"""The barest Starlette relay there is: the transport below the client, asked as the service does."""
+"""The barest Starlette relay: the transport below the client, asked as the service asks it."""
 
 import asyncio
 import contextlib

@@ -1,6 +1,6 @@
 """Makes a link to the Redis of an address; it does no I/O before the first command."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from typing import Any, Protocol
 
 from redis.asyncio import Redis
@@ -23,7 +23,7 @@ from signaller.stores.urls import RedisAddress
 class Link(Protocol):
     """Sends commands to wherever their key lives."""
 
-    async def execute(self, key: str, *commands: Command, until: float) -> list[Any]:
+    def execute(self, key: str, *commands: Command, until: float) -> Awaitable[list[Any]]:
         """The replies, over one connection. Raises what redis-py raises, or TimeoutError."""
 
     async def aclose(self) -> None:
@@ -37,9 +37,9 @@ class Direct:
         self._node = node
         self._sentinels = sentinels
 
-    async def execute(self, key: str, *commands: Command, until: float) -> list[Any]:
+    def execute(self, key: str, *commands: Command, until: float) -> Awaitable[list[Any]]:
         """The replies, over one connection. Raises what redis-py raises, or TimeoutError."""
-        return await self._node.execute(*commands, until=until)
+        return self._node.execute(*commands, until=until)
 
     async def aclose(self) -> None:
         """Close the lines, and the Sentinels' connections with them."""

@@ -1,6 +1,7 @@
 """The embedded store: one process, bounded, gone with the process."""
 
-from dataclasses import dataclass, replace
+import msgspec
+from msgspec.structs import replace
 
 from signaller.model import Call, Grant, Spent
 from signaller.ports import Clock
@@ -8,8 +9,7 @@ from signaller.stores.expiring import ExpiringMap
 from signaller.stores.windows import MemoryWindows
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Kept:
+class _Kept(msgspec.Struct, frozen=True, kw_only=True):
     """A grant's record; once its uses are spent, a tombstone without the grant."""
 
     uses: int

@@ -4,6 +4,7 @@ Redis reads nothing more from a connection whose WAIT is pending. On a shared li
 are slow or gone would make everybody wait, one step after the other.
 """
 
+from collections.abc import Awaitable
 from typing import Any
 
 from signaller.stores.line import Line
@@ -22,10 +23,10 @@ class Node:
         self._shared = Line(opening)
         self._lanes: list[Line] = []
 
-    async def execute(self, *commands: Command, until: float) -> list[Any]:
+    def execute(self, *commands: Command, until: float) -> Awaitable[list[Any]]:
         """The replies, over one connection, the commands side by side on it."""
         line = self._lane() if commands[-1][0] == "WAIT" else self._shared
-        return await line.execute(*commands, until=until)
+        return line.execute(*commands, until=until)
 
     async def aclose(self) -> None:
         """Close every line."""

@@ -7,46 +7,13 @@ import msgspec
 
 from signaller.errors import StoreUnavailable
 from signaller.json_writer import write_json
-from signaller.model import Call, Grant, Rate, Terms
+from signaller.model import Call, Grant
 
 T = TypeVar("T")
 
 
-class _Terms(msgspec.Struct):
-    """Every member is required here and below: one that is lost never becomes its default."""
-
-    model: str
-    uses: int
-    start_by: int
-    origins: tuple[str, ...]
-
-
-class _Grant(msgspec.Struct):
-    id: str
-    sealed_secret: str
-    deployment_id: str
-    caller: str
-    terms: _Terms
-    call_rates: tuple[Rate, ...]
-    models: tuple[tuple[str, ...], ...]
-    safety_identifier: str | None = None
-    warm_secret: str | None = None
-
-
-class _Call(msgspec.Struct):
-    id: str
-    grant_id: str
-    deployment_id: str
-    caller: str
-    model: str
-    started_at: int
-    deadline: int
-    ended: bool
-    provider_call_id: str | None = None
-
-
-_read_grant = msgspec.json.Decoder(_Grant).decode
-_read_call = msgspec.json.Decoder(_Call).decode
+_read_grant = msgspec.json.Decoder(Grant).decode
+_read_call = msgspec.json.Decoder(Call).decode
 
 
 def grant_to_json(grant: Grant) -> str:
@@ -56,21 +23,7 @@ def grant_to_json(grant: Grant) -> str:
 
 def grant_from_json(text: str | bytes) -> Grant:
     """The grant. What is not one is StoreUnavailable; unknown members are a newer peer's."""
-    record = _read("grant", _read_grant, text)
-    terms = record.terms
-    return Grant(
-        id=record.id,
-        sealed_secret=record.sealed_secret,
-        deployment_id=record.deployment_id,
-        caller=record.caller,
-        terms=Terms(
-            model=terms.model, uses=terms.uses, start_by=terms.start_by, origins=terms.origins
-        ),
-        call_rates=record.call_rates,
-        models=record.models,
-        safety_identifier=record.safety_identifier,
-        warm_secret=record.warm_secret,
-    )
+    return _read("grant", _read_grant, text)
 
 
 def call_to_json(call: Call) -> str:
@@ -80,18 +33,7 @@ def call_to_json(call: Call) -> str:
 
 def call_from_json(text: str | bytes) -> Call:
     """The call. What is not one is StoreUnavailable; unknown members are a newer peer's."""
-    record = _read("call", _read_call, text)
-    return Call(
-        id=record.id,
-        provider_call_id=record.provider_call_id,
-        grant_id=record.grant_id,
-        deployment_id=record.deployment_id,
-        caller=record.caller,
-        model=record.model,
-        started_at=record.started_at,
-        deadline=record.deadline,
-        ended=record.ended,
-    )
+    return _read("call", _read_call, text)
 
 
 def uses_from_count(start: bytes) -> int:

@@ -3,9 +3,9 @@
 import asyncio
 import contextlib
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import httpx
+import msgspec
 
 from signaller import __version__
 from signaller.errors import (
@@ -28,8 +28,7 @@ ALWAYS = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outgoing:
+class Outgoing(msgspec.Struct, frozen=True, kw_only=True):
     """One POST; `deadline` is the loop's time by which it must be over."""
 
     url: str
@@ -38,8 +37,7 @@ class Outgoing:
     deadline: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Incoming:
+class Incoming(msgspec.Struct, frozen=True, kw_only=True):
     """Its answer; an error's body may be empty because it could not be read."""
 
     status: int

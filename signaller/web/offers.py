@@ -2,9 +2,9 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import replace
 
 import python_multipart
+from msgspec.structs import replace
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import Field, File
 from starlette.requests import Request

@@ -28,7 +28,9 @@ GRANT = Grant(
     sealed_secret="sealed",
     deployment_id="d1",
     caller="web",
-    terms=Terms(model="voice", uses=1, start_by=2_000_000_000),
+    terms=Terms(model="voice", uses=1, start_by=2_000_000_000, origins=()),
+    call_rates=(),
+    models=(),
 )
 CALL = Call(
     id="rtc_1",
@@ -39,6 +41,7 @@ CALL = Call(
     model="voice",
     started_at=1,
     deadline=2,
+    ended=False,
 )
 
 

@@ -47,4 +47,5 @@ def make_call(clock: SetClock, *, lives_seconds: int = 3600) -> Call:
         model="gpt-realtime",
         started_at=int(clock.now),
         deadline=int(clock.now) + lives_seconds,
+        ended=False,
     )

@@ -3,10 +3,10 @@
 import asyncio
 import base64
 import os
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from redis.crc import key_slot
 
 from signaller.errors import StoreUnavailable

@@ -48,7 +48,7 @@ async def test_a_call_outlives_its_token() -> None:
         location = (await service.call(token)).headers["location"]
         tokens = Tokens(service.settings.token_keys, lambda: 0)
         claims = tokens.read(Secret(token))
-        from dataclasses import replace
+        from msgspec.structs import replace
 
         expired = tokens.mint(replace(claims, expires_at=int(time.time()) - 1)).reveal()
         refused = await service.call(expired)

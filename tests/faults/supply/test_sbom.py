@@ -82,7 +82,7 @@ def test_all_that_is_installed_for_us_is_what_the_lock_pins() -> None:
 def test_it_names_what_the_service_loads(bill: dict[str, Any]) -> None:
     """Direct and indirect parts are in, the tests' own tools are not."""
     scopes = {component["name"]: component["scope"] for component in bill["components"]}
-    assert {"starlette", "h11", "cffi", "aiohttp"} <= {
+    assert {"starlette", "h11", "cffi", "msgspec"} <= {
         name for name, scope in scopes.items() if scope == "required"
     }
     assert (scopes["aiortc"], scopes["azure-identity"]) == ("optional", "optional")
