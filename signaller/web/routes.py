@@ -23,6 +23,12 @@ def routes() -> list[BaseRoute]:
         for prefix in PREFIXES
         for route in (
             Route(f"{prefix}/realtime/client_secrets", Endpoint(handlers.mint), methods=["POST"]),
+            # Two routes on one path would answer a wrong method with half an Allow header.
+            Route(
+                f"{prefix}/realtime/calls",
+                Endpoint(handlers.calls),
+                methods=["POST", "OPTIONS"],
+            ),
             Route(
                 f"{prefix}/realtime/client_secrets/introspect",
                 Endpoint(handlers.introspect),
@@ -32,12 +38,6 @@ def routes() -> list[BaseRoute]:
                 f"{prefix}/realtime/client_secrets/revoke",
                 Endpoint(handlers.revoke),
                 methods=["POST"],
-            ),
-            # Two routes on one path would answer a wrong method with half an Allow header.
-            Route(
-                f"{prefix}/realtime/calls",
-                Endpoint(handlers.calls),
-                methods=["POST", "OPTIONS"],
             ),
             Route(
                 f"{prefix}/realtime/calls/{{call_id}}/hangup",
