@@ -47,6 +47,7 @@ HOMES = {
         *("stores", "upstreams", "web"),
     },
     "redis": {"stores"},
+    "hiredis": {"stores"},
     "limits": {"limits", "stores"},
     "prometheus_client": {"metrics"},
     "httpx": {"upstreams", "callers"},

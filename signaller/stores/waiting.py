@@ -1,6 +1,7 @@
 """Steps that wait for the replies to what they said, in the order in which they said it."""
 
 import asyncio
+import math
 from collections import deque
 from collections.abc import Callable
 from typing import Any
@@ -14,13 +15,14 @@ from redis.exceptions import (
 class _Asked:
     """What a step has said, and what has come back."""
 
-    __slots__ = ("expected", "future", "raw", "replies", "timer")
+    __slots__ = ("expected", "future", "raw", "replies", "until")
 
-    timer: asyncio.TimerHandle
-
-    def __init__(self, raw: bytes, expected: int, future: asyncio.Future[list[Any]]) -> None:
+    def __init__(
+        self, raw: bytes, expected: int, until: float, future: asyncio.Future[list[Any]]
+    ) -> None:
         self.raw = raw
         self.expected = expected
+        self.until = until
         self.future = future
         self.replies: list[Any] = []
 
@@ -32,6 +34,9 @@ class Waiting:
         self._on_silence = on_silence
         self._loop = asyncio.get_running_loop()
         self._asked: deque[_Asked] = deque()
+        # One for all of them: hardly any step is ever late.
+        self._timer: asyncio.TimerHandle | None = None
+        self._due = math.inf
         self.total_bytes = 0
         """How much they have said."""
 
@@ -40,11 +45,12 @@ class Waiting:
 
     def add(self, raw: bytes, expected: int, until: float) -> asyncio.Future[list[Any]]:
         """The replies, errors of Redis among them. Fails at a moment of the loop's clock."""
-        asked = _Asked(raw, expected, self._loop.create_future())
-        asked.timer = self._loop.call_at(until, self._expire, asked)
-        self._asked.append(asked)
+        future = self._loop.create_future()
+        self._asked.append(_Asked(raw, expected, until, future))
         self.total_bytes += len(raw)
-        return asked.future
+        if until < self._due:
+            self._look_at(until)
+        return future
 
     def still_wanted(self) -> list[bytes]:
         """What they said, without the steps that have been given up: these never happen."""
@@ -65,22 +71,35 @@ class Waiting:
 
     def fail(self, why: str) -> None:
         """There will be no replies. None of them is told more than this: what ran may have run."""
+        self._look_at(math.inf)
         while self._asked:
             asked = self._asked[0]
             self._forget(asked)
             if not asked.future.done():
                 asked.future.set_exception(ConnectionError(f"the connection {why}"))
 
-    def _expire(self, asked: _Asked) -> None:
-        is_first = self._asked[0] is asked
-        if not asked.future.done():
-            asked.future.set_exception(TimeoutError())
+    def _look_at(self, moment: float) -> None:
+        """Look for late ones at that moment, and not before."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._due, self._timer = moment, None
+        if moment < math.inf:
+            self._timer = self._loop.call_at(moment, self._expire)
+
+    def _expire(self) -> None:
+        """Fail those that are late; the others come again."""
+        late = [asked for asked in self._asked if asked.until <= self._due]
+        first_is_late = bool(late) and late[0] is self._asked[0]
+        for asked in late:
+            if not asked.future.done():
+                asked.future.set_exception(TimeoutError())
+            asked.until = math.inf
+        self._look_at(min((asked.until for asked in self._asked), default=math.inf))
         # Replies keep their order, so it is the first step that Redis keeps waiting. Even if its
         # client has left meanwhile: then it is the next steps that would wait in vain.
-        if is_first:
+        if first_is_late:
             self._on_silence()
 
     def _forget(self, asked: _Asked) -> None:
         self._asked.remove(asked)  # nearly always the first
         self.total_bytes -= len(asked.raw)
-        asked.timer.cancel()
