@@ -1,8 +1,9 @@
 FROM python:3.13-slim-bookworm AS build
 WORKDIR /src
 COPY requirements.lock ./
-# uv checks every download against the hashes in the lock; pip only fetches uv.
-RUN pip install --no-cache-dir "$(grep -o '^uv==[^ ]*' requirements.lock)" \
+# Every download is checked against the hashes in the lock: uv's by pip, all others by uv.
+RUN sed -n '/^uv==/,/[^\\]$/p' requirements.lock > uv.lock \
+    && pip install --no-cache-dir --require-hashes --requirement uv.lock \
     && uv venv /opt/signaller
 COPY pyproject.toml README.md LICENSE ./
 COPY signaller signaller

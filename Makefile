@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SDK := tests/support/agents_sdk
 PINS := pyproject.toml requirements.lock
-# uv checks every download against the hashes in the lock; pip only fetches uv.
+# Every download is checked against the hashes in the lock: uv's by pip, all others by uv.
 INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python --constraints requirements.lock \
 	--build-constraints requirements.lock --editable
 LOCK := $(BIN)/uv --no-config pip compile pyproject.toml --quiet --universal --python-version 3.11 \
@@ -15,7 +15,7 @@ LOCK := $(BIN)/uv --no-config pip compile pyproject.toml --quiet --universal --p
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test bench faults sbom check fix setup system lock
+.PHONY: help demo test bench faults sbom audit check fix setup system lock
 
 help: ## List these verbs
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,6 +32,9 @@ faults: setup ## Break everything around the service, in the long form
 sbom: $(VENV)/.dev ## Write what the service runs on to dist/signaller.cdx.json (CycloneDX)
 	@mkdir -p dist
 	@$(BIN)/python -m tests.faults.supply.sbom > dist/signaller.cdx.json
+
+audit: $(BIN)/uv ## Ask the public advisories about all that is pinned (needs the internet)
+	@$(BIN)/uv tool run --quiet pip-audit --strict --require-hashes --disable-pip --requirement requirements.lock
 
 bench: system $(VENV)/.dev ## Measure the service beside the plainest servers, into bench/results
 	@$(BIN)/python -m bench $(ARGS)
@@ -82,7 +85,8 @@ $(BIN)/uv: requirements.lock
 		{ echo "make: please install Python's venv module (on Debian: sudo apt-get install python3-venv)" >&2; exit 2; }
 	@echo "Preparing $(VENV)"
 	@[ -x $(BIN)/pip ] || $(PYTHON) -m venv $(VENV)
-	@$(BIN)/pip install --quiet --disable-pip-version-check "$$(grep -o '^uv==[^ ]*' requirements.lock)"
+	@sed -n '/^uv==/,/[^\\]$$/p' requirements.lock > $(VENV)/uv.lock
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --requirement $(VENV)/uv.lock
 	@touch $@
 
 $(VENV)/.demo: $(PINS) | $(BIN)/uv
