@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import re
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -11,9 +12,10 @@ from typing import Literal
 from bench.configuration import MASTER_KEY, MODEL
 from bench.processes import Process, running, wait_until_healthy
 from bench.provider import OFFER
-from bench.wire import closed_loop
+from bench.wire import Answer, WrongAnswer, closed_loop
 
-Step = Literal["mint", "call"]
+Step = Literal["mint", "call", "introspect", "hangup"]
+LOCATION = re.compile(rb"(?im)^location: *(\S+)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +52,7 @@ class Server:
 
     def expected(self, step: Step) -> int:
         """The status of a success."""
-        return 200 if step == "mint" else 201
+        return 201 if step == "call" else 200
 
     async def requests(self, step: Step, count: int) -> list[bytes]:
         """So many requests, their tokens (a new one each) minted already."""
@@ -60,7 +62,13 @@ class Server:
             return [call_request("ek_any")] * count
         # 32 connections: no faster with more, and the provider has as many ready afterwards.
         minted = await closed_loop(self.port, [mint_request()] * count, 32, 200)
-        return [call_request(json.loads(answer.body)["value"]) for answer in minted]
+        tokens = [json.loads(answer.body)["value"] for answer in minted]
+        if step == "introspect":
+            return [introspect_request(token) for token in tokens]
+        calls = [call_request(token) for token in tokens]
+        if step == "call":
+            return calls
+        return [hangup_request(answer) for answer in await closed_loop(self.port, calls, 32, 201)]
 
 
 @contextlib.contextmanager
@@ -99,6 +107,21 @@ def mint_request() -> bytes:
 def call_request(token: str) -> bytes:
     """One POST of an offer."""
     return _post("/v1/realtime/calls", token, "application/sdp", OFFER)
+
+
+def introspect_request(token: str) -> bytes:
+    """One POST of a token to look at."""
+    form = f"token={token}".encode()
+    path = "/v1/realtime/client_secrets/introspect"
+    return _post(path, MASTER_KEY, "application/x-www-form-urlencoded", form)
+
+
+def hangup_request(started: Answer) -> bytes:
+    """One POST that ends the call of an answer."""
+    location = LOCATION.search(started.head)
+    if location is None:
+        raise WrongAnswer(f"a call without a Location: {started.head!r}")
+    return _post(f"{location[1].decode()}/hangup", MASTER_KEY, "application/json", b"")
 
 
 def _post(path: str, credential: str, content_type: str, body: bytes) -> bytes:

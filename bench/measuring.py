@@ -9,14 +9,20 @@ from bench.wire import WrongAnswer, closed_loop
 
 MOST_REQUESTS = 30_000
 """In one sample; nginx alone would need more to fill it, and then the load waits for the load."""
+LEAST_REQUESTS = 128
+"""Two for each of 64 connections."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Effort:
-    """How long is measured. At 0.6 s of CPU a sample, the 10 ms tick is under 2 %."""
+    """How long is measured.
 
-    rounds: int = 5
-    cpu_seconds: float = 0.6
+    Many short rounds: shared machines are faster and slower by turns of seconds, and what is
+    compared within a round has then met the same turn.
+    """
+
+    rounds: int = 15
+    cpu_seconds: float = 0.15
     warm_up: int = 200
     """Requests before any that count: connections, caches, specialised bytecode are in place."""
     connections: tuple[int, ...] = (1, 16, 64)
@@ -80,5 +86,5 @@ def of_step(step: Step, connections: int) -> Cost:
 async def _count(server: Server, cost: Cost, effort: Effort) -> int:
     """How many requests make up a sample, judged by a few that do not count."""
     await cost(server, effort.warm_up)
-    estimate = max(await cost(server, 2 * effort.warm_up), 10)
-    return max(min(int(effort.cpu_seconds * 1e6 / estimate), MOST_REQUESTS), effort.warm_up)
+    estimate = max(await cost(server, effort.warm_up), 10)
+    return max(min(int(effort.cpu_seconds * 1e6 / estimate), MOST_REQUESTS), LEAST_REQUESTS)

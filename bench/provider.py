@@ -60,6 +60,7 @@ def provider_settings(port: int) -> str:
         http=f"""server {{ listen 127.0.0.1:{port};
 location = /healthz {{ return 200 "ok"; }}
 location = /v1/realtime/client_secrets {{ default_type application/json; return 200 '{MINTED}'; }}
+location /v1/realtime/calls/ {{ return 200; }}
 location = /v1/realtime/calls {{ default_type application/sdp;
 add_header Location /v1/realtime/calls/rtc_1; return 201 "{ANSWER}"; }}
 }}"""

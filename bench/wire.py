@@ -19,6 +19,7 @@ class Answer:
     """`seconds` run from when the request was due, which in a closed loop is when it was sent."""
 
     status: int
+    head: bytes
     body: bytes
     seconds: float
 
@@ -30,7 +31,7 @@ class Connection(asyncio.Protocol):
         self.closed = False
         self._transport: asyncio.Transport | None = None
         self._received = bytearray()
-        self._waiting: asyncio.Future[tuple[int, bytes]] | None = None
+        self._waiting: asyncio.Future[tuple[bytes, bytes]] | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """asyncio's call."""
@@ -49,8 +50,8 @@ class Connection(asyncio.Protocol):
         end = self._received.find(b"\r\n\r\n")
         if end < 0 or self._waiting is None or self._waiting.done():
             return
-        head = bytes(self._received[:end]).lower()
-        _, found, length = head.partition(b"\r\ncontent-length:")
+        head = bytes(self._received[:end])
+        _, found, length = head.lower().partition(b"\r\ncontent-length:")
         if not found:
             self._waiting.set_exception(WrongAnswer(f"without a length: {head!r}"))
             return
@@ -58,10 +59,10 @@ class Connection(asyncio.Protocol):
         if len(self._received) >= total:
             body = bytes(self._received[end + 4 : total])
             del self._received[:total]
-            self._waiting.set_result((int(head[9:12]), body))
+            self._waiting.set_result((head, body))
 
-    async def exchange(self, request: bytes) -> tuple[int, bytes]:
-        """Status and body. Raises WrongAnswer when the connection ends, TimeoutError when late."""
+    async def exchange(self, request: bytes) -> tuple[bytes, bytes]:
+        """Head and body. Raises WrongAnswer when the connection ends, TimeoutError when late."""
         if self._transport is None or self.closed:
             raise WrongAnswer("the connection was lost before the request")
         self._waiting = asyncio.get_running_loop().create_future()
@@ -145,7 +146,8 @@ def _alive(idle: list[Connection]) -> Connection | None:
 
 
 async def _answer(connection: Connection, request: bytes, due: float, expected: int) -> Answer:
-    status, body = await connection.exchange(request)
+    head, body = await connection.exchange(request)
+    status = int(head[9:12])
     if status != expected:
         raise WrongAnswer(f"{status} instead of {expected}: {body[:300]!r}")
-    return Answer(status=status, body=body, seconds=time.perf_counter() - due)
+    return Answer(status=status, head=head, body=body, seconds=time.perf_counter() - due)

@@ -9,10 +9,7 @@ from limits.aio.strategies import MovingWindowRateLimiter
 
 from signaller.errors import RateLimitExceeded
 from signaller.model import Allowance, Rate
-
-MAX_PER_MINUTE = 60_000
-"""No rate is higher, whatever a gateway's JWT says: a window keeps the time of every hit, some
-10 bytes each in Redis and 32 in memory."""
+from signaller.policy import MAX_PER_MINUTE
 
 
 class Limits:

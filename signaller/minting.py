@@ -107,7 +107,7 @@ class Minting:
         UpstreamError: the last one, when every deployment of the model has failed.
         """
         caller, policy = wish.caller, wish.caller.policy
-        line.add(caller=caller.name, credential=caller.credential_id, model=wish.request.model)
+        line.add(credential=caller.credential_id, model=wish.request.model)
         candidates = self._deployments.candidates(wish.request.model, policy)
         nested = transcription_model(wish.request.session)
         self._deployments.check_allowed(nested, policy, param=TRANSCRIPTION_MODEL)

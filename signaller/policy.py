@@ -6,6 +6,15 @@ from typing import Literal
 
 OnReplay = Literal["refuse", "hangup"]
 
+# Whoever names them, a configuration or a gateway's JWT.
+MAX_MODELS = 100
+"""Each is tried against the model asked for; whoever may use more is better left unlimited."""
+MAX_ORIGINS = 16
+MAX_ORIGINS_CHARS = 1000
+"""All of them together, as JSON: they travel in a token, and a token travels in a header."""
+MAX_PER_MINUTE = 60_000
+"""1000 a second: a window keeps the time of every hit, some 10 bytes each in Redis, 32 in memory."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:

@@ -7,8 +7,9 @@ from uuid import uuid4
 import pytest
 
 from signaller.errors import RateLimitExceeded, StoreUnavailable
-from signaller.limits import MAX_PER_MINUTE, Limits
+from signaller.limits import Limits
 from signaller.model import Allowance, Rate
+from signaller.policy import MAX_PER_MINUTE
 from signaller.ports import Rates
 from signaller.secret import Secret
 from signaller.stores import MemoryStore, RedisStore

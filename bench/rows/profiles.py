@@ -19,16 +19,16 @@ from bench.wire import closed_loop
 ROW = "profiles"
 CONNECTIONS = 16
 PER_SECOND = 500
-"""Samples; the service is slowed down by less than a tenth."""
-PORTION = 400
-STEPS: tuple[Step, ...] = ("mint", "call")
+"""Samples; the service stands still for each, or the stacks would be torn."""
+PORTION = 800
+STEPS: tuple[Step, ...] = ("mint", "call", "introspect", "hangup")
 TOP = 40
 LINE = re.compile(r":\d+(?=\)$)")
 """Of a frame such as `mint (signaller/web/handlers.py:59)`: a function is one, wherever it is."""
 
 
 async def profiles(field: Field, effort: Effort) -> Outcome:
-    """One graph and one list for each step on Redis; a call's token was minted before."""
+    """One graph and one list for each route on Redis; what it takes was made before."""
     spy = shutil.which("py-spy") or program("profiler", "py-spy", "py-spy")
     files: dict[str, str] = {}
     with started(field.service(database=14), field.cores.server) as server:
@@ -59,7 +59,7 @@ async def _recorded(
     recorder = await asyncio.create_subprocess_exec(
         *recording,
         *("--pid", str(server.process.pid), "--duration", str(seconds)),
-        *("--rate", str(PER_SECOND), "--output", str(output), "--nonblocking"),
+        *("--rate", str(PER_SECOND), "--output", str(output)),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )

@@ -9,6 +9,8 @@ from bench.outcome import Chart, Finding, Outcome, ratio
 
 SERVICES = ("service, memory", "service, Redis")
 RELAY = "bare relay, same client"
+BARER = ("bare relay, aiohttp", "bare relay, our transport alone")
+"""Told without a bar: what is left when httpx's models are left out as well."""
 LITELLM = "LiteLLM's proxy"
 BAR = 1.3
 LITELLM_BARS: dict[Step, int] = {"call": 10, "mint": 12}
@@ -63,6 +65,15 @@ def _findings(
     ]
     judged = [
         ratio(row, f"{name} / {RELAY}, {at}", samples.ratio(name, RELAY), BAR) for name in SERVICES
+    ]
+    judged += [
+        Finding(
+            row=row,
+            what=f"{name} / {barer}, {at}",
+            figure=f"{samples.ratio(name, barer)[0]:.3g} x",
+        )
+        for barer in BARER
+        for name in SERVICES
     ]
     if LITELLM in names:
         judged += [

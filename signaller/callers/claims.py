@@ -5,14 +5,9 @@ from dataclasses import dataclass
 
 from signaller.callers.bounded import NAME_RULE, escaped_length, is_name
 from signaller.errors import InvalidJwt, ScopeMissing
-from signaller.policy import Narrowing
+from signaller.policy import MAX_MODELS, MAX_ORIGINS, MAX_ORIGINS_CHARS, Narrowing
 from signaller.settings import ClaimNames
 
-MAX_MODELS = 100
-"""Each is tried against the model asked for; whoever may use more is better left unlimited."""
-MAX_ORIGINS = 16
-MAX_ORIGIN_CHARACTERS = 1000
-"""All of them together, as JSON: they travel in a token, and a token travels in a header."""
 MAX_NUMBER = 1_000_000_000
 """Beyond any limit with a meaning, and far below the 64 bits that stores count with."""
 
@@ -90,10 +85,10 @@ def _origins(claims: Claims, claim: str | None) -> tuple[str, ...] | None:
         return None
     if not "".join(origins).isascii():  # as browsers send them (RFC 6454, 6.2); others never match
         raise _wrong(claim or "", "origins in ASCII")
-    if len(origins) > MAX_ORIGINS or sum(map(escaped_length, origins)) > MAX_ORIGIN_CHARACTERS:
+    if len(origins) > MAX_ORIGINS or sum(map(escaped_length, origins)) > MAX_ORIGINS_CHARS:
         raise InvalidJwt(
             public=f"The JWT names more than {MAX_ORIGINS} origins, "
-            f"or more than {MAX_ORIGIN_CHARACTERS} characters of them as JSON."
+            f"or more than {MAX_ORIGINS_CHARS} characters of them as JSON."
         )
     return origins
 

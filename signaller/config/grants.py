@@ -7,12 +7,9 @@ from signaller.config.findings import Text, fits_line, shown
 from signaller.config.lists import texts
 from signaller.config.section import Section
 from signaller.config.urls import origin
-from signaller.policy import matches
+from signaller.policy import MAX_MODELS, MAX_ORIGINS, MAX_ORIGINS_CHARS, matches
 
-MAX_MODELS = 100  # each is tried at every mint
 MAX_PATTERN_CHARS = 200  # no model's name may be longer
-MAX_ORIGINS = 16  # they travel in the token, which has a limit
-MAX_ORIGINS_CHARS = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,7 @@ from signaller.config.grants import Offered, read_models, read_origins
 from signaller.config.ours import MAX_USES
 from signaller.config.section import Section
 from signaller.config.session import read_session
-from signaller.policy import OnReplay, Policy
+from signaller.policy import MAX_PER_MINUTE, OnReplay, Policy
 from signaller.sessions import MAX_TTL_SECONDS, MIN_TTL_SECONDS
 
 KEYS = (
@@ -14,7 +14,6 @@ KEYS = (
     *("mints_per_minute", "calls_per_minute", "session", "on_replay"),
     *("safety_identifier", "warm_secrets"),
 )
-MAX_PER_MINUTE = 60_000  # 1000 a second: a window holds an entry for each
 _ON_REPLAY: dict[str, OnReplay] = {"refuse": "refuse", "hangup": "hangup"}
 
 T = TypeVar("T")

@@ -26,12 +26,13 @@ class MemoryStore:
         self,
         clock: Clock,
         *,
-        max_grants: int = 100_000,
+        max_grants: int = 250_000,
         max_calls: int = 100_000,
         max_buckets: int = 100_000,
         max_warm: int = 10_000,
     ) -> None:
-        # About 1 KB each: 100 MB at the most, where a mint flood would otherwise take it all.
+        # About 1 KB each, a third of it once they are spent: some 200 MB at the most, where a mint
+        # flood would otherwise take it all.
         self._clock = clock
         self._grants: ExpiringMap[_Kept] = ExpiringMap(clock, max_grants, "grants")
         self._calls: ExpiringMap[Call] = ExpiringMap(clock, max_calls, "calls")
