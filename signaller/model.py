@@ -1,7 +1,8 @@
 """The nouns: deployment, session, ephemeral secret, grant, call. Values, hardly any behaviour.
 
 What every request makes anew is a struct of msgspec's: as frozen as a dataclass, and made in a
-tenth of the time. What must be in the store has no default: a member that is lost is noticed.
+tenth of the time. What must be in the store has no default: a member that is lost is noticed. Of
+what stays there in great numbers no cycle can come, so the collector is spared it (`gc=False`).
 """
 
 from collections.abc import Iterable, Mapping
@@ -135,7 +136,7 @@ class EphemeralSecret(msgspec.Struct, frozen=True, kw_only=True):
     """The provider's session, without any `client_secret`."""
 
 
-class Terms(msgspec.Struct, frozen=True, kw_only=True):
+class Terms(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What a token allows, fixed when it is minted."""
 
     model: str
@@ -146,7 +147,7 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
     """The only `Origin`s that may use the token; none named: any."""
 
 
-class Grant(msgspec.Struct, frozen=True, kw_only=True):
+class Grant(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What one token stands for, in the store until redeemed."""
 
     id: str
@@ -187,7 +188,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     provider_call_id: str | None
 
 
-class Call(msgspec.Struct, frozen=True, kw_only=True):
+class Call(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A redeemed grant that the provider answered."""
 
     id: str

@@ -13,7 +13,7 @@ MAX_ORIGINS = 16
 MAX_ORIGINS_CHARS = 1000
 """All of them together, as JSON: they travel in a token, and a token travels in a header."""
 MAX_PER_MINUTE = 60_000
-"""1000 a second: a window keeps the time of every hit, some 10 bytes each in Redis, 32 in memory."""
+"""1000 a second: a window keeps every hit's time, some 10 bytes each in Redis, 32 in memory."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

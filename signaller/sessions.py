@@ -1,6 +1,7 @@
 """What a caller asks of a session, and what of it goes upstream: pure rules on the mint's body."""
 
 import json
+import sys
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -63,7 +64,7 @@ def parse_mint_request(body: Mapping[str, object]) -> MintRequest:
             param="model",
         )
     return MintRequest(
-        model=model,
+        model=sys.intern(model),  # grants and calls remember it, most of them the same one
         session={**session, "type": kind},
         ttl_seconds=_ttl_seconds(body),
         safety_identifier=_safety_identifier(body),

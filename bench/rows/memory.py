@@ -12,6 +12,9 @@ ROW = "memory"
 IDLE_MIB, LATER_MIB = 80, 100
 FLAT_MIB = 3
 """What the second half of the requests may add: an arena or two of the allocator's."""
+IN_MEMORY = "service, memory"
+REMEMBERED_BYTES = 1024
+"""The memory store is the memory: it keeps a spent token until it expires, a call for an hour."""
 PORTIONS = 10
 CONNECTIONS = 16
 
@@ -19,7 +22,7 @@ CONNECTIONS = 16
 async def memory(field: Field, effort: Effort) -> Outcome:
     """Half of the requests are mints, half are the calls of their tokens."""
     contenders = [
-        field.service("service, memory", database=None),
+        field.service(IN_MEMORY, database=None),
         field.service("service, Redis", database=6),
         field.relay("over_client"),
     ]
@@ -58,8 +61,13 @@ def _findings(name: str, course: list[float], requests: int) -> list[Finding]:
     if not name.startswith("service"):
         figure = f"{idle:.0f} MiB idle, {end:.0f} MiB {later}"
         return [Finding(row=ROW, what=name, figure=figure)]
-    return [
+    findings = [
         under(ROW, f"{name}, idle", idle, IDLE_MIB, "MiB"),
         under(ROW, f"{name}, {later}", end, LATER_MIB, "MiB"),
-        under(ROW, f"{name}, added by the second half", end - half, FLAT_MIB, "MiB"),
     ]
+    if name == IN_MEMORY:
+        each = (end - half) * 1024**2 / (requests / 4)  # every other request is a call
+        what = f"{name}, what it remembers of a token and its call"
+        return [*findings, under(ROW, what, each, REMEMBERED_BYTES, "bytes")]
+    what = f"{name}, added by the second half"
+    return [*findings, under(ROW, what, end - half, FLAT_MIB, "MiB")]

@@ -17,8 +17,12 @@ class ExpiringMap(Generic[T]):
         self._max_entries = max_entries
         self._what = what
         self._entries: dict[str, tuple[int, T]] = {}
-        # (expires_at, key), soonest first; may name entries that have been removed or replaced.
-        self._expiries: list[tuple[int, str]] = []
+        # Which keys may expire in which second, and these seconds, soonest first. The keys may be
+        # those of entries that have been removed or replaced.
+        self._expiring: dict[int, list[str]] = {}
+        self._seconds: list[int] = []
+        self._noted = 0
+        """How many keys these are."""
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -31,7 +35,7 @@ class ExpiringMap(Generic[T]):
         known = self._entries.get(key)
         self._entries[key] = (expires_at, value)
         if known is None or known[0] != expires_at:
-            heapq.heappush(self._expiries, (expires_at, key))
+            self._note(key, expires_at)
             self._compact()
 
     def get(self, key: str) -> T | None:
@@ -45,17 +49,29 @@ class ExpiringMap(Generic[T]):
         """Forget a value, known or not."""
         self._entries.pop(key, None)
 
+    def _note(self, key: str, expires_at: int) -> None:
+        keys = self._expiring.get(expires_at)
+        if keys is None:
+            keys = self._expiring[expires_at] = []
+            heapq.heappush(self._seconds, expires_at)
+        keys.append(key)
+        self._noted += 1
+
     def _drop_expired(self) -> None:
         now = self._clock()
-        while self._expiries and self._expiries[0][0] <= now:
-            expires_at, key = heapq.heappop(self._expiries)
-            entry = self._entries.get(key)
-            if entry is not None and entry[0] == expires_at:
-                del self._entries[key]
+        while self._seconds and self._seconds[0] <= now:
+            expires_at = heapq.heappop(self._seconds)
+            keys = self._expiring.pop(expires_at)
+            self._noted -= len(keys)
+            for key in keys:
+                entry = self._entries.get(key)
+                if entry is not None and entry[0] == expires_at:
+                    del self._entries[key]
 
     def _compact(self) -> None:
         # Redeemed entries leave their expiry behind; without this, a burst of short-lived entries
         # would be remembered until the last of them had expired.
-        if len(self._expiries) > 2 * len(self._entries) + 64:
-            self._expiries = [(entry[0], key) for key, entry in self._entries.items()]
-            heapq.heapify(self._expiries)
+        if self._noted > 2 * len(self._entries) + 64:
+            self._expiring, self._seconds, self._noted = {}, [], 0
+            for key, entry in self._entries.items():
+                self._note(key, entry[0])

@@ -9,7 +9,7 @@ from signaller.stores.expiring import ExpiringMap
 from signaller.stores.windows import MemoryWindows
 
 
-class _Kept(msgspec.Struct, frozen=True, kw_only=True):
+class _Kept(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A grant's record; once its uses are spent, a tombstone without the grant."""
 
     uses: int

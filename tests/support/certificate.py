@@ -18,25 +18,27 @@ class Certificate:
     key: Path
 
 
-def self_signed(folder: Path) -> Certificate:
-    """One for 127.0.0.1, good for an hour."""
+def self_signed(
+    folder: Path, *, name: str = "voice", address: str = "127.0.0.1", hours_ahead: int = 0
+) -> Certificate:
+    """One for an address, good for an hour by a clock that is so far ahead."""
     key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "voice.example")])
-    now = datetime.datetime.now(datetime.UTC)
-    address = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
+    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, f"{name}.example")])
+    now = datetime.datetime.now(datetime.UTC) + datetime.timedelta(hours=hours_ahead)
+    host = x509.IPAddress(ipaddress.ip_address(address))
     made = (
         x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
+        .subject_name(subject)
+        .issuer_name(subject)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - datetime.timedelta(hours=1))
         .not_valid_after(now + datetime.timedelta(hours=1))
-        .add_extension(x509.SubjectAlternativeName([address]), critical=False)
+        .add_extension(x509.SubjectAlternativeName([host]), critical=False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .sign(key, hashes.SHA256())
     )
-    files = Certificate(certificate=folder / "voice.pem", key=folder / "voice.key")
+    files = Certificate(certificate=folder / f"{name}.pem", key=folder / f"{name}.key")
     files.certificate.write_bytes(made.public_bytes(serialization.Encoding.PEM))
     files.key.write_bytes(
         key.private_bytes(
