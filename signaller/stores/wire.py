@@ -72,7 +72,8 @@ class Wire(asyncio.Protocol):
         """The end, whoever brought it about."""
         self._over = True
         self.waiting.fail(f"failed: {exc or 'closed by Redis'}")
-        self._closed.set_result(None)
+        if not self._closed.done():  # whoever awaited it may have been cancelled
+            self._closed.set_result(None)
 
     def _fail(self, why: str) -> None:
         self._over = True
