@@ -51,6 +51,11 @@ class Samples:
         return statistics.median(ratios), min(ratios), max(ratios)
 
 
+def at(connections: int) -> str:
+    """So many connections, in words."""
+    return f"{connections} connection{'s' if connections != 1 else ''}"
+
+
 Cost = Callable[[Server, int], Awaitable[float]]
 """Microseconds of CPU per request over so many requests."""
 

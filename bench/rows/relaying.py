@@ -4,7 +4,7 @@ import contextlib
 
 from bench.contenders import Server, Step, started
 from bench.field import Field
-from bench.measuring import Effort, Samples, of_step, side_by_side
+from bench.measuring import Effort, Samples, at, of_step, side_by_side
 from bench.outcome import Chart, Finding, Outcome, ratio
 
 SERVICES = ("service, memory", "service, Redis")
@@ -41,7 +41,7 @@ async def relaying(step: Step, field: Field, effort: Effort) -> Outcome:
         for connections in effort.connections:
             found[connections] = await side_by_side(servers, of_step(step, connections), effort)
             findings += _findings(step, servers, connections, found[connections])
-    groups = [f"{connections} connections" for connections in found]
+    groups = [at(connections) for connections in found]
     series = {
         server.name: [samples.median(server.name) for samples in found.values()]
         for server in servers
@@ -57,19 +57,20 @@ async def relaying(step: Step, field: Field, effort: Effort) -> Outcome:
 def _findings(
     step: Step, servers: list[Server], connections: int, samples: Samples
 ) -> list[Finding]:
-    row, at = ROW[step], f"{connections} connections"
+    row, where = ROW[step], at(connections)
     names = [server.name for server in servers]
     costs = [
-        Finding(row=row, what=f"{name}, {at}", figure=f"{samples.median(name):.0f} us CPU")
+        Finding(row=row, what=f"{name}, {where}", figure=f"{samples.median(name):.0f} us CPU")
         for name in names
     ]
     judged = [
-        ratio(row, f"{name} / {RELAY}, {at}", samples.ratio(name, RELAY), BAR) for name in SERVICES
+        ratio(row, f"{name} / {RELAY}, {where}", samples.ratio(name, RELAY), BAR)
+        for name in SERVICES
     ]
     judged += [
         Finding(
             row=row,
-            what=f"{name} / {barer}, {at}",
+            what=f"{name} / {barer}, {where}",
             figure=f"{samples.ratio(name, barer)[0]:.3g} x",
         )
         for barer in BARER
@@ -79,7 +80,7 @@ def _findings(
         judged += [
             ratio(
                 row,
-                f"{name} / {LITELLM}, {at}",
+                f"{name} / {LITELLM}, {where}",
                 samples.ratio(name, LITELLM),
                 1 / LITELLM_BARS[step],
             )

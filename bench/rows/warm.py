@@ -5,7 +5,7 @@ import statistics
 
 from bench.contenders import Server, started
 from bench.field import Field
-from bench.measuring import Effort, of_step, side_by_side
+from bench.measuring import Effort, at, of_step, side_by_side
 from bench.outcome import Chart, Finding, Outcome, ratio, under
 from bench.wire import closed_loop
 
@@ -52,12 +52,12 @@ async def warm(field: Field, effort: Effort) -> Outcome:
             numbers[str(connections)] = samples.by_name
             for name, values in medians.items():
                 values.append(samples.median(name))
-                what = f"{name}, {connections} connections"
+                what = f"{name}, {at(connections)}"
                 figure = f"{samples.median(name):.0f} us CPU"
                 findings.append(Finding(row=ROW, what=what, figure=figure))
-            what = f"{WARM} / {ECHO}, {connections} connections"
+            what = f"{WARM} / {ECHO}, {at(connections)}"
             findings.append(ratio(ROW, what, samples.ratio(WARM, ECHO), BAR))
-    groups = [f"{connections} connections" for connections in effort.connections]
+    groups = [at(connections) for connections in effort.connections]
     title = f"{ROW}: CPU per request"
     chart = Chart(name="warm", title=title, unit="us", groups=groups, series=medians)
     return Outcome(findings=findings, charts=[chart], numbers=numbers)
