@@ -70,8 +70,7 @@ class Wire(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The end, whoever brought it about."""
-        self._over = True
-        self.waiting.fail(f"failed: {exc or 'closed by Redis'}")
+        self._fail(f"failed: {exc or 'closed by Redis'}")
         if not self._closed.done():  # whoever awaited it may have been cancelled
             self._closed.set_result(None)
 

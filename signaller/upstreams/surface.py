@@ -1,13 +1,13 @@
 """The realtime HTTP surface that OpenAI defined and Azure shares: mint, call, hang up."""
 
 import asyncio
-import json
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from urllib.parse import quote
 
 from signaller.errors import UpstreamAuthFailed, UpstreamInvalidResponse
+from signaller.json_writer import write_json
 from signaller.model import Answer, Deployment, EphemeralSecret, Offer, SessionRequest, Trace
 from signaller.ports import Clock
 from signaller.secret import Secret
@@ -85,7 +85,7 @@ class RealtimeSurface(ABC):
                 **self._safety_headers(request.safety_identifier),
                 "Content-Type": "application/json",
             },
-            content=json.dumps(asked).encode(),
+            content=write_json(asked),
             deadline=deadline,
         )
         incoming = await self._send(outgoing)
