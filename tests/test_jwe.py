@@ -277,3 +277,23 @@ def test_purposes_share_no_keys() -> None:
     assert {len(key) for key in derived.values()} == {32}
     assert len(set(derived.values())) == 3
     assert derived["token"] == derive(b"m" * 32, "token") != derive(b"n" * 32, "token")
+
+
+@given(st.binary(max_size=200), st.binary(max_size=200))
+def test_what_is_bound_opens_only_with_the_same(bound_to: bytes, other: bytes) -> None:
+    """Additional data that differs, is missing or was added fails at the tag."""
+    assume(bound_to != other)
+    sealed = encrypt(PLAINTEXT, KEY, bound_to=bound_to)
+    assert decrypt(sealed, [KEY], bound_to=bound_to) == PLAINTEXT
+    with pytest.raises(JweRejected):
+        decrypt(sealed, [KEY], bound_to=other)
+
+
+def test_what_is_bound_is_the_aad_of_the_standard() -> None:
+    """jwcrypto opens it where the additional data is told (RFC 7516, 7.2: `aad`)."""
+    protected, _, iv, ciphertext, tag = encrypt(PLAINTEXT, KEY, bound_to=b"grant").split(".")
+    told = {"protected": protected, "aad": _b64(b"grant")}
+    told |= {"iv": iv, "ciphertext": ciphertext, "tag": tag}
+    opened = jwcrypto_jwe.JWE()
+    opened.deserialize(json.dumps(told), jwcrypto_jwk.JWK(kty="oct", k=_b64(KEY.key)))
+    assert opened.payload == PLAINTEXT
