@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 
 from signaller.errors import ModelNotAllowed, ModelNotFound
+from signaller.fingerprints import credential_fingerprint
 from signaller.model import Deployment
 from signaller.policy import Policy, matches
 from signaller.ports import Clock
@@ -29,6 +30,10 @@ class Deployments:
     ) -> None:
         self._deployments = tuple(deployments)
         self._by_id = {deployment.id: deployment for deployment in deployments}
+        self._by_credential = {
+            f"{deployment.id}-{credential_fingerprint(deployment)}": deployment
+            for deployment in deployments
+        }
         self._clock = clock
         self._random = random
         self._rests_until = dict(rests or {})
@@ -58,9 +63,17 @@ class Deployments:
         ]
         return tuple(name for name in dict.fromkeys(names) if policy.allows_model(name))
 
-    def named(self, id: str) -> Deployment | None:
-        """The deployment a grant or a call sticks to; None once it has left the configuration."""
-        return self._by_id.get(id)
+    def named(self, id: str, credential: str = "") -> Deployment | None:
+        """The deployment a grant or a call sticks to; None once it has left the configuration.
+
+        `credential` is the fingerprint of what made the call. Entries that differ in nothing else
+        have it in their ids, so an id gains or loses it when such a twin comes or goes.
+        """
+        return (
+            self._by_id.get(id)
+            or self._by_credential.get(id)
+            or self._by_id.get(f"{id}-{credential}")
+        )
 
     def candidates(self, model: str, policy: Policy) -> list[Deployment]:
         """The deployments of a model in the order to try them.

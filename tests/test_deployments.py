@@ -1,13 +1,16 @@
 """Which deployment is tried first."""
 
 import random
+from dataclasses import replace
 
 import pytest
 
 from signaller.deployments import MAX_REST_SECONDS, REST_SECONDS, Deployments
 from signaller.errors import ModelNotFound
+from signaller.fingerprints import credential_fingerprint
 from signaller.model import Deployment
 from signaller.policy import Policy
+from signaller.secret import Secret
 
 
 class Clock:
@@ -106,3 +109,17 @@ def test_an_unknown_model_is_answered_with_what_there_is() -> None:
         pool(make("a"), make("b", "gpt-*")).candidates("other", Policy())
     assert "'other'" in missing.value.public
     assert "voice, gpt-*" in missing.value.public
+
+
+def test_a_call_is_found_again_when_a_twin_of_its_deployment_comes_or_goes() -> None:
+    """By the credential that made it, which is then part of the id, or no longer."""
+    alone, twin = make("a"), replace(make("a"), api_key=Secret("another"))
+    ours, theirs = credential_fingerprint(alone), credential_fingerprint(twin)
+    both = pool(replace(alone, id=f"a-{ours}"), replace(twin, id=f"a-{theirs}"))
+    for credential in (ours, theirs):
+        found = both.named("a", credential)
+        assert found
+        assert found.id == f"a-{credential}"
+    assert both.named("a") is None
+    assert pool(alone).named(f"a-{ours}") == alone
+    assert pool(alone).named(f"a-{theirs}") is None

@@ -21,7 +21,7 @@ LEVELS = (
         "strict_json",
     ),
     ("model", "jwe", "jws", "logs", "journal", "listening", "heads"),
-    ("sdp", "ports", "settings", "sessions", "draining"),
+    ("sdp", "ports", "settings", "sessions", "draining", "fingerprints"),
     ("tokens", "config", "deployments", "reloading"),
     ("safety", "warming"),
     (

@@ -1,13 +1,15 @@
-"""Ids of deployments: stable across replicas, restarts and key changes."""
+"""Ids of deployments: stable across replicas, restarts and changes elsewhere in the file."""
 
 import hashlib
 import json
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 
-from signaller.config.findings import shown
+from signaller.config.findings import Findings, shown
 from signaller.config.section import Section
 from signaller.config.target import MAX_NAME_CHARS
+from signaller.fingerprints import credential_fingerprint
 from signaller.model import Deployment
 
 
@@ -21,24 +23,46 @@ def explicit_id(info: Section) -> str | None:
     return text.value if text else None
 
 
-def with_unique_id(
-    deployment: Deployment, path: str, others: Sequence[Deployment], root: Section
-) -> Deployment:
-    """The deployment with an id that none of the others has."""
-    taken = {other.id for other in others}
-    if deployment.id:
-        if deployment.id in taken:
-            root.findings.fault(
-                f"{path}.model_info.id", "an id of its own", shown(deployment.id) + " again"
+def with_ids(
+    entries: Sequence[tuple[str, Deployment]], findings: Findings
+) -> tuple[Deployment, ...]:
+    """Deployments, each at its path, with ids that come from what they are and never from where.
+
+    Where entries differ in nothing but their credential, its fingerprint is part of the id. Where
+    they do not even differ in that, they are one deployment.
+    """
+    alike: dict[str, set[str]] = defaultdict(set)
+    """hash -> the fingerprints of all entries that have it, or an id that looks like it."""
+    for _, deployment in entries:
+        alike[deployment.id or _hashed(deployment)].add(credential_fingerprint(deployment))
+    found: dict[str, Deployment] = {}
+    places: dict[str, str] = {}
+    for path, deployment in entries:
+        id_ = deployment.id or _made_id(deployment, alike)
+        first = found.get(id_)
+        if first is None:
+            found[id_] = replace(deployment, id=id_)
+            places[id_] = path
+        elif deployment.id:
+            findings.fault(f"{path}.model_info.id", "an id of its own", f"{shown(id_)} again")
+        else:
+            found[id_] = replace(first, weight=first.weight + deployment.weight)
+            findings.note(
+                path,
+                f"the same as {places[id_]}, credential included: they are one deployment with the "
+                "weight of both, and what else differs is taken from the first",
             )
-        return deployment
-    stem = _hashed(deployment)
-    candidates = (stem, *(f"{stem}-{number}" for number in range(2, len(others) + 3)))
-    return replace(deployment, id=next(id_ for id_ in candidates if id_ not in taken))
+    return tuple(found.values())
+
+
+def _made_id(deployment: Deployment, alike: dict[str, set[str]]) -> str:
+    """Without the credential where there is no need, so that calls survive its rotation."""
+    id_ = _hashed(deployment)
+    twins = len(alike[id_]) > 1
+    return f"{id_}-{credential_fingerprint(deployment)}" if twins else id_
 
 
 def _hashed(deployment: Deployment) -> str:
-    """Not of the key, so that calls survive its rotation."""
     identity = json.dumps(
         [
             deployment.model_name,

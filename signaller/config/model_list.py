@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from signaller.config.deployment import read_deployment
 from signaller.config.findings import REFERENCE, shown
-from signaller.config.ids import explicit_id, with_unique_id
+from signaller.config.ids import explicit_id, with_ids
 from signaller.config.section import Section
 from signaller.config.target import MAX_NAME_CHARS, Target, parse_target, read_target
 from signaller.model import Deployment, Provider
@@ -23,7 +23,7 @@ def read_model_list(root: Section) -> tuple[tuple[Deployment, ...], Aliases]:
         if "model_list" not in root:
             root.fault("model_list", expected, "none")
         return (), {}
-    deployments: list[Deployment] = []
+    found: list[tuple[str, Deployment]] = []
     aliases: Aliases = {}
     faults = len(root.findings.faults)
     for index, value in enumerate(entries):
@@ -33,10 +33,10 @@ def read_model_list(root: Section) -> tuple[tuple[Deployment, ...], Aliases]:
             continue
         deployment = _read_entry(Section(path, value, root.findings, strict=False), aliases)
         if deployment:
-            deployments.append(with_unique_id(deployment, path, deployments, root))
-    if not deployments and len(root.findings.faults) == faults:
+            found.append((path, deployment))
+    if not found and len(root.findings.faults) == faults:
         root.fault("model_list", expected, "no OpenAI or Azure entry with mode realtime")
-    return tuple(deployments), aliases
+    return with_ids(found, root.findings), aliases
 
 
 def _read_entry(entry: Section, aliases: Aliases) -> Deployment | None:

@@ -58,17 +58,73 @@ def test_a_credential_in_the_clear_is_said() -> None:
         assert any("in the clear" in note for note in notes) is expected
 
 
-def _ids(*names: str, env: dict[str, str] | None = None) -> list[str]:
-    entries = ", ".join(f"{{model_name: {n}, litellm_params: {{model: openai/m}}}}" for n in names)
-    return [d.id for d in load_settings(f"model_list: [{entries}]", env or ENV).deployments]
+def _ids(*entries: str, env: dict[str, str] | None = None) -> dict[str, str]:
+    """Keys of deployments by their ids; an entry is its name, and its key where it has one."""
+    listed = ", ".join(
+        f"{{model_name: {name}, litellm_params: {{model: openai/m{key and f', api_key: {key}'}}}}}"
+        for name, _, key in (entry.partition(" ") for entry in entries)
+    )
+    found = load_settings(f"model_list: [{listed}]", env or ENV).deployments
+    return {one.id: one.api_key.reveal() if one.api_key else "" for one in found}
 
 
-def test_ids_are_stable_and_unique() -> None:
-    """An id depends on neither the key nor the place; equals are numbered."""
+def test_the_id_of_an_entry_alone_is_stable() -> None:
+    """It depends on neither the key nor the place: this one is that of earlier versions."""
     first, second = _ids("a", "b")
-    assert _ids("b", "a", env={"OPENAI_API_KEY": "rotated"}) == [second, first]
-    assert _ids("a", "a", "a") == [first, f"{first}-2", f"{first}-3"]
-    assert len(first) == 12
+    assert list(_ids("b", "a", env={"OPENAI_API_KEY": "rotated"})) == [second, first]
+    assert first == "fc6353493a55"
+
+
+def test_twins_are_told_apart_by_their_credential() -> None:
+    """Swapped, or with more of them around, each keeps its id; none holds the key."""
+    twins = _ids("a key-1", "a key-2")
+    assert len(twins) == 2
+    assert _ids("a key-2", "a key-1") == twins
+    assert _ids("b key-0", "a key-3", "a key-1", "a key-2").items() > twins.items()
+    assert not any("key" in id_ for id_ in twins)
+
+
+def test_accounts_make_twins_too() -> None:
+    """One key at two organizations is two deployments."""
+    ids = {
+        organization: load_settings(
+            "model_list:\n"
+            + "".join(
+                "- {model_name: a, litellm_params: "
+                f"{{model: openai/m, api_key: k, organization: {each}}}}}\n"
+                for each in (organization, other)
+            ),
+            ENV,
+        )
+        .deployments[0]
+        .id
+        for organization, other in (("org-1", "org-2"), ("org-2", "org-1"))
+    }
+    assert ids["org-1"] != ids["org-2"]
+
+
+def test_an_entry_that_stands_twice_is_one_deployment() -> None:
+    """Its weights are added, which a note says, and its id is that of one entry alone."""
+    once = "{model_name: a, litellm_params: {model: openai/m, weight: 2}}"
+    (alone,) = load_settings(f"model_list: [{once}]", ENV).deployments
+    settings = load_settings(f"model_list: [{once}, {once}]", ENV)
+    (merged,) = settings.deployments
+    assert (merged.id, alone.weight, merged.weight) == (alone.id, 2, 4)
+    assert "model_list[1]: the same as model_list[0]" in settings.notes[0]
+
+
+def test_an_id_made_up_by_hand_is_taken_from_nobody() -> None:
+    """An entry whose own id would be the same gets another, wherever the two stand."""
+    named = "{model_name: b, litellm_params: {model: openai/m, api_key: x}, model_info: {id: %s}}"
+    plain = "{model_name: a, litellm_params: {model: openai/m}}"
+    (taken,) = _ids("a")
+    listed = [named % taken, plain]
+    one, other = (
+        {each.model_name: each.id for each in load_settings(text, ENV).deployments}
+        for text in (f"model_list: [{', '.join(order)}]" for order in (listed, listed[::-1]))
+    )
+    assert one == other
+    assert one["b"] == taken != one["a"]
 
 
 def test_numbers_come_from_the_environment_too() -> None:
