@@ -11,10 +11,12 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 
+from signaller.call_book import CallBook
 from signaller.callers import FrontDesk, KeySets
 from signaller.calls import Calls
 from signaller.deployments import Deployments
 from signaller.errors import SignallerError
+from signaller.failover import Failover
 from signaller.hangups import Hangups
 from signaller.journal import Journal
 from signaller.limits import Limits
@@ -28,6 +30,7 @@ from signaller.settings import MASTER, Settings
 from signaller.stores import MemoryStore, RedisStore
 from signaller.token_control import TokenControl
 from signaller.tokens import Tokens
+from signaller.unified_calls import UnifiedCalls
 from signaller.upstreams import Azure, EntraTokens, OpenAI, ProviderClient, http_client
 from signaller.warming import WarmSecrets
 from signaller.web import rate_headers
@@ -35,6 +38,7 @@ from signaller.web.handlers import InForce, Service
 from signaller.web.middleware import Cors, Envelope, LastResort
 from signaller.web.rendering import render
 from signaller.web.routes import routes
+from signaller.wishes import Wishes
 
 EXPOSED_HEADERS = [
     *("Location", "Retry-After", "Server-Timing", "X-Request-Id", "Link"),
@@ -132,6 +136,7 @@ async def _open(stack: AsyncExitStack, settings: Settings, clock: Clock) -> tupl
     stack.push_async_callback(entra.aclose)
     store = open_store(settings, clock)
     stack.push_async_callback(store.aclose)
+    windows = store.windows()
     key_sets = KeySets(client, clock)
     stack.push_async_callback(key_sets.aclose)
     # A JWT may name any number of callers: metrics name those of the configuration only.
@@ -142,7 +147,7 @@ async def _open(stack: AsyncExitStack, settings: Settings, clock: Clock) -> tupl
         entra=entra,
         key_sets=key_sets,
         store=metrics.metered_store(store),
-        rates=metrics.metered_rates(Limits(store.windows())),
+        rates=metrics.metered_rates(Limits(windows, windows.take_back)),
         metrics=metrics,
         journal=Journal(metrics.observe),
     )
@@ -166,16 +171,20 @@ def _assemble(settings: Settings, lasting: Lasting, rests: Mapping[str, float]) 
         "openai": metrics.metered_upstream(OpenAI(lasting.client, settings.timeouts)),
         "azure": metrics.metered_upstream(Azure(lasting.client, settings.timeouts, lasting.entra)),
     }
+    wishes = Wishes(deployments=deployments, safety=SafetyIdentifiers(settings.token_keys))
+    failover = Failover(deployments)
+    book = CallBook(store, settings.token_keys)
     minting = Minting(
-        deployments=deployments,
+        wishes=wishes,
+        failover=failover,
         upstreams=upstreams,
         tokens=tokens,
         store=store,
         rates=rates,
-        safety=SafetyIdentifiers(settings.token_keys),
         warm=WarmSecrets(settings.warm_secrets, settings.token_keys, store, clock),
         clock=clock,
         token_settings=settings.token,
+        mint_seconds=settings.timeouts.mint_seconds,
         aliases=settings.aliases,
     )
     hangups = Hangups(
@@ -184,7 +193,10 @@ def _assemble(settings: Settings, lasting: Lasting, rests: Mapping[str, float]) 
         upstreams=upstreams,
         tokens=tokens,
         store=store,
+        book=book,
         journal=lasting.journal,
+        clock=clock,
+        call_seconds=settings.timeouts.call_seconds,
     )
     calls = Calls(
         callers=callers,
@@ -192,10 +204,22 @@ def _assemble(settings: Settings, lasting: Lasting, rests: Mapping[str, float]) 
         upstreams=upstreams,
         tokens=tokens,
         store=store,
+        book=book,
         rates=rates,
         journal=lasting.journal,
         hangups=hangups,
         clock=clock,
+        aliases=settings.aliases,
+    )
+    unified_calls = UnifiedCalls(
+        wishes=wishes,
+        failover=failover,
+        upstreams=upstreams,
+        store=store,
+        rates=rates,
+        hangups=hangups,
+        clock=clock,
+        call_seconds=settings.timeouts.call_seconds,
         aliases=settings.aliases,
     )
     return Service(
@@ -203,8 +227,9 @@ def _assemble(settings: Settings, lasting: Lasting, rests: Mapping[str, float]) 
         deployments=deployments,
         minting=minting,
         calls=calls,
+        unified_calls=unified_calls,
         hangups=hangups,
-        token_control=TokenControl(callers=callers, tokens=tokens, store=store),
+        token_control=TokenControl(callers=callers, tokens=tokens, store=store, clock=clock),
         store=store,
         journal=lasting.journal,
         exposition=metrics.exposition,

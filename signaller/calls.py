@@ -1,51 +1,59 @@
 """Trade an offer for an answer, once per token."""
 
 import logging
-import secrets
 from collections.abc import Mapping
 
 import msgspec
 from msgspec.structs import replace
 
+from signaller.admission import require_origin, require_standing, withheld_uses
+from signaller.call_book import CallBook, new_call
 from signaller.deployments import Deployments
 from signaller.errors import (
     ModelNotAllowed,
-    OriginNotAllowed,
     RateLimitExceeded,
     StoreUnavailable,
     TokenRejected,
     UpstreamError,
+    token_is,
 )
 from signaller.hangups import Hangups
 from signaller.journal import Journal, Line, shown_origin
-from signaller.jwe import ContentKey, JweRejected, decrypt
 from signaller.model import (
-    MAX_CALL_SECONDS,
     Allowance,
+    Answer,
     Call,
     Deployment,
     Grant,
     Offer,
     Provider,
+    Rate,
     Spent,
     Trace,
+    call_rates,
+    tightest,
 )
 from signaller.policy import Policy
 from signaller.ports import Callers, Clock, Rates, Store, Upstream
+from signaller.sealing import unseal
 from signaller.secret import Secret
 from signaller.sessions import (
-    TRANSCRIPTION_MODEL,
     Aliases,
     MintRequest,
+    filtered,
     forced,
     parse_session_beside_offer,
     resolve,
-    transcription_model,
     upstream_session,
 )
 from signaller.tokens import Claims, Tokens
 
 log = logging.getLogger("signaller")
+
+MAX_RETURNS = 3
+"""How often a provider may refuse a token's call before the token is spent: each try costs the
+provider a request and everybody a connection."""
+SPENT = " The token is spent now: get a fresh one from POST /v1/realtime/client_secrets."
 
 
 class Admission(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,6 +62,16 @@ class Admission(msgspec.Struct, frozen=True, kw_only=True):
     claims: Claims
     policy: Policy
     """Its caller's, as it is now."""
+
+
+class _Redeemed(msgspec.Struct, frozen=True, kw_only=True):
+    """A use of a token that has been taken."""
+
+    grant: Grant
+    secret: Secret
+    """The provider's ephemeral one."""
+    rates: tuple[Rate, ...]
+    """That the call counts against: the token's and the policy's of now."""
 
 
 class Started(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,6 +95,7 @@ class Calls:
         upstreams: Mapping[Provider, Upstream],
         tokens: Tokens,
         store: Store,
+        book: CallBook,
         rates: Rates,
         journal: Journal,
         hangups: Hangups,
@@ -88,6 +107,7 @@ class Calls:
         self._upstreams = upstreams
         self._tokens = tokens
         self._store = store
+        self._book = book
         self._rates = rates
         self._journal = journal
         self._hangups = hangups
@@ -97,7 +117,7 @@ class Calls:
     def admit(self, token: Secret, origin: str | None, line: Line) -> Admission:
         """Judge a token and the page it comes from, without the store.
 
-        Raises TokenRejected and OriginNotAllowed; either way the token is not spent.
+        Raises TokenRejected, ModelNotAllowed and OriginNotAllowed; the token is not spent.
         """
         claims = self._tokens.read(token)
         line.add(
@@ -108,45 +128,86 @@ class Calls:
             origins=claims.origins,
         )
         policy = self._callers.policy_of(claims.caller, claims.credential_id)
-        if policy is None:
-            raise TokenRejected(f"grant {claims.grant_id}: the caller's credential is withdrawn")
-        if claims.origins and origin not in claims.origins:
+        with token_is("unspent"):
+            policy = require_standing(claims, policy, self._clock())
             line.add(origin=shown_origin(origin))
-            raise OriginNotAllowed(
-                public="This token was minted for the pages of another origin. It is still good "
-                "there."
-            )
+            require_origin(claims, policy, origin)
         return Admission(claims=claims, policy=policy)
 
     async def start(self, admission: Admission, offer: Offer, trace: Trace, line: Line) -> Started:
         """Redeem a token and trade its offer for the provider's answer.
 
-        Raises TokenRejected, InvalidRequest (another model in the offer's session), ModelNotAllowed
-        (a nested one), RateLimitExceeded, StoreUnavailable and UpstreamError. The provider is asked
-        once, never again.
+        Raises TokenRejected, InvalidRequest (another model or type in the offer's session),
+        NotSupported, ModelNotAllowed (a nested one), RateLimitExceeded, StoreUnavailable and
+        UpstreamError, each with what has become of the token. The provider is asked once, never
+        again.
         """
+        with token_is("unspent"):
+            deployment = self._deployment(admission.claims)
+            line.add(deployment=deployment.id)
+            offer, wanted = self._prepared(admission, deployment, offer)
+        redeemed = await self._redeem(admission, trace)
+        grant = redeemed.grant
+        with token_is("spent"):
+            if wanted is not None:
+                offer = replace(offer, safety_identifier=grant.safety_identifier)
+            allowance = await self._within_terms(redeemed, wanted)
+            with line.timing("provider_ms") as provider:
+                answer = await self._answer(redeemed, deployment, offer, trace)
+            call = new_call(
+                answer,
+                grant_id=grant.id,
+                deployment_id=deployment.id,
+                credential=grant.credential,
+                caller=grant.caller,
+                model=grant.terms.model,
+                now=self._clock(),
+            )
+            line.add(call=call.id, provider_call=call.provider_call_id)
+            await self._hangups.remember(call, trace)
+            await self._link(call, grant, admission.policy, trace)
+        return Started(
+            call=call, sdp=answer.sdp, provider_seconds=provider.seconds, allowance=allowance
+        )
+
+    def _deployment(self, claims: Claims) -> Deployment:
+        deployment = self._deployments.named(claims.deployment_id, claims.credential)
+        served = deployment and resolve(deployment, claims.model)
+        if served is None:
+            # It may be known where the token was minted: replicas reload one after the other.
+            gone = TokenRejected(
+                f"grant {claims.grant_id}: deployment {claims.deployment_id} is gone"
+            )
+            gone.fate = "unspent"
+            raise gone
+        return served
+
+    def _prepared(
+        self, admission: Admission, deployment: Deployment, offer: Offer
+    ) -> tuple[Offer, MintRequest | None]:
+        """The offer as it goes upstream, and the session that it came with."""
         claims, policy = admission.claims, admission.policy
-        session = offer.session
-        wanted = parse_session_beside_offer(session, claims.model) if session is not None else None
-        grant = await self._redeem(admission, trace)
-        deployment = await self._deployment(grant)
-        line.add(deployment=deployment.id)
-        if wanted is not None:
+        wanted = None
+        if offer.session is not None:
+            wanted = parse_session_beside_offer(
+                offer.session, claims.model, claims.session_type, deployment.upstream_model
+            )
+            self._deployments.check_nested(wanted.session, policy)
             asked = forced(wanted.session, policy.session)
             session = upstream_session(asked, claims.model, deployment, self._aliases)
-            offer = replace(offer, session=session, safety_identifier=grant.safety_identifier)
-        allowance = await self._within_terms(grant, wanted)
-        with line.timing("provider_ms") as provider:
-            call, sdp = await self._answer(grant, claims, deployment, offer, trace)
-        line.add(call=call.id, provider_call=call.provider_call_id)
-        await self._remember(call, grant, policy, trace)
-        return Started(call=call, sdp=sdp, provider_seconds=provider.seconds, allowance=allowance)
+            offer = replace(offer, session=session)
+        offer = filtered(offer, deployment)
+        self._upstreams[deployment.provider].check_offer(deployment, offer)
+        return offer, wanted
 
-    async def _redeem(self, admission: Admission, trace: Trace) -> Grant:
+    async def _redeem(self, admission: Admission, trace: Trace) -> _Redeemed:
         claims = admission.claims
-        found = await self._store.redeem(claims.grant_id)
+        withheld = withheld_uses(claims, admission.policy)
+        found = await self._store.redeem(claims.grant_id, withheld=withheld)
         if isinstance(found, Grant):
-            return found
+            grant, secret = unseal(found, claims)
+            rates = tightest((*grant.call_rates, *call_rates(grant.caller, admission.policy)))
+            return _Redeemed(grant=grant, secret=secret, rates=rates)
         if claims.expires_at <= self._clock():
             raise TokenRejected(f"grant {claims.grant_id}: expired while its offer was read")
         if found is None:
@@ -160,69 +221,61 @@ class Calls:
         self._journal.note("replay", **trace.ids, caller=claims.caller, grant=claims.grant_id)
         if admission.policy.on_replay == "hangup":
             for call_id in spent.call_ids:
-                call = await self._store.get_call(call_id)
-                if call is not None:
+                call = await self._book.find(call_id)
+                # The list is the store's word only; whose a call is, its own record proves.
+                if call is not None and call.grant_id == claims.grant_id:
                     await self._hangups.abandon(call, trace, why="its token was replayed")
 
-    async def _deployment(self, grant: Grant) -> Deployment:
-        deployment = self._deployments.named(grant.deployment_id)
-        served = deployment and resolve(deployment, grant.terms.model)
-        if served is None:
-            # It may be known where the token was minted: replicas reload one after the other.
-            await self._give_back(grant)
-            raise TokenRejected(f"grant {grant.id}: deployment {grant.deployment_id} is gone")
-        return served
-
-    async def _within_terms(self, grant: Grant, wanted: MintRequest | None) -> Allowance | None:
+    async def _within_terms(
+        self, redeemed: _Redeemed, wanted: MintRequest | None
+    ) -> Allowance | None:
         """What is left of the rate; a call that may not be begun costs no token."""
-        nested = transcription_model(wanted.session) if wanted is not None else None
         try:
-            self._deployments.check_allowed(
-                nested, Policy(models=grant.models), param=TRANSCRIPTION_MODEL
-            )
-            return await self._rates.take(grant.call_rates)
-        except (ModelNotAllowed, RateLimitExceeded, StoreUnavailable):
-            await self._give_back(grant)
+            if wanted is not None:
+                minted_under = Policy(models=redeemed.grant.models)
+                self._deployments.check_nested(wanted.session, minted_under)
+            return await self._rates.take(redeemed.rates)
+        except (ModelNotAllowed, RateLimitExceeded, StoreUnavailable) as error:
+            if await self._give_back(redeemed.grant):
+                error.fate = "unspent"
             raise
 
     async def _answer(
-        self, grant: Grant, claims: Claims, deployment: Deployment, offer: Offer, trace: Trace
-    ) -> tuple[Call, bytes]:
-        try:
-            secret = Secret(decrypt(grant.sealed_secret, [ContentKey(claims.seal_key)]).decode())
-        except (JweRejected, UnicodeDecodeError) as broken:
-            raise TokenRejected(f"grant {grant.id}: its secret does not open") from broken
+        self, redeemed: _Redeemed, deployment: Deployment, offer: Offer, trace: Trace
+    ) -> Answer:
         upstream = self._upstreams[deployment.provider]
         try:
-            answer = await upstream.call(deployment, secret, offer, trace)
+            return await upstream.call(deployment, redeemed.secret, offer, trace)
         except UpstreamError as error:
             if error.no_call_began:
-                await self._give_back(grant)
+                await self._return(redeemed, error)
             if error.secret_is_dead:
-                await self._drop_warm(grant)
+                await self._drop_warm(redeemed.grant)
             raise
-        now = int(self._clock())
-        call = Call(
-            id=f"rtc_{secrets.token_urlsafe(18)}",
-            provider_call_id=answer.provider_call_id,
-            grant_id=grant.id,
-            deployment_id=deployment.id,
-            caller=grant.caller,
-            model=grant.terms.model,
-            started_at=now,
-            deadline=now + MAX_CALL_SECONDS,
-            ended=False,
-        )
-        return call, answer.sdp
 
-    async def _give_back(self, grant: Grant) -> None:
+    async def _return(self, redeemed: _Redeemed, refused: UpstreamError) -> None:
+        """No call began: the token is good once more, but not for ever."""
+        if not await self._give_back(redeemed.grant, at_most=MAX_RETURNS):
+            refused.public += SPENT
+            refused.should_retry = False
+            return
+        refused.fate = "unspent"
         try:
-            await self._store.give_back(grant)
+            await self._rates.take_back(redeemed.rates)
+        except StoreUnavailable as error:
+            # The client is told what the provider said; all its caller loses is one of a minute.
+            fields = {"grant": redeemed.grant.id, "detail": str(error)}
+            log.warning("rate not given back", extra={"fields": fields})
+
+    async def _give_back(self, grant: Grant, *, at_most: int | None = None) -> bool:
+        try:
+            return await self._store.give_back(grant, at_most=at_most)
         except StoreUnavailable as error:
             # The client is told what the provider said; all it loses is a token.
             log.warning(
                 "token not given back", extra={"fields": {"grant": grant.id, "detail": str(error)}}
             )
+            return False
 
     async def _drop_warm(self, grant: Grant) -> None:
         """Let nobody else get a token on this secret."""
@@ -235,13 +288,15 @@ class Calls:
             fields = {"grant": grant.id, "detail": str(error)}
             log.warning("warm secret not dropped", extra={"fields": fields})
 
-    async def _remember(self, call: Call, grant: Grant, policy: Policy, trace: Trace) -> None:
+    async def _link(self, call: Call, grant: Grant, policy: Policy, trace: Trace) -> None:
+        """Let a replay find the call, where one would end it."""
+        if policy.on_replay == "refuse":
+            return
         try:
-            await self._store.put_call(call)
-            alone = policy.on_replay == "refuse" or await self._store.link(grant, call.id)
+            alone = await self._store.link(grant, call.id)
         except StoreUnavailable as error:
-            # A call that nobody could end must not go on. Its token is spent: no use in a retry.
-            await self._hangups.abandon(call, trace, why="it could not be remembered")
+            # A call that a replay could not end must not go on.
+            await self._hangups.abandon(call, trace, why="it could not be linked to its token")
             error.should_retry, error.retry_after = False, None
             raise
         if not alone:

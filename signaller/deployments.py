@@ -8,7 +8,7 @@ from signaller.fingerprints import credential_fingerprint
 from signaller.model import Deployment
 from signaller.policy import Policy, matches
 from signaller.ports import Clock
-from signaller.sessions import resolve
+from signaller.sessions import nested_models, resolve
 
 REST_SECONDS = 5.0
 """How long a failing deployment rests when it does not say."""
@@ -63,6 +63,11 @@ class Deployments:
         ]
         return tuple(name for name in dict.fromkeys(names) if policy.allows_model(name))
 
+    def only_model(self, policy: Policy) -> str | None:
+        """The model of a caller who may use exactly one."""
+        names = self.offered_under(policy)
+        return names[0] if len(names) == 1 and "*" not in names[0] else None
+
     def named(self, id: str, credential: str = "") -> Deployment | None:
         """The deployment a grant or a call sticks to; None once it has left the configuration.
 
@@ -104,6 +109,11 @@ class Deployments:
                 public=f"You may not use the model '{model[:100]}'. {self._names(policy)}",
                 param=param,
             )
+
+    def check_nested(self, session: Mapping[str, object], policy: Policy) -> None:
+        """Raise ModelNotAllowed for a model that a session names below its own."""
+        for place, model in nested_models(session):
+            self.check_allowed(model, policy, param=place)
 
     def rest(self, deployment: Deployment, seconds: float | None) -> None:
         """Let a failing deployment rest, for as long as it asked or a short time."""

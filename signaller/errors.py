@@ -4,6 +4,8 @@ SignallerError                     500  internal_error
 +- InvalidRequest                  400  invalid_request     a field is wrong; `param` names it
 |  +- InvalidJson                  400  invalid_json
 |  +- InvalidOffer                 400  invalid_offer
+|  +- UnknownParameter             400  unknown_parameter
+|  +- NotSupported                 400  not_supported_by_provider
 |  +- BodyTooLarge                 413  body_too_large
 |  +- UnsupportedMediaType         415  unsupported_media_type
 |  +- RouteNotFound                404  route_not_found
@@ -25,13 +27,18 @@ SignallerError                     500  internal_error
 |  +- UpstreamTimeout              504  upstream_timeout        something was sent
 |  +- UpstreamInvalidResponse      502  upstream_invalid_response
 |  +- UpstreamAuthFailed           502  upstream_auth_failed
+|  +- HangupUnconfirmed            502  hangup_unconfirmed      the call may live on
 |  +- UpstreamRefused              4xx  the provider's own code
 |  +- UpstreamUnavailable          429, 5xx
 +- StoreUnavailable                503  store_unavailable
 ConfigError                        stops the start, never reaches a client
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Literal
+
+Fate = Literal["unspent", "spent"]
 
 
 class SignallerError(Exception):
@@ -45,6 +52,9 @@ class SignallerError(Exception):
     )
     # OpenAI's SDKs retry 408, 409, 429 and 5xx twice unless told not to (`x-should-retry`).
     should_retry: bool | None = None
+    # What has become of the token that a call was asked for with. None: there is none, or nobody
+    # knows.
+    fate: Fate | None = None
 
     def __init__(
         self,
@@ -60,6 +70,16 @@ class SignallerError(Exception):
         self.param = param
         self.retry_after = retry_after
         """Seconds after which another attempt makes sense; None where waiting does not help."""
+
+
+@contextmanager
+def token_is(fate: Fate) -> Iterator[None]:
+    """Errors of this block say so of the token, unless they know better."""
+    try:
+        yield
+    except SignallerError as error:
+        error.fate = error.fate or fate
+        raise
 
 
 class InvalidRequest(SignallerError):
@@ -81,6 +101,20 @@ class InvalidOffer(InvalidRequest):
 
     code = "invalid_offer"
     public = "The body must be an SDP offer with an audio section, as createOffer() makes it."
+
+
+class UnknownParameter(InvalidRequest):
+    """A field that has no effect here; the message says where what it asks for belongs."""
+
+    code = "unknown_parameter"
+    public = "This field is not known here."
+
+
+class NotSupported(InvalidRequest):
+    """Something that the provider behind a token has no means for."""
+
+    code = "not_supported_by_provider"
+    public = "The provider does not support this."
 
 
 class BodyTooLarge(InvalidRequest):
@@ -194,6 +228,7 @@ class TokenRejected(SignallerError):
     """A token that opens nothing, whatever the reason: the client learns only what to do next."""
 
     status, type, code = 401, "authentication_error", "token_rejected"
+    fate: Fate | None = "spent"
     public = (
         "The token is missing, malformed, expired or already used. Get a fresh one "
         "from POST /v1/realtime/client_secrets and send it as 'Authorization: Bearer ek_...'."
@@ -260,6 +295,13 @@ class UpstreamAuthFailed(UpstreamError):
     no_call_began = True
     fails_over = True
     should_retry = False
+
+
+class HangupUnconfirmed(UpstreamError):
+    """Nobody who would know has said that a call is over; the message says what is left to do."""
+
+    code = "hangup_unconfirmed"
+    public = "The provider has not confirmed the end of this call."
 
 
 AMBIGUOUS_STATUSES = frozenset({408, 502, 504, *range(520, 525)})

@@ -1,6 +1,6 @@
 """Holds callers to their rates, with the library `limits` over windows that the store shares."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from limits import RateLimitItemPerMinute
@@ -11,12 +11,16 @@ from signaller.errors import RateLimitExceeded
 from signaller.model import Allowance, Rate
 from signaller.policy import MAX_PER_MINUTE
 
+TakeBack = Callable[[str], Awaitable[None]]
+"""Takes the newest hit out of a bucket again, which the library cannot."""
+
 
 class Limits:
     """Counts across all replicas that share a storage."""
 
-    def __init__(self, storage: Storage) -> None:
+    def __init__(self, storage: Storage, take_back: TakeBack) -> None:
         """`storage` gives times as `stores.windows` does: in seconds from now."""
+        self._take_back = take_back
         self._limiter = MovingWindowRateLimiter(storage)
 
     async def take(self, rates: Sequence[Rate]) -> Allowance | None:
@@ -35,6 +39,11 @@ class Limits:
                 raise _refusal(window)  # a hit has left the window since
         allowances = [_left_of(window) for window in windows]
         return min(allowances, key=lambda each: each.remaining, default=None)
+
+    async def take_back(self, rates: Sequence[Rate]) -> None:
+        """Take one hit out of each bucket again. Raises StoreUnavailable."""
+        for rate in rates:
+            await self._take_back(rate.bucket)
 
     async def _window(self, rate: Rate) -> "_Window":
         stats = await self._limiter.get_window_stats(_item(rate), rate.bucket)

@@ -1,6 +1,5 @@
 """Mint a token: a grant in the store, and the only key to it in the caller's hands."""
 
-import logging
 import os
 import secrets
 from collections.abc import Mapping
@@ -9,38 +8,26 @@ from functools import partial
 import msgspec
 from msgspec.structs import replace
 
-from signaller.deployments import Deployments
-from signaller.errors import OriginNotAllowed, UpstreamAuthFailed, UpstreamError
-from signaller.journal import Line, shown_origin
-from signaller.jwe import ContentKey, encrypt
+from signaller.failover import Failover
+from signaller.fingerprints import credential_fingerprint
+from signaller.journal import Line
 from signaller.model import (
     Allowance,
-    Caller,
     Deployment,
     Grant,
     Provider,
     SessionRequest,
     Terms,
-    Trace,
 )
 from signaller.policy import Policy
 from signaller.ports import Clock, Rates, Store, Upstream
-from signaller.safety import SafetyIdentifiers
+from signaller.sealing import seal
 from signaller.secret import Secret
-from signaller.sessions import (
-    MAX_TTL_SECONDS,
-    TRANSCRIPTION_MODEL,
-    Aliases,
-    MintRequest,
-    forced,
-    transcription_model,
-    upstream_session,
-)
+from signaller.sessions import MAX_TTL_SECONDS, Aliases, MintRequest, upstream_session
 from signaller.settings import TokenSettings
 from signaller.tokens import Claims, Tokens
 from signaller.warming import Shared, WarmSecrets
-
-log = logging.getLogger("signaller")
+from signaller.wishes import Granted, Wish, Wishes
 
 SECRET_MARGIN_SECONDS = 30
 """How much longer than our token the provider's secret is asked to live: a call that starts in the
@@ -49,15 +36,6 @@ token's last second still has to reach the provider, whose clock is not ours."""
 PROOF_SECONDS = 1
 """For how long it is known that the store keeps what it is given. One that dies meanwhile costs an
 ephemeral secret that nobody will use, and a busy service a round trip less at every mint."""
-
-
-class Wish(msgspec.Struct, frozen=True, kw_only=True):
-    """What a caller asks for, and from which web page."""
-
-    caller: Caller
-    request: MintRequest
-    origin: str | None
-    trace: Trace
 
 
 class Minted(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,68 +55,70 @@ class Minting:
     def __init__(
         self,
         *,
-        deployments: Deployments,
+        wishes: Wishes,
+        failover: Failover,
         upstreams: Mapping[Provider, Upstream],
         tokens: Tokens,
         store: Store,
         rates: Rates,
-        safety: SafetyIdentifiers,
         warm: WarmSecrets,
         clock: Clock,
         token_settings: TokenSettings,
+        mint_seconds: float,
         aliases: Aliases,
     ) -> None:
-        self._deployments = deployments
+        self._wishes = wishes
+        self._failover = failover
         self._upstreams = upstreams
         self._tokens = tokens
         self._store = store
         self._rates = rates
-        self._safety = safety
         self._warm = warm
         self._clock = clock
         self._token_settings = token_settings
+        self._mint_seconds = mint_seconds
         self._aliases = aliases
 
     async def mint(self, wish: Wish, line: Line) -> Minted:
         """A token for one session. Nothing is asked of a provider before all else is in order.
 
-        Raises ModelNotAllowed, ModelNotFound, OriginNotAllowed, InvalidRequest (an end user the
-        policy does not let the caller name), RateLimitExceeded, StoreUnavailable and
-        UpstreamError: the last one, when every deployment of the model has failed.
+        Raises what `Wishes.grant` raises, RateLimitExceeded, StoreUnavailable and UpstreamError:
+        the last one, when every deployment of the model has failed.
         """
-        caller, policy = wish.caller, wish.caller.policy
-        line.add(credential=caller.credential_id, model=wish.request.model)
-        candidates = self._deployments.candidates(wish.request.model, policy)
-        nested = transcription_model(wish.request.session)
-        self._deployments.check_allowed(nested, policy, param=TRANSCRIPTION_MODEL)
-        line.add(origin=shown_origin(wish.origin))
-        origins = pinned_origins(policy, wish.origin)
-        safety_identifier = self._safety.of(caller, wish.request.safety_identifier)
-        allowance = await self._rates.take(caller.mint_rates)
+        policy = wish.caller.policy
+        granted = self._wishes.grant(wish, line)
+        allowance = await self._rates.take(wish.caller.mint_rates)
         ttl = self._ttl_seconds(policy, wish.request)
         asked = SessionRequest(
-            session=forced(wish.request.session, policy.session),
+            session=granted.session,
             expires_after_seconds=min(ttl + SECRET_MARGIN_SECONDS, MAX_TTL_SECONDS),
             trace=wish.trace,
-            safety_identifier=safety_identifier,
+            safety_identifier=granted.safety_identifier,
         )
         with line.timing("provider_ms") as provider:
-            deployment, shared = await self._mint_upstream(candidates, wish, asked, line)
-        secret = shared.secret
+            deployment, shared = await self._failover.first(
+                granted.candidates,
+                partial(self._secret, wish, asked),
+                seconds=self._mint_seconds,
+                trace=wish.trace,
+                line=line,
+            )
+        line.add(warm=shared.warm)
         now = int(self._clock())
         terms = Terms(
             model=wish.request.model,
+            session_type=wish.request.session_type,
             uses=policy.token_uses or self._token_settings.uses,
-            start_by=min(now + ttl, secret.expires_at),
-            origins=origins,
+            start_by=min(now + ttl, shared.secret.expires_at),
+            origins=granted.origins,
         )
-        line.add(expires_at=terms.start_by, uses=terms.uses, origins=origins)
-        claims = await self._grant(caller, deployment, shared, terms, safety_identifier)
+        line.add(expires_at=terms.start_by, uses=terms.uses, origins=terms.origins)
+        claims = await self._grant(wish, granted, deployment, shared, terms)
         line.add(grant=claims.grant_id)
         return Minted(
             token=self._tokens.mint(claims),
             expires_at=terms.start_by,
-            session=secret.session,
+            session=shared.secret.session,
             provider_seconds=provider.seconds,
             allowance=allowance,
         )
@@ -149,40 +129,9 @@ class Minting:
         allowed = policy.token_ttl_seconds
         return wanted if allowed is None else min(wanted, allowed)
 
-    async def _mint_upstream(
-        self, candidates: list[Deployment], wish: Wish, asked: SessionRequest, line: Line
-    ) -> tuple[Deployment, Shared]:
-        last: UpstreamError | None = None
-        for deployment in candidates:
-            line.add(deployment=deployment.id)
-            session = upstream_session(asked.session, wish.request.model, deployment, self._aliases)
-            try:
-                shared = await self._secret(deployment, wish, replace(asked, session=session))
-                line.add(warm=shared.warm)
-                return deployment, shared
-            except UpstreamError as error:
-                if not error.fails_over:
-                    raise
-                # A refused credential may depend on what was asked for: it rests nothing.
-                if not isinstance(error, UpstreamAuthFailed):
-                    self._deployments.rest(deployment, error.retry_after)
-                log.warning(
-                    "deployment failed",
-                    extra={
-                        "fields": {
-                            **asked.trace.ids,
-                            "deployment": deployment.id,
-                            "code": error.code,
-                            "detail": str(error),
-                        }
-                    },
-                )
-                last = error
-        if last is None:
-            raise RuntimeError("candidates() gave no deployment and no error")
-        raise last
-
-    async def _secret(self, deployment: Deployment, wish: Wish, asked: SessionRequest) -> Shared:
+    async def _secret(self, wish: Wish, asked: SessionRequest, deployment: Deployment) -> Shared:
+        session = upstream_session(asked.session, wish.request.model, deployment, self._aliases)
+        asked = replace(asked, session=session)
         mint = partial(self._upstreams[deployment.provider].mint, deployment)
         if self._warm.enabled and deployment.warm_secrets and wish.caller.policy.warm_secrets:
             return await self._warm.mint(deployment, asked, wish.caller.name, mint)
@@ -191,51 +140,34 @@ class Minting:
         return Shared(secret=await mint(asked), name=None, warm=False)
 
     async def _grant(
-        self,
-        caller: Caller,
-        deployment: Deployment,
-        shared: Shared,
-        terms: Terms,
-        safety_identifier: str | None,
+        self, wish: Wish, granted: Granted, deployment: Deployment, shared: Shared, terms: Terms
     ) -> Claims:
-        # The store gets the secret under a key that only the token will carry.
-        seal_key = os.urandom(32)
+        caller, seal_key = wish.caller, os.urandom(32)
         grant = Grant(
             id=secrets.token_urlsafe(16),
-            sealed_secret=encrypt(shared.secret.value.reveal().encode(), ContentKey(seal_key)),
+            sealed_secret="",
             deployment_id=deployment.id,
+            credential=credential_fingerprint(deployment),
             caller=caller.name,
             terms=terms,
             call_rates=caller.call_rates,
             models=caller.policy.models,
-            safety_identifier=safety_identifier,
+            safety_identifier=granted.safety_identifier,
             warm_secret=shared.name,
         )
-        await self._store.put_grant(grant)
+        # The store gets the secret under a key that only the token will carry.
+        await self._store.put_grant(seal(grant, shared.secret.value, seal_key))
         return Claims(
             grant_id=grant.id,
             caller=caller.name,
             credential_id=caller.credential_id,
+            deployment_id=deployment.id,
+            credential=grant.credential,
             model=terms.model,
+            session_type=terms.session_type,
+            uses=terms.uses,
             origins=terms.origins,
             issued_at=int(self._clock()),
             expires_at=terms.start_by,
             seal_key=seal_key,
         )
-
-
-def pinned_origins(policy: Policy, origin: str | None) -> tuple[str, ...]:
-    """The origins a token is bound to; none: any. Raises OriginNotAllowed.
-
-    A web page gets a token for itself; a backend, which has no origin, one for all its pages.
-    """
-    if policy.origins is None:
-        return ()
-    if origin is None and policy.origins:
-        return policy.origins
-    if origin is None or not policy.allows_origin(origin):
-        raise OriginNotAllowed(
-            public="You may not ask for tokens from this origin. The operator lists the allowed "
-            "ones under 'origins' of your policy."
-        )
-    return (origin,)

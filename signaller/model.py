@@ -16,6 +16,7 @@ from signaller.policy import Policy
 from signaller.secret import Secret
 
 Provider = Literal["openai", "azure"]
+SessionType = Literal["realtime", "transcription"]
 
 MAX_CALL_SECONDS = 3600
 """No provider lets a session live longer (OpenAI and Azure: 60 minutes)."""
@@ -46,6 +47,30 @@ class Allowance(msgspec.Struct, frozen=True, kw_only=True):
     remaining: int
     reset_seconds: float
     """Until all of it is there again."""
+
+
+def mint_rates(name: str, policy: Policy) -> tuple[Rate, ...]:
+    """The rates of mints that all people of a caller share."""
+    return _rate(f"mints:{name}", policy.mints_per_minute)
+
+
+def call_rates(name: str, policy: Policy) -> tuple[Rate, ...]:
+    """The rates of calls that all people of a caller share."""
+    return _rate(f"calls:{name}", policy.calls_per_minute)
+
+
+def _rate(bucket: str, per_minute: int | None) -> tuple[Rate, ...]:
+    return () if per_minute is None else (Rate(bucket=bucket, per_minute=per_minute),)
+
+
+def tightest(rates: Iterable[Rate]) -> tuple[Rate, ...]:
+    """One rate for each bucket: the lowest of those that name it."""
+    lowest: dict[str, Rate] = {}
+    for rate in rates:
+        known = lowest.get(rate.bucket)
+        if known is None or rate.per_minute < known.per_minute:
+            lowest[rate.bucket] = rate
+    return tuple(lowest.values())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,6 +139,8 @@ class Deployment:
     """Rules over the configured mint and call time-outs."""
     warm_secrets: bool = True
     """Whether its secrets may be shared, where the configuration lets them."""
+    webrtcfilter: Literal["on", "off", "client"] = "client"
+    """Azure only: whether most events are kept from the client; or as the client asks."""
 
 
 class SessionRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -140,6 +167,7 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What a token allows, fixed when it is minted."""
 
     model: str
+    session_type: SessionType
     uses: int
     start_by: int
     """Unix seconds: no call may start at or after it."""
@@ -152,8 +180,11 @@ class Grant(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     id: str
     sealed_secret: str
-    """The ephemeral secret, sealed under a key that only the token carries."""
+    """The ephemeral secret, sealed under a key that only the token carries, and bound to all the
+    other members (`sealing`)."""
     deployment_id: str
+    credential: str
+    """The fingerprint of the credential that minted the secret."""
     caller: str
     terms: Terms
     call_rates: tuple[Rate, ...]
@@ -176,9 +207,11 @@ class Offer(msgspec.Struct, frozen=True, kw_only=True):
 
     sdp: bytes
     session: Mapping[str, object] | None = None
-    """What the client sent beside the offer (multipart), the model as the provider knows it."""
+    """What goes beside the offer (multipart), the model as the provider knows it."""
     safety_identifier: str | None = None
     """Goes with a session beside the offer, which takes the place of the minted one."""
+    webrtcfilter: bool = False
+    """Whether the provider shall keep most of its events from the client (`webrtcfilter=on`)."""
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
@@ -189,16 +222,30 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Call(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """A redeemed grant that the provider answered."""
+    """A call that the provider answered."""
 
     id: str
     """Ours, unguessable."""
     provider_call_id: str | None
-    grant_id: str
+    grant_id: str | None
+    """None: it was made with a caller's own credential, and no token."""
     deployment_id: str
+    credential: str
+    """The fingerprint of the credential behind it: the only one whose 404 says that it ended."""
     caller: str
     model: str
     started_at: int
     deadline: int
     """Unix seconds after which it cannot still be live; the store forgets it then."""
     ended: bool
+    proof: str = ""
+    """What only this service can make of the other members (`call_book`)."""
+
+
+class Turn(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether it is somebody's turn to ask the provider for the end of a call."""
+
+    attempt: int
+    """Which one it is, from 1 on; 0: it is not."""
+    wait_seconds: float = 0.0
+    """Until it may be; infinite after the last attempt."""

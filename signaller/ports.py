@@ -17,6 +17,7 @@ from signaller.model import (
     SessionRequest,
     Spent,
     Trace,
+    Turn,
 )
 from signaller.policy import Policy
 from signaller.secret import Secret
@@ -47,6 +48,9 @@ class Rates(Protocol):
         Raises RateLimitExceeded and StoreUnavailable.
         """
 
+    async def take_back(self, rates: Sequence[Rate]) -> None:
+        """Undo one `take`. Raises StoreUnavailable."""
+
 
 class Store(Protocol):
     """The authority on grants and calls. Every method raises StoreUnavailable, and only that."""
@@ -54,14 +58,18 @@ class Store(Protocol):
     async def put_grant(self, grant: Grant) -> None:
         """Keep a grant until `grant.terms.start_by`, in one command with its TTL."""
 
-    async def redeem(self, grant_id: str) -> Grant | Spent | None:
+    async def redeem(self, grant_id: str, *, withheld: int = 0) -> Grant | Spent | None:
         """Take one use, atomically; Spent if none is left, None if there is no such grant.
 
-        A grant that has expired or was revoked is no more.
+        A grant that has expired or was revoked is no more, and so is one whose last uses are
+        `withheld`.
         """
 
-    async def give_back(self, grant: Grant) -> None:
-        """Undo one `redeem`; only for when it is certain that no call began."""
+    async def give_back(self, grant: Grant, *, at_most: int | None = None) -> bool:
+        """Undo one `redeem`; only for when it is certain that no call began.
+
+        False: it was given back `at_most` times in this way before, and is not again.
+        """
 
     async def uses_left(self, grant_id: str) -> int:
         """How many more calls a grant may start; 0 as well if there is no such grant."""
@@ -93,6 +101,15 @@ class Store(Protocol):
     async def get_call(self, call_id: str) -> Call | None:
         """The call, or None when it is unknown or past its deadline."""
 
+    async def begin_ending(self, call: Call, *, seconds: float, at_most: int) -> Turn:
+        """Be the only one who asks the provider for a call's end, for so long at the most.
+
+        No more than `at_most` ever are.
+        """
+
+    async def pause_ending(self, call: Call, *, seconds: float) -> None:
+        """End one's turn; the next one begins so much later."""
+
     async def ping(self, *, within_seconds: float = 0) -> None:
         """Prove that the store keeps what it is given; a proof so recent will do."""
 
@@ -106,10 +123,23 @@ class Upstream(Protocol):
     async def mint(self, deployment: Deployment, request: SessionRequest) -> EphemeralSecret:
         """Ask for an ephemeral secret."""
 
-    async def call(
-        self, deployment: Deployment, secret: Secret, offer: Offer, trace: Trace
-    ) -> Answer:
-        """Trade an offer for the provider's answer; sent at most once."""
+    def check_offer(self, deployment: Deployment, offer: Offer) -> None:
+        """Refuse what this provider takes from nobody. Raises NotSupported too."""
 
-    async def hang_up(self, deployment: Deployment, provider_call_id: str, trace: Trace) -> None:
-        """End a call with the deployment's own credential; one that has ended is no error."""
+    @property
+    def takes_sessions(self) -> bool:
+        """Whether a session may come with an offer, and the standard key with both."""
+
+    async def call(
+        self, deployment: Deployment, secret: Secret | None, offer: Offer, trace: Trace
+    ) -> Answer:
+        """Trade an offer for the provider's answer; sent at most once.
+
+        `secret` is an ephemeral one; None: the deployment's own credential.
+        """
+
+    async def hang_up(self, deployment: Deployment, provider_call_id: str, trace: Trace) -> bool:
+        """End a call with the deployment's own credential.
+
+        False: it knows no such call, which may have ended, or be another project's.
+        """

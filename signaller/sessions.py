@@ -2,19 +2,47 @@
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
 import msgspec
 
-from signaller.errors import InvalidRequest
-from signaller.model import Deployment, Provider
+from signaller.errors import InvalidRequest, TokenRejected, UnknownParameter
+from signaller.model import Deployment, Offer, Provider, SessionType
 
 MIN_TTL_SECONDS, MAX_TTL_SECONDS = 10, 7200  # OpenAI's own bounds for expires_after.seconds
 MAX_MODEL_CHARS = 256  # as JSON: it travels in the token, which has a limit
 MAX_END_USER_CHARS = 256  # an address or a UUID; it is hashed before it goes anywhere
-TRANSCRIPTION_MODEL = "session.audio.input.transcription.model"
-SESSION_TYPES = ("realtime", "transcription")
+SESSION_TYPES: tuple[SessionType, ...] = ("realtime", "transcription")
+KNOWN = frozenset({"model", "session", "expires_after", "safety_identifier"})
+"""What a mint may say beside its session."""
+BELONGS = {
+    "expires_at": "expires_after.seconds",
+    "expires_in": "expires_after.seconds",
+    "expires_after_seconds": "expires_after.seconds",
+    "ttl": "expires_after.seconds",
+    "input_audio_format": "session.audio.input.format",
+    "input_audio_noise_reduction": "session.audio.input.noise_reduction",
+    "input_audio_transcription": "session.audio.input.transcription",
+    "turn_detection": "session.audio.input.turn_detection",
+    "output_audio_format": "session.audio.output.format",
+    "speed": "session.audio.output.speed",
+    "voice": "session.audio.output.voice",
+    "modalities": "session.output_modalities",
+    "max_response_output_tokens": "session.max_output_tokens",
+    "user": "safety_identifier",
+    **{
+        name: f"session.{name}"
+        for name in (
+            *("audio", "include", "instructions", "max_output_tokens", "output_modalities"),
+            *("parallel_tool_calls", "prompt", "reasoning", "tool_choice", "tools", "tracing"),
+            *("truncation", "type"),
+        )
+    },
+}
+"""Where what older and other APIs take beside the model belongs now."""
+FREE = frozenset({"tools", "prompt", "metadata", "tracing"})
+"""Members of a session whose own members are named by whoever writes them: no model is there."""
 
 Aliases = Mapping[tuple[Provider, str], str]
 
@@ -29,34 +57,27 @@ class MintRequest(msgspec.Struct, frozen=True, kw_only=True):
     safety_identifier: str | None = None
     """The end user as the caller knows them; None: not said."""
 
+    @property
+    def session_type(self) -> SessionType:
+        """What the session is for."""
+        return "transcription" if self.session["type"] == "transcription" else "realtime"
 
-def parse_mint_request(body: Mapping[str, object]) -> MintRequest:
+
+def parse_mint_request(
+    body: Mapping[str, object], *, only_model: str | None = None, end_user: str | None = None
+) -> MintRequest:
     """Read both shapes: `{"model"}` (LiteLLM) and `{"session", "expires_after"}` (OpenAI).
 
-    Raises InvalidRequest, whose `param` names the field.
+    `only_model` is meant where none is named; `end_user` is what `OpenAI-Safety-Identifier` says.
+    Raises UnknownParameter and InvalidRequest, whose `param` names the field.
     """
+    _refuse_unknown(body)
     session = _object(body, "session", "session") or {}
     kind = session.get("type", "realtime")
     if kind not in SESSION_TYPES:
         expected = " or ".join(f"'{name}'" for name in SESSION_TYPES)
         raise InvalidRequest(public=f"session.type must be {expected}.", param="session.type")
-    model = (
-        _text(body, "model", "model")
-        or _text(session, "model", "session.model")
-        or (transcription_model(session) if kind == "transcription" else None)
-    )
-    if model and len(json.dumps(model)) > MAX_MODEL_CHARS:
-        raise InvalidRequest(
-            public=f"The model's name is longer than {MAX_MODEL_CHARS} characters.", param="model"
-        )
-    if model and model.startswith(("sk-", "ek_")):
-        # A key in the wrong field would be quoted in errors and logs.
-        raise InvalidRequest(
-            public="The model's name looks like a key. Send the model's name in 'model', and the "
-            "key in the Authorization header.",
-            param="model",
-        )
-    transcription_model(session)  # its type is checked whichever model rules
+    model = _model(body, session) or only_model
     if not model:
         raise InvalidRequest(
             public="No model was named: send 'model' or 'session.model'. "
@@ -67,28 +88,50 @@ def parse_mint_request(body: Mapping[str, object]) -> MintRequest:
         model=sys.intern(model),  # grants and calls remember it, most of them the same one
         session={**session, "type": kind},
         ttl_seconds=_ttl_seconds(body),
-        safety_identifier=_safety_identifier(body),
+        safety_identifier=_safety_identifier(body, end_user),
     )
 
 
-def parse_session_beside_offer(session: Mapping[str, object], model: str) -> MintRequest:
-    """A session that comes with an offer: a realtime one, of the model its token is for.
+def parse_unified_session(session: Mapping[str, object], *, end_user: str | None) -> MintRequest:
+    """A session that a caller sends with an offer and no token.
 
+    Raises TokenRejected if it names no model, and InvalidRequest.
+    """
+    if session.get("model") is None and not next(nested_models(session), None):
+        raise TokenRejected(
+            "a caller's credential, and no model",
+            public="This is a caller's credential, not a token. Get a token from "
+            "POST /v1/realtime/client_secrets, or name the model of the call: in 'session' beside "
+            "the offer, or as ?model= in the URL.",
+        )
+    given = {name: value for name, value in session.items() if value is not None}
+    return parse_mint_request({"session": given}, end_user=end_user)
+
+
+def parse_session_beside_offer(
+    session: Mapping[str, object], model: str, kind: SessionType, upstream_model: str
+) -> MintRequest:
+    """A session that comes with an offer: of the model and the type that its token is for.
+
+    The model may go by the provider's name for it, which is what our mint has answered.
     Raises InvalidRequest, whose `param` names the field.
     """
-    if session.get("type", "realtime") != "realtime":
+    if session.get("type", kind) != kind:
         raise InvalidRequest(
-            public="session.type beside an offer must be 'realtime'; a transcription session is "
-            "asked for when the token is minted.",
+            public=f"session.type cannot change: this token is for a {kind} session. "
+            "Leave it out, or mint a token for the other type.",
             param="session.type",
         )
-    if _text(session, "model", "session.model") not in (None, model):
+    if _text(session, "model", "session.model") not in (None, model, upstream_model):
         raise InvalidRequest(
             public=f"session.model cannot change: this token is for '{model}'. "
             "Leave it out, or mint a token for the other model.",
             param="session.model",
         )
-    return parse_mint_request({"session": {**session, "model": model}})
+    rest = {name: value for name, value in session.items() if name != "model"}
+    # What the provider calls the model is nobody else's model either, wherever it stands.
+    ours = with_models(rest, lambda name: model if name == upstream_model else name)
+    return parse_mint_request({"model": model, "session": {**ours, "type": kind}})
 
 
 def forced(session: Mapping[str, object], policy: Mapping[str, object]) -> dict[str, object]:
@@ -107,16 +150,29 @@ def upstream_session(
     asked: Mapping[str, object], model: str, deployment: Deployment, aliases: Aliases
 ) -> dict[str, object]:
     """A session for `model` as the provider gets it: untouched but for the models' names."""
-    session = dict(asked)
-    # A transcription session has no model of its own: the nested one is all there is.
-    if session["type"] == "realtime" or "model" in session:
+    is_transcription = asked["type"] == "transcription"
+
+    def named_upstream(name: str) -> str:
+        if is_transcription and name == model:
+            return deployment.upstream_model
+        return aliases.get((deployment.provider, name), name)
+
+    session = with_models({**asked, "model": None}, named_upstream)
+    if is_transcription and next(nested_models(session), None) is None:
+        # It has no model of its own: the nested one is all there is.
+        session = forced(session, _transcribing(deployment.upstream_model))
+    if is_transcription and "model" not in asked:
+        del session["model"]
+    else:
         session["model"] = deployment.upstream_model
-    nested = transcription_model(session)
-    if session["type"] == "transcription" and nested in (None, model):
-        return _with_transcription_model(session, deployment.upstream_model)
-    if nested and (resolved := aliases.get((deployment.provider, nested))):
-        return _with_transcription_model(session, resolved)
     return session
+
+
+def filtered(offer: Offer, deployment: Deployment) -> Offer:
+    """The offer with the deployment's word on `webrtcfilter`, if it has one."""
+    if deployment.webrtcfilter == "client":
+        return offer
+    return msgspec.structs.replace(offer, webrtcfilter=deployment.webrtcfilter == "on")
 
 
 def resolve(deployment: Deployment, model: str) -> Deployment | None:
@@ -130,24 +186,92 @@ def resolve(deployment: Deployment, model: str) -> Deployment | None:
     return replace(deployment, upstream_model=deployment.upstream_model.replace("*", matched))
 
 
-def _with_transcription_model(session: dict[str, object], model: str) -> dict[str, object]:
-    audio = dict(_object(session, "audio", "session.audio") or {})
-    audio_input = dict(_object(audio, "input", "session.audio.input") or {})
-    path = "session.audio.input.transcription"
-    transcription = {**(_object(audio_input, "transcription", path) or {}), "model": model}
-    return {**session, "audio": {**audio, "input": {**audio_input, "transcription": transcription}}}
+def nested_models(session: Mapping[str, object]) -> Iterator[tuple[str, str]]:
+    """Every model that a session names below its own: where, and which.
 
-
-def transcription_model(session: Mapping[str, object]) -> str | None:
-    """The model nested in a session, which turns what is said into text.
-
-    Raises InvalidRequest for a wrong type on the way.
+    Known places are `audio.input.transcription` and, older, `input_audio_transcription`; any other
+    is as good, since a provider may take it. Raises InvalidRequest for a wrong type.
     """
+    _object(session, "input_audio_transcription", "session.input_audio_transcription")
     audio = _object(session, "audio", "session.audio") or {}
     audio_input = _object(audio, "input", "session.audio.input") or {}
-    path = "session.audio.input.transcription"
-    transcription = _object(audio_input, "transcription", path) or {}
-    return _text(transcription, "model", f"{path}.model")
+    _object(audio_input, "transcription", "session.audio.input.transcription")
+    for name, value in session.items():
+        if name != "model" and name not in FREE:
+            yield from _models_in(value, f"session.{name}")
+
+
+def with_models(session: Mapping[str, object], rename: Callable[[str], str]) -> dict[str, object]:
+    """The session with every nested model renamed."""
+    return {
+        name: value if name == "model" or name in FREE else _renamed(value, rename)
+        for name, value in session.items()
+    }
+
+
+def _models_in(value: object, path: str) -> Iterator[tuple[str, str]]:
+    if isinstance(value, Mapping):
+        for name, member in value.items():
+            at = f"{path}.{name}"
+            if name != "model":
+                yield from _models_in(member, at)
+            elif (model := _text(value, name, at)) is not None:
+                yield at, model
+    elif isinstance(value, list):
+        for index, member in enumerate(value):
+            yield from _models_in(member, f"{path}[{index}]")
+
+
+def _renamed(value: object, rename: Callable[[str], str]) -> object:
+    if isinstance(value, Mapping):
+        return {
+            name: rename(member)
+            if name == "model" and isinstance(member, str)
+            else _renamed(member, rename)
+            for name, member in value.items()
+        }
+    return [_renamed(member, rename) for member in value] if isinstance(value, list) else value
+
+
+def _transcribing(model: str) -> dict[str, object]:
+    return {"audio": {"input": {"transcription": {"model": model}}}}
+
+
+def _refuse_unknown(body: Mapping[str, object]) -> None:
+    for name in body:
+        if name in KNOWN:
+            continue
+        place = BELONGS.get(name)
+        raise UnknownParameter(
+            public=f"'{name[:40]}' has no effect beside 'session'. "
+            + (f"It belongs in '{place}'." if place else f"Known are {', '.join(sorted(KNOWN))}."),
+            param=name[:40],
+        )
+
+
+def _model(body: Mapping[str, object], session: Mapping[str, object]) -> str | None:
+    """The model of a mint, wherever it is named."""
+    nested = [model for _, model in nested_models(session)]  # types are checked whichever rules
+    outer, inner = _text(body, "model", "model"), _text(session, "model", "session.model")
+    if outer and inner and outer != inner:
+        raise InvalidRequest(
+            public="'model' and 'session.model' differ. Send one of them.", param="session.model"
+        )
+    model = outer or inner
+    if model is None and session.get("type") == "transcription" and nested:
+        model = nested[0]
+    if model and len(json.dumps(model)) > MAX_MODEL_CHARS:
+        raise InvalidRequest(
+            public=f"The model's name is longer than {MAX_MODEL_CHARS} characters.", param="model"
+        )
+    if model and model.startswith(("sk-", "ek_")):
+        # A key in the wrong field would be quoted in errors and logs.
+        raise InvalidRequest(
+            public="The model's name looks like a key. Send the model's name in 'model', and the "
+            "key in the Authorization header.",
+            param="model",
+        )
+    return model
 
 
 def _ttl_seconds(body: Mapping[str, object]) -> int | None:
@@ -174,9 +298,15 @@ def _ttl_seconds(body: Mapping[str, object]) -> int | None:
     return seconds
 
 
-def _safety_identifier(body: Mapping[str, object]) -> str | None:
+def _safety_identifier(body: Mapping[str, object], header: str | None) -> str | None:
     name = "safety_identifier"
     value = _text(body, name, name)
+    if value and header and value != header:
+        raise InvalidRequest(
+            public=f"{name} and the header OpenAI-Safety-Identifier differ. Send one of them.",
+            param=name,
+        )
+    value = value or header
     if value and len(value) > MAX_END_USER_CHARS:
         raise InvalidRequest(
             public=f"{name} is longer than {MAX_END_USER_CHARS} characters.", param=name

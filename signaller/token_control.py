@@ -2,10 +2,11 @@
 
 from dataclasses import dataclass
 
-from signaller.errors import NotAllowed, TokenRejected
+from signaller.admission import ends_at, require_standing, withheld_uses
+from signaller.errors import ModelNotAllowed, NotAllowed, TokenRejected
 from signaller.journal import Line
 from signaller.model import Caller
-from signaller.ports import Callers, Store
+from signaller.ports import Callers, Clock, Store
 from signaller.secret import Secret
 from signaller.tokens import Claims, Tokens
 
@@ -15,14 +16,17 @@ class Active:
     """A token that can start a call now."""
 
     claims: Claims
+    expires_at: int
+    """By the policy of now: Unix seconds."""
     uses_left: int
 
 
 class TokenControl:
     """Introspection (RFC 7662) and revocation (RFC 7009), for whoever minted or the master key."""
 
-    def __init__(self, *, callers: Callers, tokens: Tokens, store: Store) -> None:
+    def __init__(self, *, callers: Callers, tokens: Tokens, store: Store, clock: Clock) -> None:
         self._callers = callers
+        self._clock = clock
         self._tokens = tokens
         self._store = store
 
@@ -37,12 +41,21 @@ class TokenControl:
         except TokenRejected as rejected:
             line.add(active=False, detail=str(rejected))
             return None
-        withdrawn = self._callers.policy_of(claims.caller, claims.credential_id) is None
-        # RFC 7662, 2.2: who may not know of a token learns that it is not active.
-        hidden = not _may_touch(caller, claims)
-        uses_left = 0 if withdrawn or hidden else await self._store.uses_left(claims.grant_id)
-        line.add(caller=claims.caller, grant=claims.grant_id, active=uses_left > 0)
-        return Active(claims=claims, uses_left=uses_left) if uses_left else None
+        active = await self._active(caller, claims)
+        line.add(caller=claims.caller, grant=claims.grant_id, active=active is not None)
+        return active
+
+    async def _active(self, caller: Caller, claims: Claims) -> Active | None:
+        if not _may_touch(caller, claims):
+            return None  # RFC 7662, 2.2: who may not know of a token learns that it is not active
+        policy = self._callers.policy_of(claims.caller, claims.credential_id)
+        try:
+            policy = require_standing(claims, policy, self._clock())
+        except (TokenRejected, ModelNotAllowed):
+            return None
+        left = await self._store.uses_left(claims.grant_id) - withheld_uses(claims, policy)
+        ends = ends_at(claims, policy)
+        return Active(claims=claims, expires_at=ends, uses_left=left) if left > 0 else None
 
     async def revoke(self, caller: Caller, token: Secret, line: Line) -> None:
         """Let a token start no more calls; one that could not is no error (RFC 7009, 2.2).

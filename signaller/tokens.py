@@ -15,6 +15,7 @@ from signaller.errors import TokenRejected
 from signaller.json_writer import write_json
 from signaller.jwe import ContentKey, JweRejected, decrypt, derive, encrypt
 from signaller.jws import sign, verify
+from signaller.model import SessionType
 from signaller.ports import Clock
 from signaller.secret import Secret
 
@@ -30,7 +31,14 @@ class Claims(msgspec.Struct, frozen=True, kw_only=True):
     caller: str
     credential_id: str
     """The proof that the caller had brought: withdrawn, it voids the token."""
+    deployment_id: str
+    """Where the secret was minted: what the provider there cannot do is refused in time."""
+    credential: str
+    """The fingerprint of the deployment's credential that minted it."""
     model: str
+    session_type: SessionType
+    uses: int
+    """How many calls it was minted for; how many are left, only the store knows."""
     origins: tuple[str, ...]
     """The only `Origin`s that may use the token; none named: any."""
     issued_at: int
@@ -47,7 +55,11 @@ class _Payload(msgspec.Struct, frozen=True, kw_only=True):
     iat: int
     exp: int
     jti: str
+    dep: str
+    cre: str
     mdl: str
+    ses: SessionType
+    use: int
     org: tuple[str, ...]
     crd: str
     key: str
@@ -87,7 +99,11 @@ class Tokens:
             iat=claims.issued_at,
             exp=claims.expires_at,
             jti=claims.grant_id,
+            dep=claims.deployment_id,
+            cre=claims.credential,
             mdl=claims.model,
+            ses=claims.session_type,
+            use=claims.uses,
             org=claims.origins,
             crd=claims.credential_id,
             key=base64url.encode(claims.seal_key),
@@ -135,7 +151,11 @@ def _verify(signed: bytes, key: bytes) -> Claims:
         grant_id=payload.jti,
         caller=payload.sub,
         credential_id=payload.crd,
+        deployment_id=payload.dep,
+        credential=payload.cre,
         model=payload.mdl,
+        session_type=payload.ses,
+        uses=payload.use,
         origins=payload.org,
         issued_at=payload.iat,
         expires_at=payload.exp,

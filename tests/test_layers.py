@@ -23,12 +23,14 @@ LEVELS = (
     ("model", "jwe", "jws", "logs", "journal", "listening", "heads"),
     ("sdp", "ports", "settings", "sessions", "draining", "fingerprints"),
     ("tokens", "config", "deployments", "reloading"),
-    ("safety", "warming"),
+    ("admission", "call_book", "failover", "safety", "sealing", "warming"),
+    ("wishes",),
     (
         *("stores", "upstreams", "callers", "limits", "metrics", "loopback"),
         *("minting", "hangups", "token_control"),
     ),
     ("calls",),
+    ("unified_calls",),
     ("web",),
     ("app", "serving"),
     ("demo", "source", "handover"),
@@ -44,6 +46,7 @@ HOMES = {
     "jwt": {"callers"},
     "msgspec": {  # values that every request makes, and their JSON
         *("json_writer", "model", "sessions", "tokens", "minting", "calls", "hangups", "warming"),
+        *("call_book", "sealing", "unified_calls", "wishes"),
         *("stores", "upstreams", "web"),
     },
     "redis": {"stores"},

@@ -15,6 +15,7 @@ from signaller.secret import Secret
 from signaller.stores import MemoryStore, RedisStore
 from signaller.stores.windows import MemoryWindows
 from tests.stores.making import SetClock
+from tests.support.limits import counting
 from tests.support.redis import free_port
 
 
@@ -27,18 +28,18 @@ def clock() -> SetClock:
 @pytest.fixture
 def memory_limits(clock: SetClock) -> Limits:
     """Limits whose window moves with the clock."""
-    return Limits(MemoryStore(clock).windows())
+    return counting(MemoryStore(clock))
 
 
 @pytest.fixture(params=["memory", "redis"])
 async def limits(request: pytest.FixtureRequest, clock: SetClock) -> AsyncIterator[Rates]:
     """Limits over either kind of store."""
     if request.param == "memory":
-        yield Limits(MemoryStore(clock).windows())
+        yield counting(MemoryStore(clock))
         return
     url = Secret(request.getfixturevalue("redis_url"))
     store = RedisStore.from_url(url, timeout_seconds=5, clock=clock)
-    yield Limits(store.windows())
+    yield counting(store)
     await store.aclose()
 
 
@@ -143,7 +144,7 @@ async def test_a_take_that_comes_too_late_is_refused(clock: SetClock, full: bool
     one = rate(1)
     windows = Overtaken(clock, 60 if full else 0)
     with pytest.raises(RateLimitExceeded) as refused:
-        await Limits(windows).take([one])
+        await Limits(windows, windows.take_back).take([one])
     assert refused.value.reset_seconds == (60 if full else 0)
     assert refused.value.retry_after == (60 if full else 1)
 
@@ -229,5 +230,5 @@ async def test_a_store_that_is_gone_lets_nobody_pass(clock: SetClock) -> None:
         Secret(f"redis://127.0.0.1:{free_port()}"), timeout_seconds=1, clock=clock
     )
     with pytest.raises(StoreUnavailable):
-        await Limits(store.windows()).take([rate(5)])
+        await counting(store).take([rate(5)])
     await store.aclose()

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from signaller.model import Caller, Rate
+from signaller.model import Caller, Rate, call_rates, mint_rates
 from signaller.policy import Narrowing, Policy, narrow
 
 
@@ -19,8 +19,8 @@ def make_caller(
         name=name,
         credential_id=credential_id,
         policy=policy,
-        mint_rates=_rate(f"mints:{name}", policy.mints_per_minute),
-        call_rates=_rate(f"calls:{name}", policy.calls_per_minute),
+        mint_rates=mint_rates(name, policy),
+        call_rates=call_rates(name, policy),
         end_user=end_user,
         is_master=is_master,
     )

@@ -7,7 +7,7 @@ from prometheus_client import Counter, Histogram
 from signaller.errors import RateLimitExceeded
 from signaller.metrics.series import Series
 from signaller.metrics.step import Step
-from signaller.model import Allowance, Call, Grant, Rate, Spent
+from signaller.model import Allowance, Call, Grant, Rate, Spent, Turn
 from signaller.ports import Rates, Store
 
 
@@ -45,6 +45,8 @@ class MeteredStore:
         self._claim_warm = StoreStep(series, "claim_warm")
         self._put_call = StoreStep(series, "put_call")
         self._get_call = StoreStep(series, "get_call")
+        self._begin_ending = StoreStep(series, "begin_ending")
+        self._pause_ending = StoreStep(series, "pause_ending")
         self._ping = StoreStep(series, "ping")
 
     async def put_grant(self, grant: Grant) -> None:
@@ -52,15 +54,15 @@ class MeteredStore:
         with self._put_grant.measured():
             await self._store.put_grant(grant)
 
-    async def redeem(self, grant_id: str) -> Grant | Spent | None:
+    async def redeem(self, grant_id: str, *, withheld: int = 0) -> Grant | Spent | None:
         """`Store.redeem`, measured."""
         with self._redeem.measured():
-            return await self._store.redeem(grant_id)
+            return await self._store.redeem(grant_id, withheld=withheld)
 
-    async def give_back(self, grant: Grant) -> None:
+    async def give_back(self, grant: Grant, *, at_most: int | None = None) -> bool:
         """`Store.give_back`, measured."""
         with self._give_back.measured():
-            await self._store.give_back(grant)
+            return await self._store.give_back(grant, at_most=at_most)
 
     async def uses_left(self, grant_id: str) -> int:
         """`Store.uses_left`, measured."""
@@ -107,6 +109,16 @@ class MeteredStore:
         with self._get_call.measured():
             return await self._store.get_call(call_id)
 
+    async def begin_ending(self, call: Call, *, seconds: float, at_most: int) -> Turn:
+        """`Store.begin_ending`, measured."""
+        with self._begin_ending.measured():
+            return await self._store.begin_ending(call, seconds=seconds, at_most=at_most)
+
+    async def pause_ending(self, call: Call, *, seconds: float) -> None:
+        """`Store.pause_ending`, measured."""
+        with self._pause_ending.measured():
+            await self._store.pause_ending(call, seconds=seconds)
+
     async def ping(self, *, within_seconds: float = 0) -> None:
         """`Store.ping`, measured."""
         with self._ping.measured():
@@ -123,6 +135,7 @@ class MeteredRates:
     def __init__(self, rates: Rates, series: Series) -> None:
         self._rates = rates
         self._take = StoreStep(series, "take")
+        self._take_back = StoreStep(series, "take_back")
 
     async def take(self, rates: Sequence[Rate]) -> Allowance | None:
         """`Rates.take`, measured; without a rate the store is not asked."""
@@ -130,3 +143,9 @@ class MeteredRates:
             return None
         with self._take.measured():
             return await self._rates.take(rates)
+
+    async def take_back(self, rates: Sequence[Rate]) -> None:
+        """`Rates.take_back`, measured likewise."""
+        if rates:
+            with self._take_back.measured():
+                await self._rates.take_back(rates)

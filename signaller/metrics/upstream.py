@@ -38,17 +38,26 @@ class MeteredUpstream:
         with self._step(deployment, "mint"):
             return await self._upstream.mint(deployment, request)
 
+    def check_offer(self, deployment: Deployment, offer: Offer) -> None:
+        """`Upstream.check_offer`: nothing is asked of anybody."""
+        self._upstream.check_offer(deployment, offer)
+
+    @property
+    def takes_sessions(self) -> bool:
+        """`Upstream.takes_sessions`."""
+        return self._upstream.takes_sessions
+
     async def call(
-        self, deployment: Deployment, secret: Secret, offer: Offer, trace: Trace
+        self, deployment: Deployment, secret: Secret | None, offer: Offer, trace: Trace
     ) -> Answer:
         """`Upstream.call`, measured."""
         with self._step(deployment, "call"):
             return await self._upstream.call(deployment, secret, offer, trace)
 
-    async def hang_up(self, deployment: Deployment, provider_call_id: str, trace: Trace) -> None:
+    async def hang_up(self, deployment: Deployment, provider_call_id: str, trace: Trace) -> bool:
         """`Upstream.hang_up`, measured."""
         with self._step(deployment, "hangup"):
-            await self._upstream.hang_up(deployment, provider_call_id, trace)
+            return await self._upstream.hang_up(deployment, provider_call_id, trace)
 
     def _step(self, deployment: Deployment, step: str) -> Step:
         known = self._steps.get((deployment.id, step))

@@ -1,9 +1,11 @@
 """The embedded store: one process, bounded, gone with the process."""
 
+import math
+
 import msgspec
 from msgspec.structs import replace
 
-from signaller.model import Call, Grant, Spent
+from signaller.model import Call, Grant, Spent, Turn
 from signaller.ports import Clock
 from signaller.stores.expiring import ExpiringMap
 from signaller.stores.windows import MemoryWindows
@@ -17,6 +19,15 @@ class _Kept(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     start_by: int
     call_ids: tuple[str, ...] = ()
     replayed: bool = False
+    returns: int = 0
+    """How often a use was given back and counted."""
+
+
+class _Ending(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """How often the end of a call was asked for, and from when on it may be again."""
+
+    attempts: int
+    free_at: float
 
 
 class MemoryStore:
@@ -36,6 +47,7 @@ class MemoryStore:
         self._clock = clock
         self._grants: ExpiringMap[_Kept] = ExpiringMap(clock, max_grants, "grants")
         self._calls: ExpiringMap[Call] = ExpiringMap(clock, max_calls, "calls")
+        self._endings: ExpiringMap[_Ending] = ExpiringMap(clock, max_calls, "calls about to end")
         self._windows = MemoryWindows(clock, max_buckets)
         self._warm: ExpiringMap[str] = ExpiringMap(clock, max_warm, "warm secrets")
         self._claims: ExpiringMap[bool] = ExpiringMap(clock, max_warm, "claims")
@@ -45,7 +57,7 @@ class MemoryStore:
         terms = grant.terms
         self._keep(grant.id, _Kept(uses=terms.uses, grant=grant, start_by=terms.start_by))
 
-    async def redeem(self, grant_id: str) -> Grant | Spent | None:
+    async def redeem(self, grant_id: str, *, withheld: int = 0) -> Grant | Spent | None:
         """Take one use; Spent if none is left, and from then on it is replayed."""
         kept = self._grants.get(grant_id)
         if kept is None:
@@ -53,18 +65,27 @@ class MemoryStore:
         if kept.grant is None:
             self._keep(grant_id, replace(kept, replayed=True))
             return Spent(call_ids=kept.call_ids)
+        if kept.uses <= withheld:
+            return None
         left = kept.uses - 1
         self._keep(grant_id, replace(kept, uses=left, grant=kept.grant if left else None))
         return kept.grant
 
-    async def give_back(self, grant: Grant) -> None:
+    async def give_back(self, grant: Grant, *, at_most: int | None = None) -> bool:
         """Undo one `redeem`; a grant never gets more uses than it was minted with."""
         kept = self._grants.get(grant.id)
         if kept is None:  # revoked, or expired
-            return
+            return False
+        returns = kept.returns
+        if at_most is not None:
+            if returns >= at_most:
+                return False
+            returns += 1
         uses = min(kept.uses + 1, grant.terms.uses)
         # What was tried in vain meanwhile must not end the next good call.
-        self._keep(grant.id, replace(kept, uses=uses, grant=grant, replayed=False))
+        back = replace(kept, uses=uses, grant=grant, replayed=False, returns=returns)
+        self._keep(grant.id, back)
+        return True
 
     async def uses_left(self, grant_id: str) -> int:
         """How many more calls a grant may start."""
@@ -112,6 +133,25 @@ class MemoryStore:
     async def get_call(self, call_id: str) -> Call | None:
         """The call, or None when it is unknown or past its deadline."""
         return self._calls.get(call_id)
+
+    async def begin_ending(self, call: Call, *, seconds: float, at_most: int) -> Turn:
+        """Be the only one who asks for a call's end."""
+        known, now = self._endings.get(call.id), self._clock()
+        if known is not None and known.attempts >= at_most:
+            return Turn(attempt=0, wait_seconds=math.inf)
+        if known is not None and known.free_at > now:
+            return Turn(attempt=0, wait_seconds=known.free_at - now)
+        attempt = 1 if known is None else known.attempts + 1
+        ending = _Ending(attempts=attempt, free_at=now + seconds)
+        self._endings.put(call.id, ending, call.deadline)
+        return Turn(attempt=attempt)
+
+    async def pause_ending(self, call: Call, *, seconds: float) -> None:
+        """End one's turn."""
+        known = self._endings.get(call.id)
+        if known is not None:
+            paused = replace(known, free_at=self._clock() + seconds)
+            self._endings.put(call.id, paused, call.deadline)
 
     async def ping(self, *, within_seconds: float = 0) -> None:
         """Nothing to reach."""

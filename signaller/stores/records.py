@@ -49,7 +49,7 @@ def uses_from_count(start: bytes) -> int:
 def trail_from_lines(lines: bytes) -> tuple[str, ...]:
     """The ids of the calls begun with a grant: what `scripts` calls its trail."""
     try:
-        return tuple(line for line in lines.decode().split("\n") if line not in ("", "!"))
+        return tuple(line for line in lines.decode().split("\n") if line not in ("", "!", "~"))
     except UnicodeDecodeError as error:
         raise StoreUnavailable("the store holds a trail that is not UTF-8") from error
 

@@ -4,7 +4,7 @@ import math
 import time
 
 from signaller.errors import StoreUnavailable
-from signaller.model import Call, Grant, Spent
+from signaller.model import Call, Grant, Spent, Turn
 from signaller.ports import Clock
 from signaller.secret import Secret
 from signaller.stores.connecting import Link, connect
@@ -16,7 +16,7 @@ from signaller.stores.records import (
     trail_from_lines,
     uses_from_count,
 )
-from signaller.stores.scripts import GIVE_BACK, LINK, REDEEM
+from signaller.stores.scripts import BEGIN_ENDING, GIVE_BACK, LINK, PAUSE_ENDING, REDEEM
 from signaller.stores.steps import Steps
 from signaller.stores.urls import parse_redis_url
 from signaller.stores.windows import RedisWindows
@@ -51,9 +51,10 @@ class RedisStore:
         key, record = _grant_key(grant.id), f"{grant.terms.uses}:{grant_to_json(grant)}"
         await self._set("put_grant", key, record, grant.terms.start_by)
 
-    async def redeem(self, grant_id: str) -> Grant | Spent | None:
+    async def redeem(self, grant_id: str, *, withheld: int = 0) -> Grant | Spent | None:
         """Take one use, atomically; Spent if none is left, and from then on it is replayed."""
-        reply = await self._steps.script("redeem", REDEEM, _grant_key(grant_id), lasting=True)
+        key = _grant_key(grant_id)
+        reply = await self._steps.script("redeem", REDEEM, key, withheld, lasting=True)
         if reply is None:
             return None
         if isinstance(reply, list):
@@ -62,12 +63,16 @@ class RedisStore:
         # Redis expires by its own clock, which may be behind ours.
         return grant if self._clock() < grant.terms.start_by else None
 
-    async def give_back(self, grant: Grant) -> None:
+    async def give_back(self, grant: Grant, *, at_most: int | None = None) -> bool:
         """Undo one `redeem`; a grant never gets more uses than it was minted with."""
         if grant.terms.start_by <= self._clock():
-            return
+            return False
         key, record = _grant_key(grant.id), grant_to_json(grant)
-        await self._steps.script("give_back", GIVE_BACK, key, record, grant.terms.uses)
+        bound = -1 if at_most is None else at_most
+        reply = await self._steps.script(
+            "give_back", GIVE_BACK, key, record, grant.terms.uses, bound
+        )
+        return bool(reply)
 
     async def uses_left(self, grant_id: str) -> int:
         """How many more calls a grant may start, by Redis's clock; its body stays unread."""
@@ -121,6 +126,20 @@ class RedisStore:
         call = call_from_json(reply)
         return call if self._clock() < call.deadline else None
 
+    async def begin_ending(self, call: Call, *, seconds: float, at_most: int) -> Turn:
+        """Be the only one of all replicas who asks for a call's end, by Redis's clock."""
+        key, last_ms = _ending_key(call.id), call.deadline * 1000
+        busy_ms = math.ceil(seconds * 1000)
+        attempt, wait_ms = await self._steps.script(
+            "begin_ending", BEGIN_ENDING, key, at_most, busy_ms, last_ms
+        )
+        return Turn(attempt=attempt, wait_seconds=math.inf if wait_ms < 0 else wait_ms / 1000)
+
+    async def pause_ending(self, call: Call, *, seconds: float) -> None:
+        """End one's turn."""
+        pause_ms = math.ceil(seconds * 1000)
+        await self._steps.script("pause_ending", PAUSE_ENDING, _ending_key(call.id), pause_ms)
+
     async def ping(self, *, within_seconds: float = 0) -> None:
         """Prove that Redis keeps a write: one that is full or a replica answers reads and PING."""
         # A master that kept a write a moment ago may have lost its replicas since.
@@ -155,6 +174,10 @@ def _grant_key(grant_id: str) -> str:
 
 def _call_key(call_id: str) -> str:
     return f"signaller:{{{call_id}}}:call"
+
+
+def _ending_key(call_id: str) -> str:
+    return f"signaller:{{{call_id}}}:ending"
 
 
 def _warm_key(name: str) -> str:

@@ -1,7 +1,8 @@
 """The steps on a grant that Redis must run as one.
 
 A grant's record is one string: `<uses left>:<JSON>`, then a line for each call begun with it and
-a line `!` once it was replayed. Without uses left there is no JSON: the record is a tombstone.
+a line `!` once it was replayed, and a line `~` for each time that a use was given back and
+counted. Without uses left there is no JSON: the record is a tombstone.
 No more calls begin than the grant has uses, so the record stays small.
 It is one key, because a Cluster that moves a slot refuses a script on two (TRYAGAIN), and because
 a trail that is evicted before its grant would hide a replay.
@@ -40,23 +41,32 @@ if uses == 0 then
   if not has('!') then redis.call('APPEND', KEYS[1], '\n!') end
   return {{trail}}
 end
+if uses <= tonumber(ARGV[1]) then return false end
 local kept = uses > 1 and body or ''
 redis.call('SET', KEYS[1], string.format('%d:', uses - 1) .. kept .. trail, 'KEEPTTL')
 return body
 """)
-"""KEYS: the grant. Takes one use: nil, the grant's JSON, or an array with a tombstone's trail."""
+"""KEYS: the grant; ARGV: how many of its uses are withheld. Takes one of the others: nil, the
+grant's JSON, or an array with a tombstone's trail."""
 
 GIVE_BACK = Script(rf"""
 local record = redis.call('GET', KEYS[1])
 if not record then return 0 end
 {_PARSED}
-local left = math.min(uses + 1, tonumber(ARGV[2]))
+local at_most = tonumber(ARGV[3])
 local begun = string.gsub(trail, '\n!', '')
+if at_most >= 0 then
+  local _, returns = string.gsub(begun, '\n~', '')
+  if returns >= at_most then return 0 end
+  begun = begun .. '\n~'
+end
+local left = math.min(uses + 1, tonumber(ARGV[2]))
 redis.call('SET', KEYS[1], string.format('%d:', left) .. ARGV[1] .. begun, 'KEEPTTL')
-return left
+return 1
 """)
-"""KEYS: the grant; ARGV: its JSON, the uses it was minted with. Adds one use to what is there, and
-takes back the mark: what was tried in vain meanwhile must not end the next good call."""
+"""KEYS: the grant; ARGV: its JSON, the uses it was minted with, how often this may be done (-1:
+uncounted). Adds one use to what is there, 1 if it did, and takes back the mark: what was tried in
+vain meanwhile must not end the next good call."""
 
 LINK = Script(rf"""
 local record = redis.call('GET', KEYS[1])
@@ -67,3 +77,34 @@ if not has(ARGV[1]) then redis.call('APPEND', KEYS[1], '\n' .. ARGV[1]) end
 return 1
 """)
 """KEYS: the grant; ARGV: a call's id. 0 if the grant was replayed, otherwise 1."""
+
+# How the end of a call is asked for: `<attempts>:<not before>`, in Redis's milliseconds. The clock
+# may be another one after a failover: what lies further ahead than a turn lasts was another's.
+BEGIN_ENDING = Script("""
+local at_most, busy = tonumber(ARGV[1]), tonumber(ARGV[2])
+local time = redis.call('TIME')
+local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+local attempts, free_at = string.match(redis.call('GET', KEYS[1]) or '0:0', '^(%d+):(%d+)$')
+if not attempts then return redis.error_reply('CORRUPT an ending without a count') end
+attempts, free_at = tonumber(attempts), tonumber(free_at)
+if attempts >= at_most then return {0, -1} end
+if now < free_at and free_at - now <= busy then return {0, free_at - now} end
+local record = string.format('%d:%.0f', attempts + 1, now + busy)
+redis.call('SET', KEYS[1], record, 'PXAT', ARGV[3])
+return {attempts + 1, 0}
+""")
+"""KEYS: the ending; ARGV: how many attempts there may be, how long one lasts at the most (ms),
+when all of this is over (Unix ms). The number of the attempt and 0; or 0, and in how many
+milliseconds it is another's turn, -1 for never."""
+
+PAUSE_ENDING = Script("""
+local record = redis.call('GET', KEYS[1])
+if not record then return 0 end
+local time = redis.call('TIME')
+local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+local attempts = string.match(record, '^(%d+):')
+local free_at = string.format('%.0f', now + tonumber(ARGV[1]))
+redis.call('SET', KEYS[1], attempts .. ':' .. free_at, 'KEEPTTL')
+return 1
+""")
+"""KEYS: the ending; ARGV: how long nobody may ask (ms)."""

@@ -82,6 +82,12 @@ class MemoryWindows(Windows):
         count = min(len(hits), limit)
         return (hits[-count] - now if count else 0.0), count
 
+    async def take_back(self, key: str) -> None:
+        """Take the newest hit out of a bucket again, if there is one."""
+        hits = self._buckets.get(key)
+        if hits:
+            hits.pop()
+
     def _window(self, key: str, expiry: int) -> tuple[deque[float], float]:
         known = self._buckets.get(key)
         hits, now = known if known is not None else deque[float](), self._clock()
@@ -160,6 +166,11 @@ class RedisWindows(Windows):
         arguments = (limit, expiry)
         count, age = await self._steps.script("count", COUNT, _bucket_key(key), *arguments)
         return -age / 1_000_000, count
+
+    async def take_back(self, key: str) -> None:
+        """Take the newest hit out of a bucket again, if there is one."""
+        bucket = _bucket_key(key)
+        await self._steps.command("take_back", bucket, "LPOP", bucket)
 
 
 def _bucket_key(key: str) -> str:

@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 
-from signaller.errors import UpstreamAuthFailed, UpstreamRefused
+from signaller.errors import NotSupported, UpstreamAuthFailed
 from signaller.model import Deployment, Offer
 from signaller.ports import Clock
 from signaller.secret import Secret
@@ -33,6 +33,21 @@ class Azure(RealtimeSurface):
         super().__init__(client, timeouts, clock=clock)
         self._entra = entra
 
+    takes_sessions = False
+
+    def check_offer(self, deployment: Deployment, offer: Offer) -> None:
+        """Refuse a session: Azure's route takes raw SDP with an ephemeral secret, nothing else."""
+        if offer.session is not None:
+            raise NotSupported(
+                public="Azure takes no session with the offer: send it when you mint the token, "
+                "or as session.update over the data channel.",
+                param="session",
+            )
+
+    def _calls_url(self, deployment: Deployment, offer: Offer) -> str:
+        url = super()._calls_url(deployment, offer)
+        return f"{url}?webrtcfilter=on" if offer.webrtcfilter else url
+
     def _root(self, deployment: Deployment) -> str:
         version = deployment.api_version or ""
         if version.strip().lower() not in GA_VERSIONS:
@@ -54,19 +69,6 @@ class Azure(RealtimeSurface):
                 return await self._entra(deployment)
         except TimeoutError as error:
             raise UpstreamConnectTimeout("Entra ID did not answer in time") from error
-
-    def _offer_body(self, offer: Offer) -> tuple[str, bytes]:
-        # Azure's route takes raw SDP with an ephemeral secret, and nothing else.
-        if offer.session is not None:
-            raise UpstreamRefused(
-                status=400,
-                type=None,
-                code="session_not_supported",
-                param="session",
-                public="Azure takes no session with the offer: send it when you mint the token, "
-                "or as session.update over the data channel.",
-            )
-        return super()._offer_body(offer)
 
     def _explain(self, fault: Fault) -> str | None:
         return advice(fault)

@@ -1,13 +1,24 @@
 """OpenAI's realtime API."""
 
-from signaller.errors import UpstreamAuthFailed
-from signaller.model import Deployment
+from signaller.errors import NotSupported, UpstreamAuthFailed
+from signaller.model import Deployment, Offer
 from signaller.secret import Secret
 from signaller.upstreams.surface import Headers, RealtimeSurface
 
 
 class OpenAI(RealtimeSurface):
     """Speaks to OpenAI, and to whatever offers its routes."""
+
+    takes_sessions = True
+
+    def check_offer(self, deployment: Deployment, offer: Offer) -> None:
+        """Refuse Azure's filter, without which a client would see what it was to hide."""
+        if offer.webrtcfilter:
+            raise NotSupported(
+                public="This model's provider has no webrtcfilter: the client would see every "
+                "event. Leave it out, or ask for a model on Azure.",
+                param="webrtcfilter",
+            )
 
     def _root(self, deployment: Deployment) -> str:
         return f"{deployment.base_url}/v1/realtime"

@@ -40,6 +40,9 @@ class RealtimeSurface(ABC):
     ) -> None:
         self._client, self._timeouts, self._clock = client, timeouts, clock
 
+    takes_sessions: bool
+    """Whether a session may come with an offer, and the standard key with both."""
+
     @abstractmethod
     def _root(self, deployment: Deployment) -> str:
         """The URL below which `/client_secrets` and `/calls` are."""
@@ -48,14 +51,18 @@ class RealtimeSurface(ABC):
     async def _credential(self, deployment: Deployment, deadline: float) -> tuple[Headers, Secret]:
         """The deployment's own credential, in headers and as such."""
 
-    def _offer_body(self, offer: Offer) -> tuple[str, bytes]:
-        """Content type and body of a call."""
-        return offer_body(offer)
+    @abstractmethod
+    def check_offer(self, deployment: Deployment, offer: Offer) -> None:
+        """Refuse what this provider takes from nobody. Raises NotSupported, UpstreamError."""
+
+    def _calls_url(self, deployment: Deployment, offer: Offer) -> str:
+        """Where an offer goes."""
+        return f"{self._root(deployment)}/calls"
 
     async def _call_credential(
-        self, deployment: Deployment, secret: Secret, offer: Offer, deadline: float
+        self, deployment: Deployment, secret: Secret | None, offer: Offer, deadline: float
     ) -> tuple[Headers, Secret]:
-        if offer.session is not None:
+        if secret is None or offer.session is not None:
             # A session beside the offer is the unified flow, which takes the standard key only.
             return await self._credential(deployment, deadline)
         return {"Authorization": f"Bearer {secret.reveal()}"}, secret
@@ -93,14 +100,14 @@ class RealtimeSurface(ABC):
         return parse_minted(incoming.body, request.session, self._clock())
 
     async def call(
-        self, deployment: Deployment, secret: Secret, offer: Offer, trace: Trace
+        self, deployment: Deployment, secret: Secret | None, offer: Offer, trace: Trace
     ) -> Answer:
         """Trade an offer for the provider's answer; sent at most once."""
         deadline = self._deadline(deployment, self._timeouts.call_seconds)
-        content_type, content = self._offer_body(offer)
+        content_type, content = offer_body(offer)
         headers, credential = await self._call_credential(deployment, secret, offer, deadline)
         outgoing = Outgoing(
-            url=f"{self._root(deployment)}/calls",
+            url=self._calls_url(deployment, offer),
             headers={
                 **headers,
                 **trace_headers(trace),
@@ -121,8 +128,8 @@ class RealtimeSurface(ABC):
             raise UpstreamInvalidResponse("the call's answer is not SDP")
         return Answer(sdp=incoming.body, provider_call_id=call_id(incoming.headers.get("location")))
 
-    async def hang_up(self, deployment: Deployment, provider_call_id: str, trace: Trace) -> None:
-        """End a call with the deployment's own credential; one that has ended is no error."""
+    async def hang_up(self, deployment: Deployment, provider_call_id: str, trace: Trace) -> bool:
+        """End a call with the deployment's own credential; False: it knows no such call."""
         deadline = self._deadline(deployment, self._timeouts.call_seconds)
         root = self._root(deployment)
         headers, credential = await self._credential(deployment, deadline)
@@ -133,8 +140,10 @@ class RealtimeSurface(ABC):
             deadline=deadline,
         )
         incoming = await self._send(outgoing)
-        if incoming.status != 404:
-            self._check(incoming, f"hangup at {deployment.id}", credential)
+        if incoming.status == 404:
+            return False
+        self._check(incoming, f"hangup at {deployment.id}", credential)
+        return True
 
     async def _send(self, outgoing: Outgoing) -> Incoming:
         return await send(self._client, outgoing, self._timeouts.connect_seconds)

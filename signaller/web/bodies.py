@@ -76,7 +76,7 @@ def _take(message: Message, body: bytearray, limit: int) -> bool:
 async def read_json(request: Request) -> Mapping[str, object]:
     """A JSON object. Raises UnsupportedMediaType, BodyTooLarge and InvalidJson, with the place."""
     kind = media_type(request)
-    if kind not in ("application/json", ""):
+    if kind != "application/json":
         raise UnsupportedMediaType(public="Send JSON with 'Content-Type: application/json'.")
     return parse_json(await read_body(request, MAX_JSON_BYTES))
 

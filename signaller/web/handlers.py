@@ -6,27 +6,32 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 
+from msgspec.structs import replace
 from starlette.datastructures import URL
 from starlette.requests import Request
 from starlette.responses import Response
 
-from signaller.calls import Calls
+from signaller.calls import Calls, Started
 from signaller.deployments import Deployments
-from signaller.errors import InvalidApiKey, TokenRejected
+from signaller.errors import InvalidApiKey, TokenRejected, token_is
 from signaller.hangups import Hangups
-from signaller.journal import Journal
-from signaller.minting import Minting, Wish
+from signaller.journal import Journal, Line, shown_origin
+from signaller.minting import Minting
 from signaller.model import Trace
 from signaller.ports import Callers, Store
 from signaller.secret import Secret
-from signaller.sessions import parse_mint_request
+from signaller.sessions import parse_mint_request, parse_unified_session
 from signaller.settings import Settings
 from signaller.token_control import TokenControl
+from signaller.tokens import PREFIX
+from signaller.unified_calls import UnifiedCalls
 from signaller.web.bodies import at_hand, read_json, read_token
 from signaller.web.credentials import credential, evidence
 from signaller.web.json_response import JsonResponse
-from signaller.web.offers import read_offer
+from signaller.web.offers import ignored_parameters, read_offer
+from signaller.web.pages import require_named_page
 from signaller.web.rate_headers import rate_headers
+from signaller.wishes import Wish
 
 NO_STORE = {"cache-control": "no-store"}
 
@@ -39,6 +44,7 @@ class Service:
     deployments: Deployments
     minting: Minting
     calls: Calls
+    unified_calls: UnifiedCalls
     hangups: Hangups
     token_control: TokenControl
     store: Store
@@ -62,8 +68,17 @@ async def mint(request: Request) -> Response:
     began, service, trace = time.perf_counter(), _service(request), _trace(request)
     with service.journal.line("mint", **trace.ids) as line:
         caller = await service.callers.identify(evidence(request))
-        line.add(caller=caller.name)
-        wanted = parse_mint_request(await read_json(request))
+        line.add(
+            caller=caller.name,
+            credential=caller.credential_id,
+            origin=shown_origin(_origin(request)),
+        )
+        require_named_page(request, caller.policy, service.settings)
+        wanted = parse_mint_request(
+            await read_json(request),
+            only_model=service.deployments.only_model(caller.policy),
+            end_user=_end_user(request),
+        )
         wish = Wish(caller=caller, request=wanted, origin=_origin(request), trace=trace)
         minted = await service.minting.mint(wish, line)
     token = {"value": minted.token.reveal(), "expires_at": minted.expires_at}
@@ -87,22 +102,58 @@ async def calls(request: Request) -> Response:
 
 
 async def start_call(request: Request) -> Response:
-    """Trade a token and an offer for the provider's answer."""
+    """Trade an offer for the provider's answer: with a token, or as a caller."""
     began, service, trace = time.perf_counter(), _service(request), _trace(request)
     with service.journal.line("call", **trace.ids) as line:
-        token = credential(request)
-        if token is None:
-            raise TokenRejected("no credential")
-        # A forged token is refused before its body is read.
-        admission = service.calls.admit(token, _origin(request), line)
-        offer = await read_offer(request)
-        started = await service.calls.start(admission, offer, trace, line)
+        if ignored := ignored_parameters(request):
+            line.add(ignored_parameters=ignored)
+        given = credential(request)
+        if given is not None and given.reveal().startswith(PREFIX):
+            started = await _start_with_token(request, given, line)
+        else:
+            started = await _start_as_caller(request, line)
     if _is_gone(request):
         # Nobody will ever connect to this call, yet the provider keeps it open.
         await service.hangups.abandon(started.call, trace, why="its client is gone")
     headers = {"location": f"/v1/realtime/calls/{started.call.id}"}
     headers |= _timing(began, started.provider_seconds) | rate_headers(started.allowance)
     return Response(started.sdp, 201, NO_STORE | headers, media_type="application/sdp")
+
+
+async def _start_with_token(request: Request, token: Secret, line: Line) -> Started:
+    service = _service(request)
+    # A forged token is refused before its body is read.
+    admission = service.calls.admit(token, _origin(request), line)
+    with token_is("unspent"):
+        offer = await read_offer(request)
+    return await service.calls.start(admission, offer, _trace(request), line)
+
+
+async def _start_as_caller(request: Request, line: Line) -> Started:
+    """The unified interface: no token, but a proof of who calls, and a session or a model."""
+    service = _service(request)
+    try:
+        caller = await service.callers.identify(evidence(request))
+    except InvalidApiKey as unknown:
+        raise TokenRejected(str(unknown)) from unknown
+    line.add(
+        caller=caller.name,
+        credential=caller.credential_id,
+        origin=shown_origin(_origin(request)),
+        unified=True,
+    )
+    require_named_page(request, caller.policy, service.settings)
+    offer = await read_offer(request)
+    session = offer.session or {}
+    if not session.get("model"):
+        session = {**session, "model": request.query_params.get("model")}
+    wish = Wish(
+        caller=caller,
+        request=parse_unified_session(session, end_user=_end_user(request)),
+        origin=_origin(request),
+        trace=_trace(request),
+    )
+    return await service.unified_calls.start(wish, replace(offer, session=None), line)
 
 
 async def hang_up(request: Request) -> Response:
@@ -128,7 +179,7 @@ async def introspect(request: Request) -> Response:
         "caller": claims.caller,
         "model": claims.model,
         "iat": claims.issued_at,
-        "exp": claims.expires_at,
+        "exp": active.expires_at,
         "uses_left": active.uses_left,
         "origins": list(claims.origins) or None,
     }
@@ -214,6 +265,11 @@ def _trace(request: Request) -> Trace:
 def _origin(request: Request) -> str | None:
     """The web page's origin (RFC 6454, 7); None where the client is none."""
     return request.headers.get("origin")
+
+
+def _end_user(request: Request) -> str | None:
+    """What OpenAI's API takes as the end user's name."""
+    return request.headers.get("openai-safety-identifier") or None
 
 
 def _own_url(request: Request) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import python_multipart
 from msgspec.structs import replace
 from python_multipart.exceptions import FormParserError
-from python_multipart.multipart import Field, File
+from python_multipart.multipart import Field, File, parse_options_header
 from starlette.requests import Request
 
 from signaller.errors import BodyTooLarge, InvalidOffer, InvalidRequest, UnsupportedMediaType
@@ -16,12 +16,38 @@ from signaller.web.bodies import MAX_JSON_BYTES, media_type, parse_json, read_bo
 
 # The parser would decode it, and the offer would not arrive byte for byte.
 TRANSFER_ENCODING = re.compile(rb"(?im)^content-transfer-encoding:\s*+(?!7bit|8bit|binary)")
+WEBRTCFILTER = "webrtcfilter"
 ENVELOPE_BYTES = 4 * 1024
 """Boundaries and part headers of two parts."""
 
 
 async def read_offer(request: Request) -> Offer:
-    """The offer, byte for byte. Raises InvalidRequest of one kind or another."""
+    """The offer, byte for byte, and what its URL asks for.
+
+    Raises InvalidRequest of one kind or another.
+    """
+    webrtcfilter = _webrtcfilter(request)
+    offer = await _read_body(request)
+    return replace(offer, webrtcfilter=webrtcfilter) if webrtcfilter else offer
+
+
+def ignored_parameters(request: Request) -> list[str]:
+    """The names in the URL's query that mean nothing here, for the log: few, and short."""
+    names = request.query_params.keys() - {"model", WEBRTCFILTER}
+    return [name[:40] for name in sorted(names)[:8]]
+
+
+def _webrtcfilter(request: Request) -> bool:
+    """Azure's promise to keep most events from the client, which must not be lost in silence."""
+    given = request.query_params.getlist(WEBRTCFILTER)
+    if given not in ([], ["on"], ["off"]):
+        raise InvalidRequest(
+            public="webrtcfilter in the URL must be 'on' or 'off', once.", param=WEBRTCFILTER
+        )
+    return given == ["on"]
+
+
+async def _read_body(request: Request) -> Offer:
     match media_type(request):
         case "application/sdp":
             return parse_offer(await read_body(request, MAX_SDP_BYTES))
@@ -58,6 +84,7 @@ def parse_multipart(content_type: str, body: bytes) -> dict[str, bytes]:
     Starlette's form parser decodes fields and falls back to Latin-1, which would change an
     offer's bytes; python-multipart below it leaves them alone.
     """
+    body = _without_preamble(content_type, body)
     if TRANSFER_ENCODING.search(body):
         raise InvalidRequest(
             public="A part has a Content-Transfer-Encoding; send its bytes as they are (RFC 7578, "
@@ -93,3 +120,14 @@ def parse_multipart(content_type: str, body: bytes) -> dict[str, bytes]:
     if not parts:
         raise InvalidRequest(public="The multipart body is empty or cut off.")
     return parts
+
+
+def _without_preamble(content_type: str, body: bytes) -> bytes:
+    """The body from its first boundary on: what stands before it means nothing (RFC 2046, 5.1.1).
+
+    The parser takes it for a fault.
+    """
+    _, options = parse_options_header(content_type)
+    delimiter = b"--" + options.get(b"boundary", b"")
+    start = body.find(b"\r\n" + delimiter)
+    return body if body.startswith(delimiter) or start < 0 else body[start + 2 :]

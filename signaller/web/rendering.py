@@ -34,6 +34,8 @@ def error_response(error: SignallerError) -> Response:
         "code": error.code,
         "param": error.param,
     }
+    if error.fate is not None:
+        body["token"] = error.fate
     return JsonResponse({"error": body}, error.status, headers)
 
 

@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 
 from signaller.callers import FrontDesk, KeySets
 from signaller.errors import InvalidApiKey, InvalidJwt, RateLimitExceeded
-from signaller.limits import Limits
 from signaller.model import Caller, Rate
 from signaller.policy import Policy
 from signaller.secret import Secret
@@ -23,6 +22,7 @@ from signaller.stores import MemoryStore
 from signaller.tokens import Claims as TokenClaims
 from signaller.tokens import Tokens
 from tests.callers.issuing import ABSENT, bearing, jwt_desk, segment, settings, signing_key
+from tests.support.limits import counting
 
 NAMES = ClaimNames(
     caller="client_id",
@@ -176,7 +176,7 @@ async def test_a_refusal_tells_the_log_no_person() -> None:
     """Neither by name nor by a digest that anybody can make."""
     person = "ada@example.com"
     caller = await caller_of({"sub": person, "mints": 1})
-    limits = Limits(MemoryStore(time.time).windows())
+    limits = counting(MemoryStore(time.time))
     await limits.take(caller.mint_rates)
     with pytest.raises(RateLimitExceeded, match="mints:shop") as refused:
         await limits.take(caller.mint_rates)
@@ -281,7 +281,11 @@ def test_whatever_claims_say_fits_a_token_or_is_refused(name: str, origins: list
         grant_id="g" * 22,
         caller=caller.name,
         credential_id=caller.credential_id,
+        deployment_id="i" * 200,
+        credential="c" * 16,
         model=model,
+        session_type="transcription",
+        uses=100,
         origins=caller.policy.origins or (),
         issued_at=10**10,
         expires_at=10**10,

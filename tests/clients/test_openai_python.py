@@ -8,7 +8,7 @@ import pytest
 from openai import AsyncOpenAI
 
 from tests.loopback.peer import Peer
-from tests.support.provider import ANSWER
+from tests.support.provider import ANSWER, parts
 from tests.support.service import (
     MASTER_KEY,
     MODEL,
@@ -68,6 +68,25 @@ async def test_mint_call_and_hangup_with_real_media() -> None:
             await peer.aclose()
 
 
+async def test_the_unified_interface_with_real_media() -> None:
+    """OpenAI's documentation begins with it: the backend's own key, an offer and a session."""
+    async with staged() as stage, sdk(stage.url) as backend:
+        peer = Peer()
+        try:
+            raw = await backend.realtime.calls.with_raw_response.create(
+                sdp=await peer.offer(), session={"type": "realtime", "model": MODEL}
+            )
+            assert raw.status_code == 201
+            await peer.accept(raw.parse().text)
+            await peer.event("session.created")
+            (call,) = stage.provider.calls
+            assert await stage.provider.knows(call)
+            await backend.realtime.calls.hangup(raw.headers["location"].rpartition("/")[2])
+            assert not await stage.provider.knows(call)
+        finally:
+            await peer.aclose()
+
+
 async def test_the_answer_is_the_providers_to_the_byte(service: Service) -> None:
     """An SDP offer alone is sent raw, and comes back untouched."""
     async with sdk(service.url, await minted(service)) as client:
@@ -87,9 +106,9 @@ async def test_a_session_beside_the_offer_is_sent_as_a_form(service: Service) ->
         assert raw.parse().content == ANSWER
         assert raw.headers["location"].startswith("/v1/realtime/calls/rtc_")
     (sent,) = service.provider.call.requests
-    assert OFFER in sent.body
     expected = {"type": "realtime", "model": UPSTREAM_MODEL, "instructions": "Be brief."}
-    assert json.dumps(expected).encode() in sent.body
+    assert parts(sent)["sdp"] == OFFER
+    assert json.loads(parts(sent)["session"]) == expected
 
 
 async def test_the_backend_ends_a_call_with_its_own_key(service: Service) -> None:

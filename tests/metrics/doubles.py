@@ -16,6 +16,7 @@ from signaller.model import (
     Spent,
     Terms,
     Trace,
+    Turn,
 )
 from signaller.secret import Secret
 
@@ -27,8 +28,9 @@ GRANT = Grant(
     id="g1",
     sealed_secret="sealed",
     deployment_id="d1",
+    credential="c1",
     caller="web",
-    terms=Terms(model="voice", uses=1, start_by=2_000_000_000, origins=()),
+    terms=Terms(model="voice", session_type="realtime", uses=1, start_by=2_000_000_000, origins=()),
     call_rates=(),
     models=(),
 )
@@ -37,6 +39,7 @@ CALL = Call(
     provider_call_id="p1",
     grant_id="g1",
     deployment_id="d1",
+    credential="c1",
     caller="web",
     model="voice",
     started_at=1,
@@ -75,14 +78,15 @@ class FakeStore(Failing):
         """Nothing."""
         self._act()
 
-    async def redeem(self, grant_id: str) -> Grant | Spent | None:
+    async def redeem(self, grant_id: str, *, withheld: int = 0) -> Grant | Spent | None:
         """A spent grant that names what it was asked for."""
         self._act()
         return Spent(call_ids=(grant_id,))
 
-    async def give_back(self, grant: Grant) -> None:
-        """Nothing."""
+    async def give_back(self, grant: Grant, *, at_most: int | None = None) -> bool:
+        """True."""
         self._act()
+        return True
 
     async def uses_left(self, grant_id: str) -> int:
         """Three."""
@@ -125,6 +129,15 @@ class FakeStore(Failing):
         self._act()
         return CALL
 
+    async def begin_ending(self, call: Call, *, seconds: float, at_most: int) -> Turn:
+        """The last turn there is."""
+        self._act()
+        return Turn(attempt=at_most)
+
+    async def pause_ending(self, call: Call, *, seconds: float) -> None:
+        """Nothing."""
+        self._act()
+
     async def ping(self, *, within_seconds: float = 0) -> None:
         """Nothing."""
         self._act()
@@ -138,6 +151,10 @@ class FakeStore(Failing):
         self._act()
         return Allowance(limit=9, remaining=len(rates), reset_seconds=1)
 
+    async def take_back(self, rates: Sequence[Rate]) -> None:
+        """Nothing."""
+        self._act()
+
 
 class FakeUpstream(Failing):
     """Answers every step with something recognisable (`ports.Upstream`)."""
@@ -147,16 +164,22 @@ class FakeUpstream(Failing):
         self._act()
         return EphemeralSecret(value=SECRET, expires_at=7, session=request.session)
 
+    takes_sessions = True
+
+    def check_offer(self, deployment: Deployment, offer: Offer) -> None:
+        """Nothing."""
+
     async def call(
-        self, deployment: Deployment, secret: Secret, offer: Offer, trace: Trace
+        self, deployment: Deployment, secret: Secret | None, offer: Offer, trace: Trace
     ) -> Answer:
         """The offer."""
         self._act()
         return Answer(sdp=offer.sdp, provider_call_id=deployment.id)
 
-    async def hang_up(self, deployment: Deployment, provider_call_id: str, trace: Trace) -> None:
-        """Nothing."""
+    async def hang_up(self, deployment: Deployment, provider_call_id: str, trace: Trace) -> bool:
+        """True."""
         self._act()
+        return True
 
 
 def every_error() -> list[type[SignallerError]]:

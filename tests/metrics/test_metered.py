@@ -13,7 +13,7 @@ from signaller.errors import (
     UpstreamUnavailable,
 )
 from signaller.metrics import Metrics
-from signaller.model import Answer, EphemeralSecret, Rate, Spent
+from signaller.model import Answer, EphemeralSecret, Rate, Spent, Turn
 from signaller.ports import Store, Upstream
 from tests.metrics.doubles import (
     CALL,
@@ -32,7 +32,7 @@ RATE = Rate(bucket="mint:web", per_minute=9)
 STORE_STEPS: dict[str, tuple[Callable[[Store], Awaitable[object]], object]] = {
     "put_grant": (lambda store: store.put_grant(GRANT), None),
     "redeem": (lambda store: store.redeem("g1"), Spent(call_ids=("g1",))),
-    "give_back": (lambda store: store.give_back(GRANT), None),
+    "give_back": (lambda store: store.give_back(GRANT), True),
     "uses_left": (lambda store: store.uses_left("g1"), 3),
     "revoke": (lambda store: store.revoke("g1"), None),
     "link": (lambda store: store.link(GRANT, "rtc_1"), True),
@@ -42,6 +42,11 @@ STORE_STEPS: dict[str, tuple[Callable[[Store], Awaitable[object]], object]] = {
     "claim_warm": (lambda store: store.claim_warm("w", 1), True),
     "put_call": (lambda store: store.put_call(CALL), None),
     "get_call": (lambda store: store.get_call("rtc_1"), CALL),
+    "begin_ending": (
+        lambda store: store.begin_ending(CALL, seconds=1, at_most=7),
+        Turn(attempt=7),
+    ),
+    "pause_ending": (lambda store: store.pause_ending(CALL, seconds=1), None),
     "ping": (lambda store: store.ping(), None),
 }
 UPSTREAM_STEPS: dict[str, tuple[Callable[[Upstream], Awaitable[object]], object]] = {
@@ -53,7 +58,7 @@ UPSTREAM_STEPS: dict[str, tuple[Callable[[Upstream], Awaitable[object]], object]
         lambda upstream: upstream.call(deployment(), SECRET, OFFER, TRACE),
         Answer(sdp=OFFER.sdp, provider_call_id="d1"),
     ),
-    "hangup": (lambda upstream: upstream.hang_up(deployment(), "p1", TRACE), None),
+    "hangup": (lambda upstream: upstream.hang_up(deployment(), "p1", TRACE), True),
 }
 
 

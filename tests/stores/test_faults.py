@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 
 from signaller.errors import StoreUnavailable
-from signaller.limits import Limits
 from signaller.model import Rate
 from signaller.secret import Secret
 from signaller.stores import RedisStore
 from tests.stores.making import SetClock, make_call, make_grant
 from tests.stores.servers import asking, started
+from tests.support.limits import counting
 from tests.support.redis import free_port, wait_for_port
 
 Step = Callable[[RedisStore, SetClock], Coroutine[Any, Any, object]]
@@ -28,7 +28,7 @@ STEPS: dict[str, Step] = {
     "uses_left": lambda store, _: store.uses_left("any"),
     "revoke": lambda store, _: store.revoke("any"),
     "link": lambda store, clock: store.link(make_grant(clock), "any"),
-    "take": lambda store, _: Limits(store.windows()).take([Rate(bucket="any", per_minute=60)]),
+    "take": lambda store, _: counting(store).take([Rate(bucket="any", per_minute=60)]),
     "put_call": lambda store, clock: store.put_call(make_call(clock)),
     "get_call": lambda store, _: store.get_call("any"),
     "ping": lambda store, _: store.ping(),

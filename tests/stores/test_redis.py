@@ -11,12 +11,12 @@ from redis.crc import key_slot
 
 from signaller.errors import StoreUnavailable
 from signaller.jwe import ContentKey, encrypt
-from signaller.limits import Limits
 from signaller.model import Rate, Spent
 from signaller.secret import Secret
 from signaller.stores import RedisStore
 from tests.stores.making import SetClock, make_call, make_grant
 from tests.stores.servers import asking, cluster_url, port_of, started
+from tests.support.limits import counting
 
 
 async def test_every_key_expires(redis_store: RedisStore, redis_url: str, clock: SetClock) -> None:
@@ -58,7 +58,7 @@ async def test_every_key_expires(redis_store: RedisStore, redis_url: str, clock:
         assert not redis.exists(keys[0])
         rate = Rate(bucket=f"mints:{grant.id}", per_minute=2)
         for remaining in (1, 0):
-            allowance = await Limits(redis_store.windows()).take([rate])
+            allowance = await counting(redis_store).take([rate])
             assert allowance is not None
             assert allowance.remaining == remaining
             assert 59_000 < redis.pttl(f"signaller:{{{rate.bucket}}}:window") <= 60_000

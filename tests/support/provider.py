@@ -14,6 +14,8 @@ import json
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from email.parser import BytesParser
+from email.policy import HTTP
 from typing import Any
 
 from starlette.applications import Starlette
@@ -208,13 +210,28 @@ class FakeProvider:
         return JSONResponse({"value": value, "expires_at": expires_at, "session": session})
 
     def _call(self, request: Recorded) -> Response:
+        content_type = request.headers.get("content-type", "")
+        azure = request.path.startswith("/openai/")
+        if content_type.startswith("multipart/form-data") and not azure:
+            return self._unified(request)
         expires_at = self.secrets.get(credential(request))
         if expires_at is None or expires_at <= time.time():
             return JSONResponse(error("This route requires ephemeral tokens."), 401)
-        if request.headers.get("content-type") != "application/sdp":
+        if content_type != "application/sdp":
             return JSONResponse(error("Unsupported content type."), 415)
         if not request.body.startswith(b"v=0") or not request.body.endswith(b"\n"):
             return JSONResponse(error("Invalid SDP.", "invalid_offer"), 400)
+        return self._answer(request)
+
+    def _unified(self, request: Recorded) -> Response:
+        """OpenAI's other flow: the standard key, and the session beside the offer."""
+        if not credential(request) or credential(request) in self.secrets:
+            return JSONResponse(error("Incorrect API key.", "invalid_api_key"), 401)
+        if "session" not in parts(request):
+            return JSONResponse(error("Missing session."), 400)
+        return self._answer(request)
+
+    def _answer(self, request: Recorded) -> Response:
         call_id = f"rtc_fake_{next(self._number)}"
         self.live_calls.add(call_id)
         headers = {"location": f"{request.path}/{call_id}"}
@@ -228,6 +245,18 @@ class FakeProvider:
             return JSONResponse(error("No such call.", "call_id_not_found"), 404)
         self.live_calls.remove(call_id)
         return Response()
+
+
+def parts(request: Recorded) -> dict[str, bytes]:
+    """The parts of a multipart body, by Python's own reader of mail."""
+    head = f"Content-Type: {request.headers['content-type']}\r\n\r\n".encode()
+    message = BytesParser(policy=HTTP).parsebytes(head + request.body)
+    return {
+        str(part.get_param("name", header="content-disposition")): part.get_content().encode()
+        if part.get_content_maintype() == "text"
+        else part.get_content()
+        for part in message.iter_parts()
+    }
 
 
 def credential(request: Recorded) -> str:

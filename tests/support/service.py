@@ -3,8 +3,9 @@
 import base64
 import contextlib
 import hashlib
+import json
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -92,6 +93,18 @@ class Service:
         value: str = response.json()["value"]
         return value
 
+    async def call_with(
+        self, credential: str, session: object, headers: Mapping[str, str] | None = None
+    ) -> httpx.Response:
+        """POST calls as SDKs do where a session is given: two parts without file names."""
+        given = {
+            "sdp": (None, OFFER, "application/sdp"),
+            "session": (None, json.dumps(session).encode(), "application/json"),
+        }
+        return await self.client.post(
+            "/v1/realtime/calls", files=given, headers=bearer(credential) | dict(headers or {})
+        )
+
     async def call(
         self, token: str, offer: bytes = OFFER, *, path: str = "/v1/realtime/calls", **headers: str
     ) -> httpx.Response:
@@ -125,10 +138,11 @@ async def running(
 
 
 def error(response: httpx.Response) -> dict[str, Any]:
-    """The error of a response, which must have OpenAI's shape and nothing else."""
+    """The error of a response: OpenAI's shape, what became of a token, and nothing else."""
     body = response.json()
     assert set(body) == {"error"}, body
     found: dict[str, Any] = body["error"]
-    assert set(found) == {"message", "type", "code", "param"}, found
+    assert set(found) - {"token"} == {"message", "type", "code", "param"}, found
+    assert found.get("token") in {None, "unspent", "spent"}, found
     assert found["message"]
     return found

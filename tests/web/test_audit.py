@@ -123,6 +123,7 @@ async def test_a_call_says_with_which_token(caplog: pytest.LogCaptureFixture) ->
         "grant": claims.grant_id,
         "model": MODEL,
         "expires_at": claims.expires_at,
+        "origin": PAGE,
         "origins": (PAGE,),
         "deployment": "d1",
         "call": location.rpartition("/")[2],
@@ -161,7 +162,7 @@ async def test_a_stranger_is_refused_with_a_line(caplog: pytest.LogCaptureFixtur
 
 
 async def test_a_refused_mint_says_who_was_refused(caplog: pytest.LogCaptureFixture) -> None:
-    """Which credential, which model and which page it asked for, and why not."""
+    """Which credential, which page it asked for, and why not."""
     async with calling(origins=(PAGE,)) as service:
         claims = inside(service, await minted(service))
         caplog.clear()
@@ -173,7 +174,6 @@ async def test_a_refused_mint_says_who_was_refused(caplog: pytest.LogCaptureFixt
         **JOINED,
         "caller": "web",
         "credential": claims.credential_id,
-        "model": MODEL,
         "origin": "https://evil.example",
         "outcome": "origin_not_allowed",
         "status": 403,

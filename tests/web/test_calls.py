@@ -15,7 +15,6 @@ from signaller.tokens import Tokens
 from tests.support.provider import ANSWER
 from tests.support.redis import free_port, redis_server
 from tests.support.service import (
-    MASTER_KEY,
     MODEL,
     OFFER,
     PROVIDER_KEY,
@@ -109,7 +108,6 @@ FOREIGN_RING = (token_key(),)
         "extended",
         "another key",
         "provider key",
-        "master key",
         "raw ephemeral secret",
         "nothing",
         "zip",
@@ -141,8 +139,6 @@ def bad_token(name: str, good: str, service: Service) -> str:  # noqa: PLR0911 -
             return Tokens(FOREIGN_RING, lambda: 0).mint(claims).reveal()
         case "provider key":
             return PROVIDER_KEY
-        case "master key":
-            return MASTER_KEY
         case "raw ephemeral secret":
             return next(iter(service.provider.secrets))
         case "nothing":
@@ -375,7 +371,7 @@ async def test_a_call_without_a_location_cannot_be_hung_up_and_says_so() -> None
         location = (await service.call(token)).headers["location"]
         headers = {"authorization": f"Bearer {token}"}
         response = await service.client.delete(location, headers=headers)
-        assert (response.status_code, error(response)["code"]) == (502, "upstream_error")
+        assert (response.status_code, error(response)["code"]) == (502, "hangup_unconfirmed")
         assert "peer connection" in error(response)["message"]
 
 

@@ -155,7 +155,7 @@ async def test_no_callers_proof_comes_out_anywhere(caplog: pytest.LogCaptureFixt
     jwts = [gateway_jwt(), gateway_jwt(aud="x"), gateway_jwt(exp=1), gateway_jwt() + "x"]
     digest = hashlib.sha256(CALLER_KEY.encode()).hexdigest()
     async with running(
-        callers=(named("web", CALLER_KEY, mints_per_minute=2, safety_identifier=True),),
+        callers=(named("web", CALLER_KEY, mints_per_minute=1, safety_identifier=True),),
         gateway=GATEWAY,
         metrics=MetricsSettings(key=Secret(METRICS_KEY)),
     ) as service:

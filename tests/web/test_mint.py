@@ -158,7 +158,7 @@ async def test_a_lifetime_out_of_bounds_names_its_field(seconds: object) -> None
         (b'{"n": ' + b"9" * 5000 + b"}", "application/json", 400, "invalid_json"),
         (b"{}", "text/plain", 415, "unsupported_media_type"),
         (b" " * (256 * 1024 + 1), "application/json", 413, "body_too_large"),
-        (b"{}", "application/json; charset=utf-8", 400, "invalid_request"),
+        (b'{"model": ""}', "application/json; charset=utf-8", 400, "invalid_request"),
         (b'{"model": 7}', "application/json", 400, "invalid_request"),
         (b'{"model": "' + "😀".encode() * 100 + b'"}', "application/json", 400, "invalid_request"),
         (b'{"model": "nope"}', "application/json", 404, "model_not_found"),

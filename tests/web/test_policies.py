@@ -318,7 +318,7 @@ async def test_a_rate_of_mints_is_kept() -> None:
 async def test_requests_that_are_refused_anyway_do_not_count() -> None:
     """A typo costs nothing."""
     async with calling(mints_per_minute=1, models=(("voice",),)) as service:
-        for body in ({"model": "other"}, {"model": 7}, {}):
+        for body in ({"model": "other"}, {"model": 7}, {"session": 7}):
             assert (await minted(service, body)).status_code in (400, 403)
         assert (await minted(service)).status_code == 200
 
