@@ -85,13 +85,13 @@ class UnifiedCalls:
         )
 
     def _able(self, granted: Granted, offer: Offer) -> list[Deployment]:
-        """The deployments whose provider takes such an offer. Raises NotSupported for none."""
+        """The deployments whose provider takes such an offer; for none the reason is raised."""
         able, refusal = [], None
         for deployment in granted.candidates:
             upstream = self._upstreams[deployment.provider]
             try:
                 upstream.check_offer(deployment, filtered(offer, deployment))
-            except NotSupported as error:
+            except (NotSupported, UpstreamError) as error:
                 refusal = error
             else:
                 able.append(deployment)

@@ -36,7 +36,11 @@ class Azure(RealtimeSurface):
     takes_sessions = False
 
     def check_offer(self, deployment: Deployment, offer: Offer) -> None:
-        """Refuse a session: Azure's route takes raw SDP with an ephemeral secret, nothing else."""
+        """Refuse a session: Azure's route takes raw SDP with an ephemeral secret, nothing else.
+
+        And everything where the deployment names the retired API.
+        """
+        self._root(deployment)
         if offer.session is not None:
             raise NotSupported(
                 public="Azure takes no session with the offer: send it when you mint the token, "

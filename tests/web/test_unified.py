@@ -74,6 +74,7 @@ async def test_without_a_model_it_is_a_401_that_says_what_to_do() -> None:
             assert (response.status_code, found["code"]) == (401, "token_rejected")
             assert "?model=" in found["message"]
             assert "client_secrets" in found["message"]
+            assert "token" not in found
         assert service.provider.requests == []
 
 
