@@ -4,7 +4,6 @@ import logging
 import os
 import secrets
 from collections.abc import Mapping
-from functools import partial
 
 import msgspec
 from msgspec.structs import replace
@@ -183,12 +182,13 @@ class Minting:
         raise last
 
     async def _secret(self, deployment: Deployment, wish: Wish, asked: SessionRequest) -> Shared:
-        mint = partial(self._upstreams[deployment.provider].mint, deployment)
+        upstream = self._upstreams[deployment.provider]
         if self._warm.enabled and deployment.warm_secrets and wish.caller.policy.warm_secrets:
-            return await self._warm.mint(deployment, asked, wish.caller.name, mint)
+            return await self._warm.mint(upstream, deployment, asked, wish.caller.name)
         # Without a store there is no token: ask before the provider mints anything.
         await self._store.ping(within_seconds=PROOF_SECONDS)
-        return Shared(secret=await mint(asked), name=None, warm=False)
+        secret = await upstream.mint(deployment, asked)
+        return Shared(secret=secret, record=None, warm=False)
 
     async def _grant(
         self,
@@ -209,7 +209,7 @@ class Minting:
             call_rates=caller.call_rates,
             models=caller.policy.models,
             safety_identifier=safety_identifier,
-            warm_secret=shared.name,
+            warm_secret=shared.record,
         )
         await self._store.put_grant(grant)
         return Claims(
