@@ -27,10 +27,10 @@ PING_SECONDS = 5
 COUNT_BYTES = 16
 """Of a grant's record: more than any count of uses has, with its colon."""
 
-MAX_WARM_OF_ONE = 512
+MAX_WARM_OF_ONE = 1024
 MAX_WARM_BYTES_OF_ONE = 4 * 1024 * 1024
-"""Warm secrets of one caller. Most take some 4 KB, so both are reached together; more of them would
-be those of end users who come once, whom no cache helps. The script looks at all there are."""
+"""Warm secrets of one caller. Most take some 4 KB, so that both are reached together; it is a
+sixteenth of the Redis in docker-compose.yml. Beyond it are those of end users who come once."""
 
 
 class RedisStore:
@@ -94,7 +94,7 @@ class RedisStore:
 
     async def put_warm(self, name: str, sealed: str, until: int) -> bool:
         """Keep a sealed secret until then, and end the claim to it; False without room."""
-        key, last_ms = _warm_index(name), until * 1000 - 1
+        key, last_ms = _warm_list(name), until * 1000 - 1
         limits = (MAX_WARM_OF_ONE, MAX_WARM_BYTES_OF_ONE)
         step = self._steps.script("put_warm", PUT_WARM, key, name, sealed, last_ms, *limits)
         return bool(await step)
@@ -108,7 +108,7 @@ class RedisStore:
     async def drop_warm(self, record: str) -> None:
         """Forget it, unless another one has taken its place."""
         name, _, digest = record.rpartition(".")
-        await self._steps.script("drop_warm", DROP_WARM, _warm_index(name), name, digest)
+        await self._steps.script("drop_warm", DROP_WARM, _warm_list(name), name, digest)
 
     async def claim_warm(self, name: str, seconds: int) -> bool:
         """Be the one that makes it new: the first of all replicas, for so long."""
@@ -171,10 +171,10 @@ def _call_key(call_id: str) -> str:
     return f"signaller:{{{call_id}}}:call"
 
 
-def _warm_index(name: str) -> str:
+def _warm_list(name: str) -> str:
     """What lists one owner's warm secrets; they are in its slot, so that one script reaches all."""
     return f"signaller:{{{name.partition('.')[0]}}}:warm"
 
 
 def _warm_key(name: str) -> str:
-    return f"{_warm_index(name)}:{name}"
+    return f"{_warm_list(name)}:{name}"
