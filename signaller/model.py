@@ -41,9 +41,9 @@ class Rate(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def rate_owner(bucket: str) -> str:
-    """The caller whose bucket it is, even if a caller's name holds colons."""
+    """The caller whose bucket it is, even if its name holds colons; of no caller's, itself."""
     what, _, rest = bucket.partition(":")
-    return rest.partition(":")[2] if what.endswith(" of one") else rest
+    return (rest.partition(":")[2] if what.endswith(" of one") else rest) or bucket
 
 
 class Allowance(msgspec.Struct, frozen=True, kw_only=True):

@@ -143,9 +143,9 @@ class ExpiringMap(Generic[T]):
         return len(self._entries) >= self._max_entries or self._size + size > self._max_bytes
 
     def _full(self) -> StoreUnavailable:
-        kept = f"{len(self._entries)} {self._what}, {self._size} bytes"
+        kept = f"{len(self._entries)} {self._what}"
         return StoreUnavailable(
-            f"the memory store is full: {kept}",
+            f"the memory store is full: {kept}, {self._size} bytes",
             public=f"The service's store is full: it keeps {kept}. Try again in a moment.",
         )
 
