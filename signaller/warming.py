@@ -103,10 +103,10 @@ class WarmSecrets:
         wanted = self._wanted(upstream, deployment, request, caller)
         found = await self._found(wanted.name)
         if found is not None:
-            life, extra = request.expires_after_seconds, wanted.longer.expires_after_seconds
+            life, longer = request.expires_after_seconds, wanted.longer.expires_after_seconds
             left = found.secret.expires_at - self._clock() - life
             if left >= 0:
-                if left < REFRESH_SHARE * (extra - life):
+                if left < REFRESH_SHARE * (longer - life):
                     self._renew(wanted)
                 return found
         return await asyncio.shield(self._fresh(wanted))
@@ -225,7 +225,7 @@ class WarmSecrets:
         owner = "" if self._settings.across_callers else caller
         # Of the very request that would be sent: what is added to it some day takes part as well.
         sent = upstream.mint_request(deployment, longer).meaning
-        text = write_json([deployment.id, *sent])
+        text = write_json([deployment.id, request.expires_after_seconds, *sent])
         return _Wanted(
             upstream=upstream,
             deployment=deployment,

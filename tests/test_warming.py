@@ -396,6 +396,13 @@ async def test_a_reload_to_another_place_has_another_secret(change: dict[str, An
     assert await warmth.mint() == "ek_2"
 
 
+async def test_another_life_has_another_secret() -> None:
+    """Even if both are as long as a provider allows, once they are to serve for several tokens."""
+    warmth = Warmth()
+    lives = [replace(REQUEST, expires_after_seconds=seconds) for seconds in (7000, 7100)]
+    assert [await warmth.mint(request) for request in lives] == ["ek_1", "ek_2"]
+
+
 async def test_who_asks_in_which_trace_makes_no_difference() -> None:
     """Every request has its own; the provider answers all of them alike."""
     warmth = Warmth()
