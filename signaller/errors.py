@@ -357,13 +357,13 @@ class UpstreamUnavailable(UpstreamRefused):
 
 
 class StoreUnavailable(SignallerError):
-    """Redis did not answer: nothing is minted and nothing redeemed."""
+    """Redis did not answer, or there is no room: nothing is minted and nothing redeemed."""
 
     status, type, code = 503, "server_error", "store_unavailable"
     public = "The service cannot reach its store. Try again in a moment."
 
-    def __init__(self, detail: str = "") -> None:
-        super().__init__(detail, retry_after=1)
+    def __init__(self, detail: str = "", *, public: str | None = None) -> None:
+        super().__init__(detail, public=public, retry_after=1)
 
 
 class ConfigError(Exception):

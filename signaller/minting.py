@@ -132,12 +132,13 @@ class Minting:
     async def _secret(self, wish: Wish, asked: SessionRequest, deployment: Deployment) -> Shared:
         session = upstream_session(asked.session, wish.request.model, deployment, self._aliases)
         asked = replace(asked, session=session)
-        mint = partial(self._upstreams[deployment.provider].mint, deployment)
+        upstream = self._upstreams[deployment.provider]
         if self._warm.enabled and deployment.warm_secrets and wish.caller.policy.warm_secrets:
-            return await self._warm.mint(deployment, asked, wish.caller.name, mint)
+            return await self._warm.mint(upstream, deployment, asked, wish.caller.name)
         # Without a store there is no token: ask before the provider mints anything.
         await self._store.ping(within_seconds=PROOF_SECONDS)
-        return Shared(secret=await mint(asked), name=None, warm=False)
+        secret = await upstream.mint(deployment, asked)
+        return Shared(secret=secret, record=None, warm=False)
 
     async def _grant(
         self, wish: Wish, granted: Granted, deployment: Deployment, shared: Shared, terms: Terms
@@ -153,7 +154,7 @@ class Minting:
             call_rates=caller.call_rates,
             models=caller.policy.models,
             safety_identifier=granted.safety_identifier,
-            warm_secret=shared.name,
+            warm_secret=shared.record,
         )
         # The store gets the secret under a key that only the token will carry.
         await self._store.put_grant(seal(grant, shared.secret.value, seal_key))

@@ -37,7 +37,14 @@ class Rate(msgspec.Struct, frozen=True, kw_only=True):
     """So many a minute, counted in a bucket that all replicas share."""
 
     bucket: str
+    """`<what>:<caller>`, or `<what> of one:<person>:<caller>`; `rate_owner` reads it."""
     per_minute: int
+
+
+def rate_owner(bucket: str) -> str:
+    """The caller whose bucket it is, even if its name holds colons; of no caller's, itself."""
+    what, _, rest = bucket.partition(":")
+    return (rest.partition(":")[2] if what.endswith(" of one") else rest) or bucket
 
 
 class Allowance(msgspec.Struct, frozen=True, kw_only=True):
@@ -153,6 +160,29 @@ class SessionRequest(msgspec.Struct, frozen=True, kw_only=True):
     """Stands for the end user towards the provider, and tells nothing about them."""
 
 
+class ProviderRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """A POST to a provider as it will be sent."""
+
+    url: str
+    headers: Mapping[str, str]
+    """All of them, but for `tracing` and for a bearer that is still to be fetched."""
+    content: bytes
+    tracing: Mapping[str, str]
+    """Headers by which this one request is found in logs; they mean nothing to the answer."""
+    principal: tuple[str, ...] | None = None
+    """Who the bearer is fetched for, as often as it runs out; None: `headers` has a credential."""
+
+    @property
+    def meaning(self) -> tuple[object, ...]:
+        """All that can make a difference to the answer; it holds secrets."""
+        headers = sorted((name.lower(), value) for name, value in self.headers.items())
+        return self.url, headers, self.content, self.principal
+
+    def __repr__(self) -> str:
+        """Without the credential."""
+        return f"ProviderRequest({self.url})"
+
+
 class EphemeralSecret(msgspec.Struct, frozen=True, kw_only=True):
     """The provider's `ek_...` (no prefix is promised); never leaves the service."""
 
@@ -192,7 +222,7 @@ class Grant(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """`Policy.models` as it was: a session beside the offer may name a model for transcription."""
     safety_identifier: str | None = None
     warm_secret: str | None = None
-    """Under which name others may find the same ephemeral secret; None: nobody may."""
+    """Which record gives others the same ephemeral secret (`Store.drop_warm`); None: none does."""
 
 
 class Spent(msgspec.Struct, frozen=True, kw_only=True):

@@ -13,6 +13,7 @@ from signaller.model import (
     Evidence,
     Grant,
     Offer,
+    ProviderRequest,
     Rate,
     SessionRequest,
     Spent,
@@ -83,20 +84,32 @@ class Store(Protocol):
         False: it was replayed meanwhile, so nobody can tell whose call this is.
         """
 
-    async def put_warm(self, name: str, sealed: str, until: int) -> None:
-        """Keep a sealed secret that several tokens may share, until then (Unix seconds)."""
+    # Secrets that several tokens may share. Their names are `<owner>.<which>`, and what one owner
+    # has here is bounded. They are a cache: nobody waits for them, nobody fails without them.
+
+    async def put_warm(self, name: str, sealed: str, until: int) -> bool:
+        """Keep a sealed secret until then (Unix seconds), and end the claim to make it new.
+
+        The oldest ones of its owner make room. False: there is none, and the claim goes on.
+        """
 
     async def get_warm(self, name: str) -> str | None:
         """The sealed secret of that name, if it is still there."""
 
-    async def drop_warm(self, name: str) -> None:
-        """Forget it: the provider no longer takes it."""
+    async def drop_warm(self, record: str) -> None:
+        """Forget `<name>.<SHA-1 of what was sealed>`, unless another one has taken its place."""
 
     async def claim_warm(self, name: str, seconds: int) -> bool:
         """Be the one of all replicas that makes it new, for so long at the most."""
 
+    async def pause_warm(self, name: str, seconds: int) -> None:
+        """Let nobody claim it for so long; 0: whoever comes next may."""
+
     async def put_call(self, call: Call) -> None:
-        """Remember a call, or what has become of it, until `call.deadline`."""
+        """Remember a call, or what has become of it, until `call.deadline`.
+
+        Whoever redeemed a grant was told then that there is room for its call.
+        """
 
     async def get_call(self, call_id: str) -> Call | None:
         """The call, or None when it is unknown or past its deadline."""
@@ -111,7 +124,7 @@ class Store(Protocol):
         """End one's turn; the next one begins so much later."""
 
     async def ping(self, *, within_seconds: float = 0) -> None:
-        """Prove that the store keeps what it is given; a proof so recent will do."""
+        """Prove that the store keeps what it is given, and has room; a proof so recent will do."""
 
     async def aclose(self) -> None:
         """Let go of connections."""
@@ -119,6 +132,9 @@ class Store(Protocol):
 
 class Upstream(Protocol):
     """Speaks to one kind of provider. Every method raises UpstreamError, and only that."""
+
+    def mint_request(self, deployment: Deployment, request: SessionRequest) -> ProviderRequest:
+        """What `mint` would send: two that mean the same get secrets that are as good."""
 
     async def mint(self, deployment: Deployment, request: SessionRequest) -> EphemeralSecret:
         """Ask for an ephemeral secret."""

@@ -1,22 +1,25 @@
 """Let tokens share a provider's ephemeral secret, so that most mints need no provider.
 
 A secret may start several sessions until it expires. It is kept sealed in the store for all
-replicas, and shared by mints of the same deployment, session, safety identifier and caller.
+replicas, and shared by those mints of a caller that would send the provider the very same request.
+It is a cache: whatever becomes of it, a mint goes on with a secret of its own.
 """
 
 import asyncio
 import hmac
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections import Counter
+from collections.abc import Sequence
+from hashlib import sha1
 
 import msgspec
 from msgspec.structs import replace
 
-from signaller.errors import SignallerError, StoreUnavailable
+from signaller.errors import SignallerError, StoreUnavailable, UpstreamError
 from signaller.json_writer import write_json
-from signaller.jwe import ContentKey, JweRejected, decrypt, derive, encrypt
+from signaller.jwe import ContentKey, decrypt, derive, encrypt
 from signaller.model import Deployment, EphemeralSecret, SessionRequest
-from signaller.ports import Clock, Store
+from signaller.ports import Clock, Store, Upstream
 from signaller.secret import Secret
 from signaller.sessions import MAX_TTL_SECONDS
 from signaller.settings import WarmSettings
@@ -27,23 +30,44 @@ log = logging.getLogger("signaller")
 REFRESH_SHARE = 0.2
 """A secret is made new when so much of its time is left: long enough for a slow provider."""
 CLAIM_SECONDS = 30
-"""Longer than a mint takes; a replica that dies meanwhile holds the others up for no longer."""
-MAX_SEALED_CHARS = 4 * 1024 * 1024
-"""The longest session that a provider may send back (2 MiB), in base64url."""
+"""Longer than a mint takes; a replica that dies meanwhile holds the others up for no longer. So
+long, too, is a provider that failed left alone while the old secret serves."""
+MAX_PAUSE_SECONDS = 60
+"""A provider's Retry-After beyond it would outlast the secrets that still serve."""
+MAX_RENEWALS, MAX_RENEWALS_OF_ONE = 32, 8
+"""In the background at once, of all owners and of one: nobody waits for them, so nothing else
+bounds them while a provider hangs. Who comes later renews later."""
+MAX_SEALED_CHARS = 128 * 1024
+"""Of a session of some 95 KB. Most have 2 to 3; with one of 250 KB for each end user, a few hundred
+mints would fill a small Redis, and who instructs at such length can afford a mint of its own."""
+DIGEST_CHARACTERS = 32
+"""128 bits: nobody gets to another one's secret by accident or by search."""
 
 _read_record = msgspec.json.Decoder(tuple[str, int, dict[str, object]]).decode
 
-Mint = Callable[[SessionRequest], Awaitable[EphemeralSecret]]
-
 
 class Shared(msgspec.Struct, frozen=True, kw_only=True):
-    """An ephemeral secret, and the name under which others find the same one."""
+    """An ephemeral secret, and which record of the store holds the same one."""
 
     secret: EphemeralSecret
-    name: str | None
-    """None: it is nobody else's."""
+    record: str | None
+    """As `Store.drop_warm` takes it; None: it is nobody else's."""
     warm: bool
     """Whether it was there already."""
+
+
+class _Wanted(msgspec.Struct, frozen=True, kw_only=True):
+    """A mint, and what it takes to make a secret for all that are like it."""
+
+    upstream: Upstream
+    deployment: Deployment
+    request: SessionRequest
+    longer: SessionRequest
+    """Asked for once, it serves for so long that each token still has its full life."""
+    name: str
+
+    async def mint(self, request: SessionRequest) -> EphemeralSecret:
+        return await self.upstream.mint(self.deployment, request)
 
 
 class WarmSecrets:
@@ -54,11 +78,15 @@ class WarmSecrets:
     ) -> None:
         self._settings = settings
         masters = [master_bytes(master) for master in ring]
+        self._owners = derive(masters[0], "warm secrets' owners")
         self._names = derive(masters[0], "warm secrets' names")
         self._keys = [ContentKey(derive(master, "warm secrets")) for master in masters]
         self._store = store
         self._clock = clock
-        self._minting: dict[str, asyncio.Task[EphemeralSecret]] = {}
+        # As many as there are requests that wait for one.
+        self._minting: dict[str, asyncio.Task[Shared]] = {}
+        self._renewing: dict[str, asyncio.Task[None]] = {}
+        self._renewing_of: Counter[str] = Counter()
 
     @property
     def enabled(self) -> bool:
@@ -66,87 +94,174 @@ class WarmSecrets:
         return self._settings.seconds is not None
 
     async def mint(
-        self, deployment: Deployment, request: SessionRequest, caller: str, mint: Mint
+        self, upstream: Upstream, deployment: Deployment, request: SessionRequest, caller: str
     ) -> Shared:
-        """A secret that lives as long as the request asks. Raises what `mint` raises.
+        """A secret that lives as long as the request asks. Raises UpstreamError.
 
-        StoreUnavailable too: without a store there would be no token either.
+        StoreUnavailable, too, where there could be no token either: before the provider is asked.
         """
+        wanted = self._wanted(upstream, deployment, request, caller)
+        found = await self._found(wanted.name)
+        if found is not None:
+            life, longer = request.expires_after_seconds, wanted.longer.expires_after_seconds
+            left = found.secret.expires_at - self._clock() - life
+            if left >= 0:
+                if left < REFRESH_SHARE * (longer - life):
+                    self._renew(wanted)
+                return found
+        return await asyncio.shield(self._fresh(wanted))
+
+    def _fresh(self, wanted: _Wanted) -> asyncio.Task[Shared]:
+        """The one attempt of this process for all who wait for such a secret."""
+        task = self._minting.get(wanted.name)
+        if task is None:
+            task = self._minting[wanted.name] = asyncio.create_task(self._make(wanted))
+            task.add_done_callback(lambda done: self._made(wanted.name, done))
+        return task
+
+    async def _make(self, wanted: _Wanted) -> Shared:
+        # Nothing is paid for a token that could not be kept.
+        await self._store.ping()
+        if not await self._claimed(wanted.name):
+            # Another replica is at it: this one's secret is for its own tokens only.
+            own = await wanted.mint(wanted.request)
+            return Shared(secret=own, record=None, warm=False)
+        try:
+            secret = await wanted.mint(wanted.longer)
+        except UpstreamError:
+            # Whoever comes next asks the provider in any case, so it may as well be for all.
+            await self._pause(wanted.name, 0)
+            raise
+        return Shared(secret=secret, record=await self._keep(wanted, secret), warm=False)
+
+    def _made(self, name: str, done: asyncio.Task[Shared]) -> None:
+        del self._minting[name]
+        if not done.cancelled() and isinstance(error := done.exception(), SignallerError):
+            log.warning("secret not made", extra={"fields": {"code": error.code}})
+
+    def _renew(self, wanted: _Wanted) -> None:
+        """Make a secret new in the background: the old one still serves."""
+        name, owner = wanted.name, _owner_of(wanted.name)
+        if (
+            name in self._renewing
+            or len(self._renewing) >= MAX_RENEWALS
+            or self._renewing_of[owner] >= MAX_RENEWALS_OF_ONE
+        ):
+            return
+        task = self._renewing[name] = asyncio.create_task(self._make_new(wanted))
+        self._renewing_of[owner] += 1
+        task.add_done_callback(lambda done: self._renewed(name, done))
+
+    async def _make_new(self, wanted: _Wanted) -> None:
+        if not await self._claimed(wanted.name):
+            return  # another one is at it, or the provider is left alone for a while
+        try:
+            secret = await wanted.mint(wanted.longer)
+        except UpstreamError as error:
+            pause = CLAIM_SECONDS if error.retry_after is None else int(error.retry_after) + 1
+            await self._pause(wanted.name, min(pause, MAX_PAUSE_SECONDS))
+            raise
+        await self._keep(wanted, secret)
+
+    def _renewed(self, name: str, done: asyncio.Task[None]) -> None:
+        owner = _owner_of(name)
+        del self._renewing[name]
+        self._renewing_of[owner] -= 1
+        if not self._renewing_of[owner]:
+            del self._renewing_of[owner]
+        error = None if done.cancelled() else done.exception()
+        if isinstance(error, SignallerError):
+            log.warning("secret not made new", extra={"fields": {"code": error.code}})
+        elif error is not None:
+            log.error("secret not made new", exc_info=error)
+
+    async def _claimed(self, name: str) -> bool:
+        try:
+            return await self._store.claim_warm(name, CLAIM_SECONDS)
+        except StoreUnavailable as error:
+            _not_cached("claim_warm", error)
+            return False
+
+    async def _pause(self, name: str, seconds: int) -> None:
+        try:
+            await self._store.pause_warm(name, seconds)
+        except StoreUnavailable as error:
+            _not_cached("pause_warm", error)
+
+    async def _keep(self, wanted: _Wanted, secret: EphemeralSecret) -> str | None:
+        """The record that holds it from now on; None where nothing could be kept."""
+        until = secret.expires_at - wanted.request.expires_after_seconds
+        if until <= self._clock():
+            return None
+        try:
+            sealed = self._seal(wanted.name, secret)
+            kept = await self._store.put_warm(wanted.name, sealed, until)
+        except ValueError:
+            return None  # longer than MAX_SEALED_CHARS
+        except StoreUnavailable as error:
+            _not_cached("put_warm", error)
+            return None
+        return _record(wanted.name, sealed) if kept else None
+
+    async def _found(self, name: str) -> Shared | None:
+        try:
+            sealed = await self._store.get_warm(name)
+        except StoreUnavailable as error:
+            _not_cached("get_warm", error)
+            return None
+        secret = self._open(name, sealed) if sealed is not None else None
+        if sealed is None or secret is None:
+            return None
+        return Shared(secret=secret, record=_record(name, sealed), warm=True)
+
+    def _wanted(
+        self, upstream: Upstream, deployment: Deployment, request: SessionRequest, caller: str
+    ) -> _Wanted:
         seconds = self._settings.seconds
         if seconds is None:
             raise RuntimeError("secrets are not shared here")
-        name = self._name(deployment, request, caller)
-        # Asked for once, it serves for so long that each token still has its full life.
-        longer = min(request.expires_after_seconds + seconds, MAX_TTL_SECONDS)
-        asked = replace(request, expires_after_seconds=longer)
-        found = await self._found(name)
-        left = (found.expires_at if found else 0) - self._clock() - request.expires_after_seconds
-        if found is None or left < 0:
-            secret = await asyncio.shield(self._fresh(name, asked, request, mint))
-            return Shared(secret=secret, name=name, warm=False)
-        if left < REFRESH_SHARE * (longer - request.expires_after_seconds):
-            self._fresh(name, asked, request, mint)  # in the background: this one still serves
-        return Shared(secret=found, name=name, warm=True)
+        life = min(request.expires_after_seconds + seconds, MAX_TTL_SECONDS)
+        longer = replace(request, expires_after_seconds=life)
+        owner = "" if self._settings.across_callers else caller
+        # Of the very request that would be sent: what is added to it some day takes part as well.
+        sent = upstream.mint_request(deployment, longer).meaning
+        text = write_json([deployment.id, request.expires_after_seconds, *sent])
+        return _Wanted(
+            upstream=upstream,
+            deployment=deployment,
+            request=request,
+            longer=longer,
+            name=f"{_digest(self._owners, owner.encode())}.{_digest(self._names, text)}",
+        )
 
-    def _fresh(
-        self, name: str, asked: SessionRequest, request: SessionRequest, mint: Mint
-    ) -> "asyncio.Task[EphemeralSecret]":
-        """The one attempt of this process to make a secret new."""
-        task = self._minting.get(name)
-        if task is None:
-            making = self._make(name, asked, request, mint)
-            task = self._minting[name] = asyncio.create_task(making)
-            task.add_done_callback(lambda done: self._made(name, done))
-        return task
+    def _seal(self, name: str, secret: EphemeralSecret) -> str:
+        record = write_json((secret.value.reveal(), secret.expires_at, secret.session))
+        key = self._keys[0]
+        return encrypt(record, key, bound_to=name.encode(), max_chars=MAX_SEALED_CHARS)
 
-    async def _make(
-        self, name: str, asked: SessionRequest, request: SessionRequest, mint: Mint
-    ) -> EphemeralSecret:
-        # A write, so a store that is gone is known before the provider is asked. Another replica
-        # may be at it: then this one's secret is for its own tokens only.
-        claimed = await self._store.claim_warm(name, CLAIM_SECONDS)
-        secret = await mint(asked if claimed else request)
-        until = secret.expires_at - request.expires_after_seconds
-        if claimed and until > self._clock():
-            await self._store.put_warm(name, self._seal(secret), until)
-        return secret
-
-    def _made(self, name: str, done: "asyncio.Task[EphemeralSecret]") -> None:
-        del self._minting[name]
-        if not done.cancelled() and isinstance(error := done.exception(), SignallerError):
-            log.warning("secret not made new", extra={"fields": {"code": error.code}})
-
-    async def _found(self, name: str) -> EphemeralSecret | None:
-        sealed = await self._store.get_warm(name)
-        return self._open(sealed) if sealed is not None else None
-
-    def _name(self, deployment: Deployment, request: SessionRequest, caller: str) -> str:
-        """Keyed, for a session may say much about somebody; another credential, another name."""
-        entra = deployment.entra
-        held = (deployment.api_key, deployment.entra_token, entra.client_secret if entra else None)
-        parts = [
-            "" if self._settings.across_callers else caller,
-            deployment.id,
-            deployment.base_url,
-            [secret.reveal() if secret else None for secret in held],
-            request.safety_identifier,
-            request.expires_after_seconds,
-            request.session,
-        ]
-        text = write_json(parts, sort_keys=True)
-        return hmac.digest(self._names, text, "sha256").hex()
-
-    def _seal(self, secret: EphemeralSecret) -> str:
-        record = (secret.value.reveal(), secret.expires_at, secret.session)
-        return encrypt(write_json(record), self._keys[0], max_chars=MAX_SEALED_CHARS)
-
-    def _open(self, sealed: str) -> EphemeralSecret | None:
+    def _open(self, name: str, sealed: str) -> EphemeralSecret | None:
         try:
-            opened = decrypt(sealed, self._keys, max_chars=MAX_SEALED_CHARS)
-        except JweRejected:
-            return None  # of a ring that is no more
-        try:
+            bound_to = name.encode()
+            opened = decrypt(sealed, self._keys, bound_to=bound_to, max_chars=MAX_SEALED_CHARS)
             value, expires_at, session = _read_record(opened)
-        except ValueError as invalid:
-            raise StoreUnavailable("the store holds a warm secret that is none") from invalid
+        except ValueError:
+            return None  # of a ring that is no more, or not what was kept under this name
         return EphemeralSecret(value=Secret(value), expires_at=expires_at, session=session)
+
+
+def _digest(key: bytes, text: bytes) -> str:
+    """Keyed, for a session may say much about somebody, and a name is somebody."""
+    return hmac.digest(key, text, "sha256").hex()[:DIGEST_CHARACTERS]
+
+
+def _owner_of(name: str) -> str:
+    return name.partition(".")[0]
+
+
+def _record(name: str, sealed: str) -> str:
+    """What a store can compare with what it holds; no two are sealed alike."""
+    return f"{name}.{sha1(sealed.encode(), usedforsecurity=False).hexdigest()}"
+
+
+def _not_cached(step: str, error: StoreUnavailable) -> None:
+    log.warning("secrets not shared", extra={"fields": {"step": step, "detail": str(error)}})

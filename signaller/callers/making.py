@@ -30,9 +30,10 @@ def narrow_caller(caller: Caller, by: Narrowing, person: str) -> Caller:
     """The caller without what its JWT takes away.
 
     The JWT's own rates are counted for `person`, a pseudonym: buckets are seen in Redis and logs.
+    It comes before the name: a caller may be called as another one's person is written.
     """
-    mints = _rate(f"mints:{caller.name}:{person}", by.mints_per_minute)
-    calls = _rate(f"calls:{caller.name}:{person}", by.calls_per_minute)
+    mints = _rate(f"mints of one:{person}:{caller.name}", by.mints_per_minute)
+    calls = _rate(f"calls of one:{person}:{caller.name}", by.calls_per_minute)
     return replace(
         caller,
         policy=narrow(caller.policy, by),

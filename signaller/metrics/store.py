@@ -43,6 +43,7 @@ class MeteredStore:
         self._get_warm = StoreStep(series, "get_warm")
         self._drop_warm = StoreStep(series, "drop_warm")
         self._claim_warm = StoreStep(series, "claim_warm")
+        self._pause_warm = StoreStep(series, "pause_warm")
         self._put_call = StoreStep(series, "put_call")
         self._get_call = StoreStep(series, "get_call")
         self._begin_ending = StoreStep(series, "begin_ending")
@@ -79,25 +80,30 @@ class MeteredStore:
         with self._link.measured():
             return await self._store.link(grant, call_id)
 
-    async def put_warm(self, name: str, sealed: str, until: int) -> None:
+    async def put_warm(self, name: str, sealed: str, until: int) -> bool:
         """`Store.put_warm`, measured."""
         with self._put_warm.measured():
-            await self._store.put_warm(name, sealed, until)
+            return await self._store.put_warm(name, sealed, until)
 
     async def get_warm(self, name: str) -> str | None:
         """`Store.get_warm`, measured."""
         with self._get_warm.measured():
             return await self._store.get_warm(name)
 
-    async def drop_warm(self, name: str) -> None:
+    async def drop_warm(self, record: str) -> None:
         """`Store.drop_warm`, measured."""
         with self._drop_warm.measured():
-            await self._store.drop_warm(name)
+            await self._store.drop_warm(record)
 
     async def claim_warm(self, name: str, seconds: int) -> bool:
         """`Store.claim_warm`, measured."""
         with self._claim_warm.measured():
             return await self._store.claim_warm(name, seconds)
+
+    async def pause_warm(self, name: str, seconds: int) -> None:
+        """`Store.pause_warm`, measured."""
+        with self._pause_warm.measured():
+            await self._store.pause_warm(name, seconds)
 
     async def put_call(self, call: Call) -> None:
         """`Store.put_call`, measured."""

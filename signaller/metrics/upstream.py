@@ -5,7 +5,15 @@ from prometheus_client import Histogram
 from signaller.metrics.labels import reason, text
 from signaller.metrics.series import Series
 from signaller.metrics.step import Step
-from signaller.model import Answer, Deployment, EphemeralSecret, Offer, SessionRequest, Trace
+from signaller.model import (
+    Answer,
+    Deployment,
+    EphemeralSecret,
+    Offer,
+    ProviderRequest,
+    SessionRequest,
+    Trace,
+)
 from signaller.ports import Upstream
 from signaller.secret import Secret
 
@@ -32,6 +40,10 @@ class MeteredUpstream:
         self._upstream = upstream
         self._series = series
         self._steps: dict[tuple[str, str], UpstreamStep] = {}  # as many as the configuration names
+
+    def mint_request(self, deployment: Deployment, request: SessionRequest) -> ProviderRequest:
+        """`Upstream.mint_request`: no step, for nothing is sent."""
+        return self._upstream.mint_request(deployment, request)
 
     async def mint(self, deployment: Deployment, request: SessionRequest) -> EphemeralSecret:
         """`Upstream.mint`, measured."""

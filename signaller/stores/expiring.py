@@ -1,22 +1,61 @@
-"""A bounded mapping whose entries expire; cleaning up costs each entry its share, never a scan."""
+"""A bounded mapping whose entries expire and whose owners have a share each; nothing scans it."""
 
 import heapq
-from typing import Generic, TypeVar
+from collections import OrderedDict
+from typing import Generic, NamedTuple, TypeVar
 
 from signaller.errors import StoreUnavailable
 from signaller.ports import Clock
 
 T = TypeVar("T")
 
+SHARES = 4
+"""An owner may have one in so many of a map's entries and bytes: it takes four of them to fill it,
+and the only one that there is still has room for a burst."""
+IN_FLIGHT = 64
+"""One in so many places is left to whoever was told that there is room, and comes back later."""
+
+
+class _Entry(NamedTuple, Generic[T]):
+    expires_at: int
+    value: T
+    owner: str
+    size: int
+    spare: bool
+
+
+class _Owned:
+    """What one owner keeps, the oldest first: what may go, and what is still of use."""
+
+    __slots__ = ("live", "size", "spare")
+
+    def __init__(self) -> None:
+        self.size = 0
+        # Not `dict`: to find its first key again and again, after deletions, takes ever longer.
+        self.spare: OrderedDict[str, None] = OrderedDict()
+        self.live: OrderedDict[str, None] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self.spare) + len(self.live)
+
 
 class ExpiringMap(Generic[T]):
-    """Keeps at most `max_entries` live values, each until a moment of its own."""
+    """Keeps values until a moment of their own; `max_entries` and `max_bytes` of them at most.
 
-    def __init__(self, clock: Clock, max_entries: int, what: str) -> None:
+    An owner at its share makes room by itself, with what may be spared and then with its oldest.
+    A map that is full for other reasons lets go of what may be spared, and then takes no more.
+    """
+
+    def __init__(self, clock: Clock, what: str, *, max_entries: int, max_bytes: int) -> None:
         self._clock = clock
-        self._max_entries = max_entries
+        self._max_entries, self._max_bytes = max_entries, max_bytes
+        self._share_entries = max(1, max_entries // SHARES)
+        self._share_bytes = max_bytes // SHARES
         self._what = what
-        self._entries: dict[str, tuple[int, T]] = {}
+        self._entries: dict[str, _Entry[T]] = {}
+        self._size = 0
+        self._owners: dict[str, _Owned] = {}
+        self._spare: OrderedDict[str, None] = OrderedDict()  # everybody's, the oldest first
         # Which keys may expire in which second, and these seconds, soonest first. The keys may be
         # those of entries that have been removed or replaced.
         self._expiring: dict[int, list[str]] = {}
@@ -27,27 +66,115 @@ class ExpiringMap(Generic[T]):
     def __len__(self) -> int:
         return len(self._entries)
 
-    def put(self, key: str, value: T, expires_at: int) -> None:
-        """Keep or replace a value. Raises StoreUnavailable when full of live entries."""
+    @property
+    def size(self) -> int:
+        """The bytes of all entries, as those who put them said."""
+        return self._size
+
+    def put(
+        self,
+        key: str,
+        value: T,
+        expires_at: int,
+        *,
+        owner: str,
+        size: int,
+        spare: bool = False,
+        always: bool = False,
+    ) -> None:
+        """Keep or replace a value, which is its owner's newest then.
+
+        `spare`: it goes before others do. `always`: for what is known, or was told that there is
+        room. Otherwise raises StoreUnavailable where there is none, and changes nothing.
+        """
         self._drop_expired()
-        if key not in self._entries and len(self._entries) >= self._max_entries:
-            raise StoreUnavailable(f"the memory store is full: {self._max_entries} {self._what}")
-        known = self._entries.get(key)
-        self._entries[key] = (expires_at, value)
-        if known is None or known[0] != expires_at:
+        known = self._take(key)
+        if not self._make_room(owner, size) and not always:
+            if known is not None:
+                self._insert(key, known)
+            raise self._full()
+        self._insert(key, _Entry(expires_at, value, owner, size, spare))
+        if known is None or known.expires_at != expires_at:
             self._note(key, expires_at)
             self._compact()
 
     def get(self, key: str) -> T | None:
         """The value, or None when it is unknown or has expired."""
         entry = self._entries.get(key)
-        if entry is None or entry[0] <= self._clock():
+        if entry is None or entry.expires_at <= self._clock():
             return None
-        return entry[1]
+        return entry.value
 
     def remove(self, key: str) -> None:
         """Forget a value, known or not."""
-        self._entries.pop(key, None)
+        self._take(key)
+
+    def check_room(self, owner: str | None = None) -> None:
+        """Raise StoreUnavailable unless there is room: for an owner, or for anybody (None).
+
+        Said a little early, so that those who are told now still find room when they come back.
+        """
+        self._drop_expired()
+        owned = self._owners.get(owner) if owner is not None else None
+        at_its_share = owned is not None and self._beyond_share(owned, 0)
+        if at_its_share or self._spare:
+            return
+        entries, size = self._max_entries, self._max_bytes
+        if (
+            len(self._entries) >= entries - entries // IN_FLIGHT
+            or self._size >= size - size // IN_FLIGHT
+        ):
+            raise self._full()
+
+    def _make_room(self, owner: str, size: int) -> bool:
+        if size > self._share_bytes:
+            return False
+        owned = self._owners.get(owner)
+        while owned and self._beyond_share(owned, size):
+            self._take(next(iter(owned.spare or owned.live)))
+        while self._beyond_all(size) and self._spare:
+            self._take(next(iter(self._spare)))
+        return not self._beyond_all(size)
+
+    def _beyond_share(self, owned: _Owned, size: int) -> bool:
+        return len(owned) >= self._share_entries or owned.size + size > self._share_bytes
+
+    def _beyond_all(self, size: int) -> bool:
+        return len(self._entries) >= self._max_entries or self._size + size > self._max_bytes
+
+    def _full(self) -> StoreUnavailable:
+        kept = f"{len(self._entries)} {self._what}"
+        return StoreUnavailable(
+            f"the memory store is full: {kept}, {self._size} bytes",
+            public=f"The service's store is full: it keeps {kept}. Try again in a moment.",
+        )
+
+    def _insert(self, key: str, entry: _Entry[T]) -> None:
+        self._entries[key] = entry
+        self._size += entry.size
+        owned = self._owners.get(entry.owner)
+        if owned is None:
+            owned = self._owners[entry.owner] = _Owned()
+        owned.size += entry.size
+        if entry.spare:
+            owned.spare[key] = self._spare[key] = None
+        else:
+            owned.live[key] = None
+
+    def _take(self, key: str) -> _Entry[T] | None:
+        entry = self._entries.pop(key, None)
+        if entry is None:
+            return None
+        self._size -= entry.size
+        owned = self._owners[entry.owner]
+        owned.size -= entry.size
+        if entry.spare:
+            del owned.spare[key], self._spare[key]
+        else:
+            del owned.live[key]
+        if not owned:
+            del self._owners[entry.owner]
+        return entry
 
     def _note(self, key: str, expires_at: int) -> None:
         keys = self._expiring.get(expires_at)
@@ -65,8 +192,8 @@ class ExpiringMap(Generic[T]):
             self._noted -= len(keys)
             for key in keys:
                 entry = self._entries.get(key)
-                if entry is not None and entry[0] == expires_at:
-                    del self._entries[key]
+                if entry is not None and entry.expires_at == expires_at:
+                    self._take(key)
 
     def _compact(self) -> None:
         # Redeemed entries leave their expiry behind; without this, a burst of short-lived entries
@@ -74,4 +201,4 @@ class ExpiringMap(Generic[T]):
         if self._noted > 2 * len(self._entries) + 64:
             self._expiring, self._seconds, self._noted = {}, [], 0
             for key, entry in self._entries.items():
-                self._note(key, entry[0])
+                self._note(key, entry.expires_at)

@@ -1,19 +1,28 @@
 """The embedded store: one process, bounded, gone with the process."""
 
 import math
+from hashlib import sha1
 
 import msgspec
 from msgspec.structs import replace
 
+from signaller.errors import StoreUnavailable, token_is
+from signaller.json_writer import write_json
 from signaller.model import Call, Grant, Spent, Turn
 from signaller.ports import Clock
 from signaller.stores.expiring import ExpiringMap
 from signaller.stores.windows import MemoryWindows
 
+MIB = 1024 * 1024
+GRANT_BYTES, SPENT_BYTES, CALL_BYTES, ENDING_BYTES, TEXT_BYTES = 800, 600, 550, 350, 500
+"""What a record takes beside its texts: objects, places in maps, its share of their spare room.
+Measured; `test_bytes_are_counted_as_they_are` holds them to it."""
+
 
 class _Kept(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A grant's record; once its uses are spent, a tombstone without the grant."""
 
+    caller: str
     uses: int
     grant: Grant | None
     start_by: int
@@ -31,7 +40,10 @@ class _Ending(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class MemoryStore:
-    """Grants and calls of one process. Atomic because no step awaits anything."""
+    """Grants and calls of one process. Atomic because no step awaits anything.
+
+    Each caller has a share of a quarter; spent grants and ended calls make room before live ones.
+    """
 
     def __init__(
         self,
@@ -42,20 +54,31 @@ class MemoryStore:
         max_buckets: int = 100_000,
         max_warm: int = 10_000,
     ) -> None:
-        # About 1 KB each, a third of it once they are spent: some 200 MB at the most, where a mint
-        # flood would otherwise take it all.
         self._clock = clock
-        self._grants: ExpiringMap[_Kept] = ExpiringMap(clock, max_grants, "grants")
-        self._calls: ExpiringMap[Call] = ExpiringMap(clock, max_calls, "calls")
-        self._endings: ExpiringMap[_Ending] = ExpiringMap(clock, max_calls, "calls about to end")
+        # The bytes are what a flood may take of the machine; there is room for the records of a
+        # busy hour in them.
+        self._grants: ExpiringMap[_Kept] = ExpiringMap(
+            clock, "unused tokens", max_entries=max_grants, max_bytes=256 * MIB
+        )
+        self._calls: ExpiringMap[Call] = ExpiringMap(
+            clock, "calls", max_entries=max_calls, max_bytes=128 * MIB
+        )
+        self._endings: ExpiringMap[_Ending] = ExpiringMap(
+            clock, "calls about to end", max_entries=max_calls, max_bytes=32 * MIB
+        )
         self._windows = MemoryWindows(clock, max_buckets)
-        self._warm: ExpiringMap[str] = ExpiringMap(clock, max_warm, "warm secrets")
-        self._claims: ExpiringMap[bool] = ExpiringMap(clock, max_warm, "claims")
+        self._warm: ExpiringMap[str] = ExpiringMap(
+            clock, "warm secrets", max_entries=max_warm, max_bytes=64 * MIB
+        )
+        self._claims: ExpiringMap[bool] = ExpiringMap(
+            clock, "claims", max_entries=max_warm, max_bytes=8 * MIB
+        )
 
     async def put_grant(self, grant: Grant) -> None:
         """Keep a grant until `grant.terms.start_by`."""
-        terms = grant.terms
-        self._keep(grant.id, _Kept(uses=terms.uses, grant=grant, start_by=terms.start_by))
+        uses, start_by = grant.terms.uses, grant.terms.start_by
+        kept = _Kept(caller=grant.caller, uses=uses, grant=grant, start_by=start_by)
+        self._keep(grant.id, kept, always=False)
 
     async def redeem(self, grant_id: str, *, withheld: int = 0) -> Grant | Spent | None:
         """Take one use; Spent if none is left, and from then on it is replayed."""
@@ -67,6 +90,9 @@ class MemoryStore:
             return Spent(call_ids=kept.call_ids)
         if kept.uses <= withheld:
             return None
+        # A call that could not be remembered would have to be ended as soon as it had begun.
+        with token_is("unspent"):
+            self._calls.check_room(kept.caller)
         left = kept.uses - 1
         self._keep(grant_id, replace(kept, uses=left, grant=kept.grant if left else None))
         return kept.grant
@@ -107,28 +133,54 @@ class MemoryStore:
             self._keep(grant.id, replace(kept, call_ids=(*kept.call_ids, call_id)))
         return True
 
-    async def put_warm(self, name: str, sealed: str, until: int) -> None:
-        """Keep a sealed secret until then."""
-        self._warm.put(name, sealed, until)
+    async def put_warm(self, name: str, sealed: str, until: int) -> bool:
+        """Keep a sealed secret until then, and let go of the claim to it; False without room."""
+        owner = name.partition(".")[0]
+        try:
+            self._warm.put(name, sealed, until, owner=owner, size=TEXT_BYTES + len(sealed))
+        except StoreUnavailable:
+            return False
+        self._claims.remove(name)
+        return True
 
     async def get_warm(self, name: str) -> str | None:
         """The sealed secret of that name, if it is still there."""
         return self._warm.get(name)
 
-    async def drop_warm(self, name: str) -> None:
-        """Forget it."""
-        self._warm.remove(name)
+    async def drop_warm(self, record: str) -> None:
+        """Forget it, unless another one has taken its place."""
+        name, _, digest = record.rpartition(".")
+        sealed = self._warm.get(name)
+        if (
+            sealed is not None
+            and digest == sha1(sealed.encode(), usedforsecurity=False).hexdigest()
+        ):
+            self._warm.remove(name)
 
     async def claim_warm(self, name: str, seconds: int) -> bool:
         """Be the one that makes it new, for so long."""
         if self._claims.get(name):
             return False
-        self._claims.put(name, True, int(self._clock()) + seconds)
+        await self.pause_warm(name, seconds)
         return True
 
+    async def pause_warm(self, name: str, seconds: int) -> None:
+        """Let nobody make it new for so long; 0: whoever asks next may."""
+        until, owner = int(self._clock()) + seconds, name.partition(".")[0]
+        self._claims.put(name, True, until, owner=owner, size=TEXT_BYTES)
+
     async def put_call(self, call: Call) -> None:
-        """Remember a call until `call.deadline`."""
-        self._calls.put(call.id, call, call.deadline)
+        """Remember a call until `call.deadline`, even if there is no room left for another one."""
+        size = CALL_BYTES + len(write_json(call))
+        self._calls.put(
+            call.id,
+            call,
+            call.deadline,
+            owner=call.caller,
+            size=size,
+            spare=call.ended,
+            always=True,
+        )
 
     async def get_call(self, call_id: str) -> Call | None:
         """The call, or None when it is unknown or past its deadline."""
@@ -142,19 +194,19 @@ class MemoryStore:
         if known is not None and known.free_at > now:
             return Turn(attempt=0, wait_seconds=known.free_at - now)
         attempt = 1 if known is None else known.attempts + 1
-        ending = _Ending(attempts=attempt, free_at=now + seconds)
-        self._endings.put(call.id, ending, call.deadline)
+        self._keep_ending(call, _Ending(attempts=attempt, free_at=now + seconds))
         return Turn(attempt=attempt)
 
     async def pause_ending(self, call: Call, *, seconds: float) -> None:
         """End one's turn."""
         known = self._endings.get(call.id)
         if known is not None:
-            paused = replace(known, free_at=self._clock() + seconds)
-            self._endings.put(call.id, paused, call.deadline)
+            self._keep_ending(call, replace(known, free_at=self._clock() + seconds))
 
     async def ping(self, *, within_seconds: float = 0) -> None:
-        """Nothing to reach."""
+        """Nothing to reach; but there must be room for another grant and for its call."""
+        self._grants.check_room()
+        self._calls.check_room()
 
     def windows(self) -> MemoryWindows:
         """The moving windows of this process."""
@@ -163,5 +215,22 @@ class MemoryStore:
     async def aclose(self) -> None:
         """Nothing to let go of."""
 
-    def _keep(self, grant_id: str, kept: _Kept) -> None:
-        self._grants.put(grant_id, kept, kept.start_by)
+    def _keep(self, grant_id: str, kept: _Kept, *, always: bool = True) -> None:
+        spent = kept.grant is None
+        texts = write_json(kept.grant) if kept.grant else "".join(kept.call_ids)
+        self._grants.put(
+            grant_id,
+            kept,
+            kept.start_by,
+            owner=kept.caller,
+            size=(SPENT_BYTES if spent else GRANT_BYTES) + len(texts),
+            spare=spent,
+            always=always,
+        )
+
+    def _keep_ending(self, call: Call, ending: _Ending) -> None:
+        # Never refused: there are no more of them than calls, and one that could not be counted
+        # could be asked for without end.
+        self._endings.put(
+            call.id, ending, call.deadline, owner=call.caller, size=ENDING_BYTES, always=True
+        )

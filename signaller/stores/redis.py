@@ -16,7 +16,15 @@ from signaller.stores.records import (
     trail_from_lines,
     uses_from_count,
 )
-from signaller.stores.scripts import BEGIN_ENDING, GIVE_BACK, LINK, PAUSE_ENDING, REDEEM
+from signaller.stores.scripts import (
+    BEGIN_ENDING,
+    DROP_WARM,
+    GIVE_BACK,
+    LINK,
+    PAUSE_ENDING,
+    PUT_WARM,
+    REDEEM,
+)
 from signaller.stores.steps import Steps
 from signaller.stores.urls import parse_redis_url
 from signaller.stores.windows import RedisWindows
@@ -26,6 +34,11 @@ PING_SECONDS = 5
 
 COUNT_BYTES = 16
 """Of a grant's record: more than any count of uses has, with its colon."""
+
+MAX_WARM_OF_ONE = 1024
+MAX_WARM_BYTES_OF_ONE = 4 * 1024 * 1024
+"""Warm secrets of one caller. Most take some 4 KB, so that both are reached together; it is a
+sixteenth of the Redis in docker-compose.yml. Beyond it are those of end users who come once."""
 
 
 class RedisStore:
@@ -92,9 +105,12 @@ class RedisStore:
         reply = await self._steps.script("link", LINK, _grant_key(grant.id), call_id)
         return bool(reply)
 
-    async def put_warm(self, name: str, sealed: str, until: int) -> None:
-        """Keep a sealed secret until then, in one command with its TTL."""
-        await self._set("put_warm", _warm_key(name), sealed, until)
+    async def put_warm(self, name: str, sealed: str, until: int) -> bool:
+        """Keep a sealed secret until then, and end the claim to it; False without room."""
+        key, last_ms = _warm_list(name), until * 1000 - 1
+        limits = (MAX_WARM_OF_ONE, MAX_WARM_BYTES_OF_ONE)
+        step = self._steps.script("put_warm", PUT_WARM, key, name, sealed, last_ms, *limits)
+        return bool(await step)
 
     async def get_warm(self, name: str) -> str | None:
         """The sealed secret of that name, if it is still there."""
@@ -102,16 +118,22 @@ class RedisStore:
         reply = await self._steps.command("get_warm", key, "GET", key)
         return None if reply is None else reply.decode("ascii", "replace")
 
-    async def drop_warm(self, name: str) -> None:
-        """Forget it."""
-        key = _warm_key(name)
-        await self._steps.command("drop_warm", key, "DEL", key)
+    async def drop_warm(self, record: str) -> None:
+        """Forget it, unless another one has taken its place."""
+        name, _, digest = record.rpartition(".")
+        await self._steps.script("drop_warm", DROP_WARM, _warm_list(name), name, digest)
 
     async def claim_warm(self, name: str, seconds: int) -> bool:
         """Be the one that makes it new: the first of all replicas, for so long."""
         key = f"{_warm_key(name)}:claim"
         reply = await self._steps.command("claim_warm", key, "SET", key, "", "NX", "EX", seconds)
         return reply is not None
+
+    async def pause_warm(self, name: str, seconds: int) -> None:
+        """Let nobody make it new for so long; 0: whoever asks next may."""
+        key = f"{_warm_key(name)}:claim"
+        pause = ("SET", key, "", "EX", seconds) if seconds else ("DEL", key)
+        await self._steps.command("pause_warm", key, *pause)
 
     async def put_call(self, call: Call) -> None:
         """Remember a call until `call.deadline`, in one command with its TTL."""
@@ -180,5 +202,10 @@ def _ending_key(call_id: str) -> str:
     return f"signaller:{{{call_id}}}:ending"
 
 
+def _warm_list(name: str) -> str:
+    """What lists one owner's warm secrets; they are in its slot, so that one script reaches all."""
+    return f"signaller:{{{name.partition('.')[0]}}}:warm"
+
+
 def _warm_key(name: str) -> str:
-    return f"signaller:{{{name}}}:warm"
+    return f"{_warm_list(name)}:{name}"

@@ -108,3 +108,55 @@ redis.call('SET', KEYS[1], attempts .. ':' .. free_at, 'KEEPTTL')
 return 1
 """)
 """KEYS: the ending; ARGV: how long nobody may ask (ms)."""
+
+# Warm secrets are a cache. One owner's are in one slot, with a list of them (a sorted set) whose
+# members are `<name>:<bytes>`, the one that goes first in front, and the sum of these bytes. The
+# scripts name keys that they were not given: while a Cluster moves the slot they fail (TRYAGAIN),
+# and a mint goes on without. The last quarter of a maxmemory is left to what is no cache.
+PUT_WARM = Script(r"""
+local list, sum, warm = KEYS[1], KEYS[1] .. ':bytes', KEYS[1] .. ':' .. ARGV[1]
+local name, sealed, last_ms = ARGV[1], ARGV[2], ARGV[3]
+local max_count, max_bytes = tonumber(ARGV[4]), tonumber(ARGV[5])
+local memory = redis.pcall('INFO', 'memory')
+if type(memory) == 'string' then
+  local used = tonumber(string.match(memory, 'used_memory:(%d+)') or 0)
+  local most = tonumber(string.match(memory, 'maxmemory:(%d+)') or 0)
+  if most > 0 and used + #sealed > most * 0.75 then return 0 end
+end
+if #sealed > max_bytes then return 0 end
+local bytes = tonumber(redis.call('GET', sum) or 0)
+local function unlist(member)
+  local which, size = string.match(member, '^(.*):(%d+)$')
+  if redis.call('ZREM', list, member) == 1 then bytes = bytes - size end
+  return which
+end
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+for _, member in ipairs(redis.call('ZRANGEBYSCORE', list, '-inf', now)) do unlist(member) end
+unlist(name .. ':' .. redis.call('STRLEN', warm))
+local count = redis.call('ZCARD', list)
+while count > 0 and (count >= max_count or bytes + #sealed > max_bytes) do
+  redis.call('DEL', list .. ':' .. unlist(redis.call('ZRANGE', list, 0, 0)[1]))
+  count = count - 1
+end
+redis.call('SET', warm, sealed, 'PXAT', last_ms)
+redis.call('ZADD', list, last_ms, name .. ':' .. #sealed)
+local last = string.format('%.0f', redis.call('ZREVRANGE', list, 0, 0, 'WITHSCORES')[2])
+redis.call('PEXPIREAT', list, last)
+redis.call('SET', sum, bytes + #sealed, 'PXAT', last)
+redis.call('DEL', warm .. ':claim')
+return 1
+""")
+"""KEYS: the owner's list; ARGV: a name, what is sealed, its last millisecond, how many and how many
+bytes an owner may have. 1 if it is kept, for which its owner's next to go make room."""
+
+DROP_WARM = Script(r"""
+local list, sum, warm = KEYS[1], KEYS[1] .. ':bytes', KEYS[1] .. ':' .. ARGV[1]
+local sealed = redis.call('GET', warm)
+if not sealed or redis.sha1hex(sealed) ~= ARGV[2] then return 0 end
+redis.call('DEL', warm)
+local listed = redis.call('ZREM', list, ARGV[1] .. ':' .. #sealed) == 1
+if listed and redis.call('EXISTS', sum) == 1 then redis.call('DECRBY', sum, #sealed) end
+return 1
+""")
+"""KEYS: the owner's list; ARGV: a name, the SHA-1 of what is sealed. Forgets it if it is that."""

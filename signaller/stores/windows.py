@@ -11,10 +11,16 @@ from typing import NoReturn
 
 from limits.aio.storage import MovingWindowSupport, Storage
 
+from signaller.model import rate_owner
 from signaller.ports import Clock
 from signaller.stores.expiring import ExpiringMap
 from signaller.stores.scripts import Script
 from signaller.stores.steps import Steps
+
+BUCKET_BYTES, HIT_BYTES = 1200, 32
+"""Of a window in memory, measured."""
+MAX_BYTES = 128 * 1024 * 1024
+"""A caller's share of it has 16 windows of the highest rate there is (`MAX_PER_MINUTE`)."""
 
 
 class Windows(Storage, MovingWindowSupport, ABC):
@@ -64,16 +70,19 @@ class MemoryWindows(Windows):
     def __init__(self, clock: Clock, max_buckets: int) -> None:
         super().__init__()
         self._clock = clock
-        # Oldest hit first; at most as many as the bucket's limit, and gone with the newest.
-        self._buckets: ExpiringMap[deque[float]] = ExpiringMap(clock, max_buckets, "rate buckets")
+        # Oldest hit first; at most as many as the bucket's limit, and gone with the newest. Of a
+        # caller at its share the bucket goes that nobody has counted in for longest.
+        self._buckets: ExpiringMap[deque[float]] = ExpiringMap(
+            clock, "rate buckets", max_entries=max_buckets, max_bytes=MAX_BYTES
+        )
 
     async def acquire_entry(self, key: str, limit: int, expiry: int, amount: int = 1) -> bool:
         """Count `amount` hits unless there would be more than `limit` in `expiry` seconds."""
         hits, now = self._window(key, expiry)
         if len(hits) + amount > limit:
             return False
+        self._keep(key, hits, math.ceil(now + expiry), len(hits) + amount)
         hits.extend([now] * amount)
-        self._buckets.put(key, hits, math.ceil(now + expiry))
         return True
 
     async def get_moving_window(self, key: str, limit: int, expiry: int) -> tuple[float, int]:
@@ -100,8 +109,12 @@ class MemoryWindows(Windows):
             for _ in range(ahead):
                 hits.pop()
             hits.extend([now] * ahead)
-            self._buckets.put(key, hits, math.ceil(now + expiry))
+            self._keep(key, hits, math.ceil(now + expiry), len(hits))
         return hits, now
+
+    def _keep(self, key: str, hits: deque[float], expires_at: int, count: int) -> None:
+        size = BUCKET_BYTES + HIT_BYTES * count
+        self._buckets.put(key, hits, expires_at, owner=rate_owner(key), size=size)
 
 
 # A bucket is a list of times in microseconds, newest first. Redis's own clock, because those of

@@ -12,7 +12,7 @@ from signaller.settings import Timeouts
 from signaller.upstreams.azure_advice import advice
 from signaller.upstreams.failures import AzureApiVersionUnsupported, UpstreamConnectTimeout
 from signaller.upstreams.faults import Fault
-from signaller.upstreams.surface import Headers, RealtimeSurface
+from signaller.upstreams.surface import RealtimeSurface, Standing
 from signaller.upstreams.transport import ProviderClient
 
 Entra = Callable[[Deployment], Awaitable[Secret]]
@@ -59,14 +59,22 @@ class Azure(RealtimeSurface):
         # An api_base copied from the portal may end in /openai/v1.
         return f"{deployment.base_url.removesuffix('/openai')}/openai/v1/realtime"
 
-    async def _credential(self, deployment: Deployment, deadline: float) -> tuple[Headers, Secret]:
+    def _standing(self, deployment: Deployment) -> Standing:
         if deployment.api_key:
-            return {"api-key": deployment.api_key.reveal()}, deployment.api_key
-        token = deployment.entra_token or await self._fetched(deployment, deadline)
-        return {"Authorization": f"Bearer {token.reveal()}"}, token
+            headers = {"api-key": deployment.api_key.reveal()}
+            return Standing(headers=headers, secret=deployment.api_key)
+        if deployment.entra_token:
+            headers = {"Authorization": f"Bearer {deployment.entra_token.reveal()}"}
+            return Standing(headers=headers, secret=deployment.entra_token)
+        entra = deployment.entra
+        if entra is None or self._entra is None:
+            raise UpstreamAuthFailed(f"deployment {deployment.id} has no credential")
+        # Its tokens change by the hour, and stand for the same.
+        principal = (entra.tenant_id, entra.client_id, entra.client_secret.reveal())
+        return Standing(headers={}, principal=principal)
 
-    async def _fetched(self, deployment: Deployment, deadline: float) -> Secret:
-        if deployment.entra is None or self._entra is None:
+    async def _fetch(self, deployment: Deployment, deadline: float) -> Secret:
+        if self._entra is None:
             raise UpstreamAuthFailed(f"deployment {deployment.id} has no credential")
         try:
             async with asyncio.timeout_at(deadline):

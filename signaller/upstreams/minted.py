@@ -3,18 +3,23 @@
 from collections.abc import Mapping
 
 from signaller.errors import UpstreamInvalidResponse
-from signaller.model import EphemeralSecret
+from signaller.model import EphemeralSecret, SessionRequest
 from signaller.secret import MASK, Secret
 from signaller.strict_json import parse_object
 
 MAX_DEPTH = 96
 """More than a client may send: the provider wraps what it echoes."""
+CLOCK_SECONDS = 60
+"""By how much a provider's clock may be ahead of ours."""
 LONGEST_SECRET = 2048
 """Known ones have some 40 characters; it must fit into a sealed grant (`jwe`)."""
 
 
-def parse_minted(body: bytes, asked: Mapping[str, object], now: float) -> EphemeralSecret:
-    """Any 2xx is read so; UpstreamInvalidResponse unless it holds a secret that can be used."""
+def parse_minted(body: bytes, asked: SessionRequest, now: float) -> EphemeralSecret:
+    """Any 2xx is read so; UpstreamInvalidResponse unless it holds a secret that can be used.
+
+    One that is said to live for longer than was asked for is not kept for so long.
+    """
     try:
         answer = parse_object(body, max_depth=MAX_DEPTH)
     except ValueError:
@@ -29,13 +34,16 @@ def parse_minted(body: bytes, asked: Mapping[str, object], now: float) -> Epheme
         raise UpstreamInvalidResponse("the mint's answer has no integer 'expires_at'")
     if expires_at <= now:
         raise UpstreamInvalidResponse(
-            f"the minted secret expired {int(now) - expires_at} s ago: is our clock right?"
+            f"the minted secret expired {int(now) - max(expires_at, 0)} s ago: is our clock right?"
         )
+    longest = int(now) + asked.expires_after_seconds + CLOCK_SECONDS
     session = answer.get("session")
     return EphemeralSecret(
         value=Secret(value),
-        expires_at=expires_at,
-        session=_session(session if isinstance(session, Mapping) else asked, asked, value),
+        expires_at=min(expires_at, longest),
+        session=_session(
+            session if isinstance(session, Mapping) else asked.session, asked.session, value
+        ),
     )
 
 

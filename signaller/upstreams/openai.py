@@ -2,8 +2,7 @@
 
 from signaller.errors import NotSupported, UpstreamAuthFailed
 from signaller.model import Deployment, Offer
-from signaller.secret import Secret
-from signaller.upstreams.surface import Headers, RealtimeSurface
+from signaller.upstreams.surface import Headers, RealtimeSurface, Standing
 
 
 class OpenAI(RealtimeSurface):
@@ -23,7 +22,7 @@ class OpenAI(RealtimeSurface):
     def _root(self, deployment: Deployment) -> str:
         return f"{deployment.base_url}/v1/realtime"
 
-    async def _credential(self, deployment: Deployment, deadline: float) -> tuple[Headers, Secret]:
+    def _standing(self, deployment: Deployment) -> Standing:
         if not deployment.api_key:
             raise UpstreamAuthFailed(f"deployment {deployment.id} has no api_key")
         headers = {"Authorization": f"Bearer {deployment.api_key.reveal()}"}
@@ -31,7 +30,7 @@ class OpenAI(RealtimeSurface):
             headers["OpenAI-Organization"] = deployment.organization
         if deployment.project:
             headers["OpenAI-Project"] = deployment.project
-        return headers, deployment.api_key
+        return Standing(headers=headers, secret=deployment.api_key)
 
     def _safety_headers(self, safety_identifier: str | None) -> Headers:
         return {"OpenAI-Safety-Identifier": safety_identifier} if safety_identifier else {}

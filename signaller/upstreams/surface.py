@@ -6,9 +6,19 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from urllib.parse import quote
 
+import msgspec
+
 from signaller.errors import UpstreamAuthFailed, UpstreamInvalidResponse
 from signaller.json_writer import write_json
-from signaller.model import Answer, Deployment, EphemeralSecret, Offer, SessionRequest, Trace
+from signaller.model import (
+    Answer,
+    Deployment,
+    EphemeralSecret,
+    Offer,
+    ProviderRequest,
+    SessionRequest,
+    Trace,
+)
 from signaller.ports import Clock
 from signaller.secret import Secret
 from signaller.settings import Timeouts
@@ -21,6 +31,20 @@ from signaller.upstreams.offer_body import offer_body
 from signaller.upstreams.transport import ProviderClient
 
 Headers = Mapping[str, str]
+
+
+class Standing(msgspec.Struct, frozen=True, kw_only=True):
+    """A credential as the configuration holds it."""
+
+    headers: Headers
+    """That bring it, and whatever else says on whose behalf."""
+    secret: Secret | None = None
+    """None: a bearer has to be fetched for the `principal`."""
+    principal: tuple[str, ...] | None = None
+
+    def __repr__(self) -> str:
+        """Without the credential."""
+        return "Standing(****)"
 
 
 def trace_headers(trace: Trace) -> Headers:
@@ -48,8 +72,20 @@ class RealtimeSurface(ABC):
         """The URL below which `/client_secrets` and `/calls` are."""
 
     @abstractmethod
+    def _standing(self, deployment: Deployment) -> Standing:
+        """The deployment's own credential, and the headers that go with it."""
+
+    async def _fetch(self, deployment: Deployment, deadline: float) -> Secret:
+        """A bearer for a credential that is a principal's."""
+        raise UpstreamAuthFailed(f"deployment {deployment.id} has no way to fetch a credential")
+
     async def _credential(self, deployment: Deployment, deadline: float) -> tuple[Headers, Secret]:
         """The deployment's own credential, in headers and as such."""
+        standing = self._standing(deployment)
+        if standing.secret is not None:
+            return standing.headers, standing.secret
+        bearer = await self._fetch(deployment, deadline)
+        return {**standing.headers, "Authorization": f"Bearer {bearer.reveal()}"}, bearer
 
     @abstractmethod
     def check_offer(self, deployment: Deployment, offer: Offer) -> None:
@@ -75,29 +111,40 @@ class RealtimeSurface(ABC):
         """A sentence of ours for an error whose own text does not say what to do."""
         return None
 
-    async def mint(self, deployment: Deployment, request: SessionRequest) -> EphemeralSecret:
-        """Ask for an ephemeral secret."""
-        deadline = self._deadline(deployment, self._timeouts.mint_seconds)
-        root = self._root(deployment)
-        headers, credential = await self._credential(deployment, deadline)
+    def mint_request(self, deployment: Deployment, request: SessionRequest) -> ProviderRequest:
+        """What `mint` sends, before a bearer is fetched for it."""
+        root, standing = self._root(deployment), self._standing(deployment)
         asked = {
             "expires_after": {"anchor": "created_at", "seconds": request.expires_after_seconds},
             "session": request.session,
         }
-        outgoing = Outgoing(
+        return ProviderRequest(
             url=f"{root}/client_secrets",
             headers={
-                **headers,
-                **trace_headers(request.trace),
+                **standing.headers,
                 **self._safety_headers(request.safety_identifier),
                 "Content-Type": "application/json",
             },
             content=write_json(asked),
+            tracing=trace_headers(request.trace),
+            principal=standing.principal,
+        )
+
+    async def mint(self, deployment: Deployment, request: SessionRequest) -> EphemeralSecret:
+        """Ask for an ephemeral secret."""
+        deadline = self._deadline(deployment, self._timeouts.mint_seconds)
+        asked = self.mint_request(deployment, request)
+        headers, credential = await self._credential(deployment, deadline)
+        outgoing = Outgoing(
+            url=asked.url,
+            # Of the first, only a bearer that was fetched is not among the second.
+            headers={**headers, **asked.headers, **asked.tracing},
+            content=asked.content,
             deadline=deadline,
         )
         incoming = await self._send(outgoing)
         self._check(incoming, f"mint at {deployment.id}", credential)
-        return parse_minted(incoming.body, request.session, self._clock())
+        return parse_minted(incoming.body, request, self._clock())
 
     async def call(
         self, deployment: Deployment, secret: Secret | None, offer: Offer, trace: Trace

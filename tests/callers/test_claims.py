@@ -13,8 +13,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from signaller.callers import FrontDesk, KeySets
+from signaller.callers.making import make_caller
 from signaller.errors import InvalidApiKey, InvalidJwt, RateLimitExceeded
-from signaller.model import Caller, Rate
+from signaller.model import Caller, Rate, rate_owner
 from signaller.policy import Policy
 from signaller.secret import Secret
 from signaller.settings import ClaimNames, TokenSettings
@@ -143,13 +144,13 @@ async def test_numbers_narrow_and_never_widen() -> None:
 async def test_a_jwts_own_rate_is_counted_per_person() -> None:
     """In a bucket of their own, before the one that the caller's people share."""
     caller = await caller_of({"sub": "ada", "mints": 5, "calls": 4})
-    ada = caller.mint_rates[0].bucket.removeprefix("mints:shop:")
+    ada = caller.mint_rates[0].bucket.split(":")[1]
     assert caller.mint_rates == (
-        Rate(bucket=f"mints:shop:{ada}", per_minute=5),
+        Rate(bucket=f"mints of one:{ada}:shop", per_minute=5),
         Rate(bucket="mints:shop", per_minute=60),
     )
     assert caller.call_rates == (
-        Rate(bucket=f"calls:shop:{ada}", per_minute=4),
+        Rate(bucket=f"calls of one:{ada}:shop", per_minute=4),
         Rate(bucket="calls:shop", per_minute=30),
     )
 
@@ -165,11 +166,21 @@ async def bucket_of(person: str, name: str = "shop", ring: str = "A") -> str:
 async def test_a_persons_bucket_tells_nobody_who_it_is() -> None:
     """A pseudonym under the first token key: without it nobody can try out names."""
     ada = await bucket_of("ada")
-    assert re.fullmatch("mints:shop:[0-9a-f]{32}", ada)
+    assert re.fullmatch("mints of one:[0-9a-f]{32}:shop", ada)
     assert ada == await bucket_of("ada")
     others = (bucket_of("bob"), bucket_of("ada", ring="I"), bucket_of("ada", name="other"))
-    pseudonyms = {(await each).rpartition(":")[2] for each in others} | {ada.rpartition(":")[2]}
+    pseudonyms = {(await each).split(":")[1] for each in others} | {ada.split(":")[1]}
     assert len(pseudonyms) == 4
+
+
+async def test_no_name_leads_into_anothers_bucket() -> None:
+    """A caller may be called as another one's person would be written."""
+    ada = await bucket_of("ada")
+    named_so = make_caller(ada.partition(":")[2], "id", BASE)
+    assert {rate_owner(rate.bucket) for rate in named_so.mint_rates} == {named_so.name}
+    assert ada not in {rate.bucket for rate in named_so.mint_rates}
+    assert rate_owner(ada) == "shop"
+    assert rate_owner(await bucket_of("ada", name="a:b of one:c")) == "a:b of one:c"
 
 
 async def test_a_refusal_tells_the_log_no_person() -> None:
@@ -178,7 +189,7 @@ async def test_a_refusal_tells_the_log_no_person() -> None:
     caller = await caller_of({"sub": person, "mints": 1})
     limits = counting(MemoryStore(time.time))
     await limits.take(caller.mint_rates)
-    with pytest.raises(RateLimitExceeded, match="mints:shop") as refused:
+    with pytest.raises(RateLimitExceeded, match=r"mints of one:\w+:shop") as refused:
         await limits.take(caller.mint_rates)
     digest = hashlib.sha256(person.encode()).hexdigest()
     for told in (person, digest[:16]):

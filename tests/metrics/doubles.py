@@ -11,6 +11,7 @@ from signaller.model import (
     EphemeralSecret,
     Grant,
     Offer,
+    ProviderRequest,
     Rate,
     SessionRequest,
     Spent,
@@ -102,16 +103,17 @@ class FakeStore(Failing):
         self._act()
         return True
 
-    async def put_warm(self, name: str, sealed: str, until: int) -> None:
-        """Nothing."""
+    async def put_warm(self, name: str, sealed: str, until: int) -> bool:
+        """True."""
         self._act()
+        return True
 
     async def get_warm(self, name: str) -> str | None:
         """The name."""
         self._act()
         return name
 
-    async def drop_warm(self, name: str) -> None:
+    async def drop_warm(self, record: str) -> None:
         """Nothing."""
         self._act()
 
@@ -119,6 +121,10 @@ class FakeStore(Failing):
         """True."""
         self._act()
         return True
+
+    async def pause_warm(self, name: str, seconds: int) -> None:
+        """Nothing."""
+        self._act()
 
     async def put_call(self, call: Call) -> None:
         """Nothing."""
@@ -158,6 +164,10 @@ class FakeStore(Failing):
 
 class FakeUpstream(Failing):
     """Answers every step with something recognisable (`ports.Upstream`)."""
+
+    def mint_request(self, deployment: Deployment, request: SessionRequest) -> ProviderRequest:
+        """One that says nothing of what was asked for."""
+        return ProviderRequest(url=deployment.base_url, headers={}, content=b"", tracing={})
 
     async def mint(self, deployment: Deployment, request: SessionRequest) -> EphemeralSecret:
         """A secret."""

@@ -36,10 +36,11 @@ STORE_STEPS: dict[str, tuple[Callable[[Store], Awaitable[object]], object]] = {
     "uses_left": (lambda store: store.uses_left("g1"), 3),
     "revoke": (lambda store: store.revoke("g1"), None),
     "link": (lambda store: store.link(GRANT, "rtc_1"), True),
-    "put_warm": (lambda store: store.put_warm("w", "sealed", 1), None),
+    "put_warm": (lambda store: store.put_warm("w", "sealed", 1), True),
     "get_warm": (lambda store: store.get_warm("w"), "w"),
     "drop_warm": (lambda store: store.drop_warm("w"), None),
     "claim_warm": (lambda store: store.claim_warm("w", 1), True),
+    "pause_warm": (lambda store: store.pause_warm("w", 1), None),
     "put_call": (lambda store: store.put_call(CALL), None),
     "get_call": (lambda store: store.get_call("rtc_1"), CALL),
     "begin_ending": (

@@ -1,82 +1,340 @@
-"""The embedded store's bounds: never over its limit, cleaned up as it goes."""
+"""The embedded store: never over its bounds, a share for everyone, cleaned up as it goes."""
+
+import secrets
+import time
+import tracemalloc
+from collections.abc import Awaitable, Callable
+from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from signaller.errors import StoreUnavailable
-from signaller.model import Spent
+from signaller.model import Call, Grant, Rate, Spent
 from signaller.stores import MemoryStore
 from signaller.stores.expiring import ExpiringMap
 from tests.stores.making import SetClock, make_call, make_grant
 
+MIB = 1024 * 1024
+FOUR = ("ada", "bob", "cal", "dan")
+
+
+def grant_of(caller: str, clock: SetClock, **changes: Any) -> Grant:
+    """A caller's."""
+    return replace(make_grant(clock, **changes), caller=caller)
+
+
+def call_of(caller: str, clock: SetClock) -> Call:
+    """A caller's."""
+    return replace(make_call(clock), caller=caller)
+
+
+async def filled(store: MemoryStore, clock: SetClock) -> list[Grant]:
+    """A grant of each of four callers."""
+    kept = [grant_of(caller, clock) for caller in FOUR]
+    for grant in kept:
+        await store.put_grant(grant)
+    return kept
+
 
 async def test_a_full_store_takes_no_more_grants(clock: SetClock) -> None:
     """Full of live grants: nothing is minted; a revoked or an expired one makes room."""
-    store = MemoryStore(clock, max_grants=2)
-    kept = [make_grant(clock, lives_seconds=60) for _ in range(2)]
-    for grant in kept:
-        await store.put_grant(grant)
-    with pytest.raises(StoreUnavailable, match="full: 2 grants"):
-        await store.put_grant(make_grant(clock))
+    store = MemoryStore(clock, max_grants=4)
+    kept = await filled(store, clock)
+    with pytest.raises(StoreUnavailable, match="full: 4 unused tokens") as refused:
+        await store.put_grant(grant_of("eve", clock))
+    assert refused.value.public.startswith("The service's store is full: it keeps 4 unused tokens")
     await store.revoke(kept[0].id)
-    await store.put_grant(make_grant(clock))
+    await store.put_grant(grant_of("eve", clock))
     clock.now += 60
-    another = make_grant(clock)
+    another = grant_of("eve", clock)
     await store.put_grant(another)
     assert await store.redeem(another.id) == another
 
 
-async def test_a_spent_grant_takes_its_place_until_it_expires(clock: SetClock) -> None:
-    """What could be replayed is remembered, even by a full store; its secret is not."""
-    store = MemoryStore(clock, max_grants=1)
-    grant = make_grant(clock)
-    await store.put_grant(grant)
+async def test_a_full_store_says_so_before_anything_is_paid_for(clock: SetClock) -> None:
+    """A mint asks first, and /readyz; both hear what it is full of."""
+    store = MemoryStore(clock, max_grants=4)
+    await store.ping()
+    kept = await filled(store, clock)
+    with pytest.raises(StoreUnavailable, match="4 unused tokens"):
+        await store.ping()
+    await store.redeem(kept[0].id)
+    await store.ping()
+
+
+async def test_those_who_were_told_that_there_is_room_find_it(clock: SetClock) -> None:
+    """Mints under way when the store is about to be full."""
+    store = MemoryStore(clock, max_grants=640)
+    put = 0
+    while await has_room(store):
+        await store.put_grant(grant_of(f"caller-{put % 8}", clock))
+        put += 1
+    for number in range(10):
+        await store.put_grant(grant_of(f"late-{number}", clock))
+
+
+async def has_room(store: MemoryStore) -> bool:
+    """Whether a mint would go on."""
+    try:
+        await store.ping()
+    except StoreUnavailable:
+        return False
+    return True
+
+
+async def test_one_caller_takes_no_place_of_anothers(clock: SetClock) -> None:
+    """At its share, its own oldest token goes; those that are spent go before."""
+    store = MemoryStore(clock, max_grants=12)
+    bobs = grant_of("bob", clock)
+    await store.put_grant(bobs)
+    first, spent, *others = (grant_of("ada", clock) for _ in range(20))
+    for grant in (first, spent):
+        await store.put_grant(grant)
+    await store.redeem(spent.id)
+    for grant in others[:2]:
+        await store.put_grant(grant)
+    assert await store.uses_left(first.id) == 1
+    assert await store.redeem(spent.id) is None
+    for grant in others[2:]:
+        await store.put_grant(grant)
+        await store.ping()
+    assert await store.redeem(first.id) is None
+    assert [await store.uses_left(grant.id) for grant in others[-3:]] == [1, 1, 1]
+    assert await store.redeem(bobs.id) == bobs
+
+
+async def test_a_spent_grant_is_remembered_while_there_is_room(clock: SetClock) -> None:
+    """What could be replayed is known as such; its secret is gone, and it makes room for others."""
+    store = MemoryStore(clock, max_grants=4)
+    grant, *_ = await filled(store, clock)
     assert await store.redeem(grant.id) == grant
     assert await store.link(grant, "rtc_1")
-    assert grant.sealed_secret not in repr(store._grants._entries)
-    with pytest.raises(StoreUnavailable, match="full: 1 grants"):
-        await store.put_grant(make_grant(clock))
+    assert grant.sealed_secret not in repr(store._grants._entries[grant.id])
     assert await store.redeem(grant.id) == Spent(call_ids=("rtc_1",))
-    clock.now = grant.terms.start_by
+    await store.put_grant(grant_of("eve", clock))
     assert await store.redeem(grant.id) is None
-    await store.put_grant(make_grant(clock))
 
 
-async def test_a_full_store_takes_no_more_calls(clock: SetClock) -> None:
-    """Full of live calls: what is known may still change."""
-    store = MemoryStore(clock, max_calls=1)
-    call = make_call(clock)
-    await store.put_call(call)
-    with pytest.raises(StoreUnavailable, match="full: 1 calls"):
-        await store.put_call(make_call(clock))
-    await store.put_call(call)
-    assert await store.get_call(call.id) == call
+async def test_a_full_store_begins_no_call(clock: SetClock) -> None:
+    """It says so before a use is taken: the token is good for later."""
+    store = MemoryStore(clock, max_calls=4)
+    calls = [call_of(caller, clock) for caller in FOUR]
+    grant, own = grant_of("eve", clock), grant_of("ada", clock)
+    for each in (grant, own):
+        await store.put_grant(each)
+    for call in calls:
+        await store.put_call(call)
+    with pytest.raises(StoreUnavailable, match="full: 4 calls"):
+        await store.redeem(grant.id)
+    with pytest.raises(StoreUnavailable, match="4 calls"):
+        await store.ping()
+    assert await store.redeem(own.id) == own  # of ada's own share
+    await store.put_call(replace(calls[0], ended=True))
+    assert await store.redeem(grant.id) == grant
+
+
+async def test_a_call_that_was_begun_is_remembered(clock: SetClock) -> None:
+    """Even if others began as many at the same moment: those in flight may exceed the bound."""
+    store = MemoryStore(clock, max_calls=4)
+    grants = [grant_of(f"caller-{number}", clock) for number in range(8)]
+    for grant in grants:
+        await store.put_grant(grant)
+    redeemed = [await store.redeem(grant.id) for grant in grants]
+    assert redeemed == grants
+    calls = [call_of(grant.caller, clock) for grant in grants]
+    for call in calls:
+        await store.put_call(call)
+    assert [await store.get_call(call.id) for call in calls] == calls
+
+
+async def test_ended_calls_give_up_their_place_first(clock: SetClock) -> None:
+    """Until then, a later hang-up still finds one; a caller's own go before its live ones."""
+    store = MemoryStore(clock, max_calls=8)
+    live, ended = (call_of("ada", clock) for _ in range(2))
+    await store.put_call(live)
+    await store.put_call(replace(ended, ended=True))
+    assert await store.get_call(ended.id) == replace(ended, ended=True)
+    await store.put_call(call_of("ada", clock))
+    assert await store.get_call(ended.id) is None
+    assert await store.get_call(live.id) == live
+    bobs = replace(call_of("bob", clock), ended=True)
+    await store.put_call(bobs)
+    for caller in ("bob", "cal", "cal", "dan", "dan", "eve"):
+        await store.put_call(call_of(caller, clock))
+    assert await store.get_call(bobs.id) is None
+    assert await store.get_call(live.id) == live
+
+
+async def test_a_bucket_of_one_caller_is_not_pushed_out_by_anothers_people(clock: SetClock) -> None:
+    """A JWT may name any number of them; of its caller the one goes that was longest away."""
+    limits = counting(MemoryStore(clock, max_buckets=40))
+    web = Rate(bucket="mints:web", per_minute=2)
+    crowd = Rate(bucket="mints:crowd", per_minute=10_000)
+    for _ in range(2):
+        await limits.take([web])
+    for number in range(200):
+        await limits.take([Rate(bucket=f"mints of one:{number}:crowd", per_minute=5), crowd])
+        clock.now += 0.001
+    with pytest.raises(Exception, match="mints:web"):
+        await limits.take([web])
+    counted = await limits.take([crowd])
+    assert counted is not None
+    assert counted.remaining == 10_000 - 201
+
+
+async def test_a_full_store_counts_no_more_and_forgets_no_hit(clock: SetClock) -> None:
+    """Rates fail closed."""
+    windows = MemoryStore(clock, max_buckets=4).windows()
+    for caller in FOUR:
+        assert await windows.acquire_entry(f"mints:{caller}", 1, 60)
+    with pytest.raises(StoreUnavailable, match="4 rate buckets"):
+        await windows.acquire_entry("mints:eve", 1, 60)
+    for caller in FOUR:
+        assert not await windows.acquire_entry(f"mints:{caller}", 1, 60)
+
+
+async def test_warm_secrets_are_bounded_in_bytes_and_by_owner(clock: SetClock) -> None:
+    """1,000 long ones of one owner: what does not fit its share makes the oldest of its own go."""
+    store = MemoryStore(clock)
+    until, sealed = int(clock.now) + 600, "x" * 128 * 1024
+    assert await store.put_warm("bob.1", "sealed", until)
+    for number in range(1000):
+        assert await store.put_warm(f"ada.{number}", sealed, until)
+    assert store._warm.size < 17 * MIB
+    assert await store.get_warm("ada.0") is None
+    assert await store.get_warm("ada.999") == sealed
+    assert await store.get_warm("bob.1") == "sealed"
+    assert not await store.put_warm("ada.longer", "x" * 17 * MIB, until)
+    assert await store.get_warm("ada.999") == sealed
+
+
+async def test_without_room_a_warm_secret_is_merely_not_kept(clock: SetClock) -> None:
+    """Nor is a claim: whoever asks does without."""
+    store = MemoryStore(clock, max_warm=4)
+    for owner in FOUR:
+        assert await store.claim_warm(f"{owner}.1", 30)
+        assert await store.put_warm(f"{owner}.1", "sealed", int(clock.now) + 600)
+    assert not await store.put_warm("eve.1", "sealed", int(clock.now) + 600)
+    assert await store.put_warm("ada.2", "sealed", int(clock.now) + 600)
+    assert await store.get_warm("ada.1") is None
+
+
+async def test_bytes_are_counted_as_they_are(clock: SetClock) -> None:
+    """What the store believes to hold is what the interpreter has given it, or more."""
+    store = MemoryStore(clock)
+    windows = store.windows()
+    until = int(clock.now) + 600
+
+    def grant(number: int) -> Grant:
+        made = grant_of(FOUR[number % 4], clock)
+        return replace(
+            made,
+            sealed_secret=secrets.token_hex(150),
+            safety_identifier=secrets.token_hex(16),
+            warm_secret=secrets.token_hex(50),
+        )
+
+    puts: dict[str, tuple[ExpiringMap[Any], Callable[[int], Awaitable[object]]]] = {
+        "grants": (store._grants, lambda number: store.put_grant(grant(number))),
+        "calls": (store._calls, lambda number: store.put_call(call_of(FOUR[number % 4], clock))),
+        "warm": (
+            store._warm,
+            lambda number: store.put_warm(
+                f"{FOUR[number % 4]}.{secrets.token_hex(16)}", secrets.token_hex(1500), until
+            ),
+        ),
+        "buckets": (
+            windows._buckets,
+            lambda number: windows.acquire_entry(
+                f"mints of one:{secrets.token_hex(16)}:{FOUR[number % 4]}", 60, 60
+            ),
+        ),
+    }
+    found = {}
+    tracemalloc.start()
+    try:
+        for name, (kept, put) in puts.items():
+            before = tracemalloc.get_traced_memory()[0]
+            for number in range(4000):
+                await put(number)
+            assert len(kept) == 4000
+            found[name] = (tracemalloc.get_traced_memory()[0] - before) / kept.size
+    finally:
+        tracemalloc.stop()
+    assert {name: 0.6 < ratio < 1.1 for name, ratio in found.items()} == dict.fromkeys(
+        found, True
+    ), found
+
+
+async def test_a_crowd_in_the_store_slows_nobody_down(clock: SetClock) -> None:
+    """100,000 entries of one owner beyond its share, and as many of one each."""
+    kept: ExpiringMap[int] = ExpiringMap(clock, "numbers", max_entries=40_000, max_bytes=MIB * MIB)
+
+    def seconds(of: Callable[[int], str], count: int) -> float:
+        began = time.process_time()
+        for number in range(count):
+            kept.put(f"{count}-{number}", number, int(clock.now) + 60, owner=of(number), size=1)
+        return time.process_time() - began
+
+    few = seconds(lambda _: "ada", 10_000)
+    assert seconds(lambda _: "ada", 100_000) < 10 * few * 5
+    assert len(kept) == 10_000
+    clock.now += 60
+    assert seconds(str, 40_000) < 4 * few * 5
+    assert len(kept) == len(kept._owners) == 40_000
+
+
+def numbers(clock: SetClock, most: int) -> ExpiringMap[int]:
+    """Everybody's, of which each takes a byte."""
+    return ExpiringMap(clock, "numbers", max_entries=most, max_bytes=MIB)
 
 
 def test_expired_entries_are_dropped(clock: SetClock) -> None:
-    """Putting something forgets everything that has expired."""
-    kept: ExpiringMap[int] = ExpiringMap(clock, 1000, "numbers")
+    """Putting something forgets everything that has expired, and its owner with it."""
+    kept = numbers(clock, 4000)
     for number in range(1000):
-        kept.put(str(number), number, int(clock.now) + 1 + number % 7)
+        kept.put(str(number), number, int(clock.now) + 1 + number % 7, owner="ada", size=1)
     clock.now += 7
-    kept.put("new", 1, int(clock.now) + 1)
-    assert len(kept) == 1
+    kept.put("new", 1, int(clock.now) + 1, owner="bob", size=1)
+    assert (len(kept), kept.size, list(kept._owners)) == (1, 1, ["bob"])
+
+
+def test_expired_entries_make_room_before_any_other(clock: SetClock) -> None:
+    """Of the owner's own, and of everybody's."""
+    kept = numbers(clock, 8)
+    kept.put("old", 1, int(clock.now) + 60, owner="ada", size=1)
+    kept.put("new", 1, int(clock.now) + 1, owner="ada", size=1)
+    clock.now += 1
+    kept.put("newer", 1, int(clock.now) + 1, owner="ada", size=1)
+    assert kept.get("old") == 1
+
+
+def test_what_is_refused_changes_nothing(clock: SetClock) -> None:
+    """A value that would grow beyond the bound stays as it was."""
+    kept: ExpiringMap[str] = ExpiringMap(clock, "words", max_entries=100, max_bytes=8)
+    for owner in FOUR:
+        kept.put(owner, "old", int(clock.now) + 60, owner=owner, size=2)
+    with pytest.raises(StoreUnavailable, match="4 words, 8 bytes"):
+        kept.put("ada", "new", int(clock.now) + 60, owner="ada", size=3)
+    assert (kept.get("ada"), kept.size) == ("old", 8)
 
 
 def test_an_entry_put_again_lives_by_its_new_expiry(clock: SetClock) -> None:
     """An earlier expiry of the same key does not take the entry along."""
-    kept: ExpiringMap[str] = ExpiringMap(clock, 2, "words")
-    kept.put("key", "old", int(clock.now) + 1)
-    kept.put("key", "new", int(clock.now) + 9)
+    kept = numbers(clock, 8)
+    kept.put("key", 1, int(clock.now) + 1, owner="ada", size=1)
+    kept.put("key", 2, int(clock.now) + 9, owner="ada", size=1)
     clock.now += 5
-    kept.put("other", "word", int(clock.now) + 1)
-    assert kept.get("key") == "new"
+    kept.put("other", 3, int(clock.now) + 1, owner="ada", size=1)
+    assert kept.get("key") == 2
 
 
 def test_removed_entries_leave_nothing_behind(clock: SetClock) -> None:
     """Ten thousand entries that came and went long before their expiry are not remembered."""
-    kept: ExpiringMap[int] = ExpiringMap(clock, 10, "numbers")
+    kept = numbers(clock, 40)
     for number in range(10_000):
-        kept.put(str(number), number, int(clock.now) + 7200)
+        kept.put(str(number), number, int(clock.now) + 7200, owner=str(number), size=1)
         kept.remove(str(number))
-    assert len(kept) == 0
+    assert (len(kept), kept.size, len(kept._owners)) == (0, 0, 0)
     assert kept._noted < 100

@@ -3,6 +3,7 @@
 import asyncio
 import sys
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
 import pytest
 
@@ -12,6 +13,7 @@ from signaller.secret import Secret
 from signaller.settings import Timeouts
 from signaller.upstreams import azure_advice as words
 from signaller.upstreams.azure import Azure
+from signaller.upstreams.exchange import ALWAYS
 from signaller.upstreams.failures import (
     AzureApiVersionUnsupported,
     EntraUnavailable,
@@ -93,6 +95,50 @@ async def test_entra_tokens_are_bearers(
     (request,) = provider.requests
     assert request.headers["authorization"] == f"Bearer {expected}"
     assert "api-key" not in request.headers
+
+
+@pytest.mark.parametrize(
+    ("given", "other"),
+    [
+        pytest.param({"entra": ENTRA}, {"entra": replace(ENTRA, tenant_id="u")}, id="tenant"),
+        pytest.param({"entra": ENTRA}, {"entra": replace(ENTRA, client_id="d")}, id="client"),
+        pytest.param(
+            {"entra": ENTRA},
+            {"entra": replace(ENTRA, client_secret=Secret("rotated"))},
+            id="client secret",
+        ),
+        pytest.param({"entra": ENTRA}, {"entra_token": Secret("fixed")}, id="token"),
+        pytest.param({"api_key": Secret("one")}, {"api_key": Secret("two")}, id="key"),
+        pytest.param({"api_key": Secret("one")}, {"entra_token": Secret("one")}, id="kind"),
+    ],
+)
+def test_who_asks_is_part_of_what_is_asked(
+    client: ProviderClient, given: dict[str, object], other: dict[str, object]
+) -> None:
+    """A principal's tokens change by the hour and stand for the same; the principal counts."""
+    azure = Azure(client, Timeouts(), fetched)
+
+    def meaning(changes: dict[str, object]) -> tuple[object, ...]:
+        at = deployment("http://127.0.0.1:1", **{"api_key": None, **changes})
+        return azure.mint_request(at, ASKED).meaning
+
+    assert meaning(given) == meaning(given)
+    assert meaning(given) != meaning(other)
+
+
+@pytest.mark.parametrize("given", [{"api_key": Secret("one")}, {"entra": ENTRA}], ids=str)
+async def test_only_a_fetched_token_is_sent_beside_what_was_said(
+    client: ProviderClient, provider: FakeProvider, url: str, given: dict[str, object]
+) -> None:
+    """Secrets are shared by it, so nothing else that reaches Azure may be missing there."""
+    azure, at = Azure(client, Timeouts(), fetched), deployment(url, **{"api_key": None, **given})
+    said = azure.mint_request(at, ASKED)
+    await azure.mint(at, ASKED)
+    (request,) = provider.requests
+    assert (f"{url}{request.path}", request.body) == (said.url, said.content)
+    headers = {name.lower() for name in (*said.headers, *said.tracing, *ALWAYS)}
+    beside = request.headers.keys() - headers - {"host", "content-length"}
+    assert beside == ({"authorization"} if "entra" in given else set())
 
 
 @pytest.mark.parametrize("entra", [None, ENTRA])

@@ -1,13 +1,18 @@
 """OpenAI's adapter against a provider on a real socket."""
 
 import time
+from dataclasses import replace as replaced
+from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from signaller.errors import UpstreamAuthFailed, UpstreamInvalidResponse
-from signaller.model import SessionRequest
+from signaller.model import Trace
 from signaller.secret import Secret
 from signaller.settings import Timeouts
+from signaller.upstreams.exchange import ALWAYS
+from signaller.upstreams.minted import CLOCK_SECONDS
 from signaller.upstreams.openai import OpenAI
 from signaller.upstreams.transport import ProviderClient
 from tests.support.provider import ANSWER, Body, FakeProvider
@@ -23,6 +28,7 @@ from tests.upstreams.canaries import (
 from tests.upstreams.raw import http, raw_server, says
 
 SOON = int(time.time()) + 3600
+FOR_AN_HOUR = replace(ASKED, expires_after_seconds=3600)
 
 
 @pytest.fixture
@@ -110,9 +116,68 @@ async def test_any_2xx_is_wrapped(
 ) -> None:
     """The secret is found wherever providers put it; a missing session is the one asked for."""
     provider.mint.answers(status, body)
-    secret = await openai.mint(deployment(url), ASKED)
+    secret = await openai.mint(deployment(url), FOR_AN_HOUR)
     assert (secret.value, secret.expires_at) == (Secret(EPHEMERAL), SOON)
     assert secret.session == ASKED.session
+
+
+@pytest.mark.parametrize("expires_at", [10**18, 2**63, 10**400, 4_102_444_800])
+async def test_a_life_that_nobody_asked_for_is_cut(
+    openai: OpenAI, provider: FakeProvider, url: str, expires_at: int
+) -> None:
+    """To what was asked for, and what the provider's clock may be ahead of ours."""
+    provider.mint.answers(200, f'{{"value": "{EPHEMERAL}", "expires_at": {expires_at}}}')
+    secret = await openai.mint(deployment(url), ASKED)
+    longest = ASKED.expires_after_seconds + CLOCK_SECONDS
+    assert time.time() < secret.expires_at <= time.time() + longest
+
+
+async def test_what_is_sent_is_what_was_said_to_be_sent(
+    openai: OpenAI, provider: FakeProvider, url: str
+) -> None:
+    """Secrets are shared by it, so nothing that reaches the provider may be missing there."""
+    at = deployment(url, organization="org-1", project="proj-1")
+    traced = Trace(request_id="r", traceparent="00-1-2-01", tracestate="a=b")
+    asked = replace(ASKED, trace=traced, safety_identifier="5f3c")
+    said = openai.mint_request(at, asked)
+    await openai.mint(at, asked)
+    (request,) = provider.requests
+    assert f"{url}{request.path}" == said.url
+    assert request.body == said.content
+    assert said.tracing.keys() == {"X-Client-Request-Id", "traceparent", "tracestate"}
+    headers = {name.lower(): value for name, value in {**said.headers, **said.tracing}.items()}
+    always = {"host", "content-length", *(name.lower() for name in ALWAYS)}
+    assert {key: request.headers[key] for key in request.headers.keys() - always} == headers
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"base_url": "http://127.0.0.1:2"},
+        {"api_key": Secret("sk-other")},
+        {"organization": "org-1"},
+        {"project": "org-1"},
+    ],
+    ids=lambda change: next(iter(change)),
+)
+def test_another_place_is_another_meaning(openai: OpenAI, change: dict[str, Any]) -> None:
+    """So are another session, life and end user, but not another trace."""
+    at = deployment("http://127.0.0.1:1")
+    meaning = openai.mint_request(at, ASKED).meaning
+    assert openai.mint_request(replaced(at, **change), ASKED).meaning != meaning
+    other = replace(ASKED, trace=Trace(request_id="r", traceparent="00-1-2-01"))
+    assert openai.mint_request(at, other).meaning == meaning
+    for differs in (
+        replace(ASKED, session={}),
+        replace(ASKED, expires_after_seconds=61),
+        replace(ASKED, safety_identifier="5f3c"),
+    ):
+        assert openai.mint_request(at, differs).meaning != meaning
+
+
+def test_a_request_does_not_show_its_credential(openai: OpenAI) -> None:
+    """Not even to whoever prints it."""
+    assert API_KEY not in repr(openai.mint_request(deployment("http://127.0.0.1:1"), ASKED))
 
 
 async def test_the_session_holds_no_secret(
@@ -128,7 +193,7 @@ async def test_the_session_holds_no_secret(
     provider.mint.answers(
         200, {"value": EPHEMERAL, "expires_at": SOON, "session": session, "key": EPHEMERAL}
     )
-    asked = SessionRequest(session={"type": "transcription"}, expires_after_seconds=60, trace=TRACE)
+    asked = replace(ASKED, session={"type": "transcription"})
     secret = await openai.mint(deployment(url), asked)
     assert secret.session == {
         "audio": [{"rate": 24000}],
@@ -151,6 +216,8 @@ async def test_the_session_holds_no_secret(
         pytest.param({"value": EPHEMERAL, "expires_at": str(SOON)}, id="text-as-expiry"),
         pytest.param({"value": EPHEMERAL, "expires_at": True}, id="true-as-expiry"),
         pytest.param({"value": EPHEMERAL, "expires_at": 1_600_000_000}, id="expired"),
+        pytest.param({"value": EPHEMERAL, "expires_at": -(10**18)}, id="before-all-time"),
+        pytest.param({"value": EPHEMERAL, "expires_at": 1e18}, id="fraction"),
         pytest.param('["ek"]', id="list"),
         pytest.param(f'{{"value": "{EPHEMERAL}", "expires_at": NaN}}', id="nan"),
         pytest.param(f'{{"value": "{EPHEMERAL}", "x": 1e999}}', id="infinite"),

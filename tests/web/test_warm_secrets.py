@@ -2,7 +2,10 @@
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,11 +13,14 @@ import redis
 
 from signaller.secret import Secret
 from signaller.settings import WarmSettings
+from tests.faults.redis.proxy import proxied
+from tests.stores.servers import asking, port_of, started
 from tests.support.provider import FakeProvider
 from tests.support.provider import error as provider_error
 from tests.support.redis import redis_server
 from tests.support.service import MODEL, Service, bearer, deployment, named, running, token_key
 from tests.support.serving import serving
+from tests.web.reloading import reloadable
 
 KEY, OTHER = "sk-sgn-canary-web-0123456789", "sk-sgn-canary-app-0123456789"
 WARM = WarmSettings(seconds=600)
@@ -145,6 +151,75 @@ async def test_replicas_share(redis_url: str) -> None:
         assert len(first.provider.mint.requests) == 1
 
 
+@pytest.mark.parametrize("step", ["GET", "SET", "EVALSHA"])
+async def test_a_step_of_the_cache_that_fails_costs_no_mint(redis_url: str, step: str) -> None:
+    """Redis breaks off while a secret is looked for, claimed or kept; grants it takes."""
+    async with proxied(port_of(redis_url)) as proxy:
+        url = Secret(f"redis://127.0.0.1:{proxy.port}/0")
+        async with warmed(redis_url=url, token_keys=(token_key(),)) as service:
+            await token(service, session={"instructions": "Once, so that scripts are known."})
+            proxy.spoils(step, "cut before")
+            assert (await service.call(await token(service))).status_code == 201
+            assert proxy.spoilt == 1
+
+
+@pytest.mark.parametrize("characters", [60_000, 200_000])
+async def test_one_callers_large_sessions_make_no_mint_fail(
+    tmp_path: Path, characters: int
+) -> None:
+    """Neither its own nor another's, on a Redis such as docker-compose.yml's."""
+    memory = ("--maxmemory", "16mb", "--maxmemory-policy", "noeviction")
+    with started(tmp_path, *memory) as server, asking(server.port) as redis:
+        url = Secret(f"redis://127.0.0.1:{server.port}/0")
+        async with warmed(redis_url=url, token_keys=(token_key(),)) as service:
+            for number in range(150):
+                session = {"instructions": f"{number} " + "x" * characters}
+                await token(service, session=session)
+                await token(service, OTHER, session={"instructions": str(number)})
+            asked = len(service.provider.mint.requests)
+            await token(service, OTHER, session={"instructions": "149"})
+            assert len(service.provider.mint.requests) == asked
+        assert redis.info("memory")["used_memory"] < 12 * 1024 * 1024
+
+
+async def test_a_reload_to_another_organization_takes_no_old_secret() -> None:
+    """The next token stands on what the new one pays for."""
+    async with reloadable(callers=(named("web", KEY),), warm_secrets=WARM) as running:
+        await token(running.service)
+        (one,) = running.service.settings.deployments
+        await running.reload(deployments=(replace(one, organization="org-2"),))
+        for _ in range(2):
+            await token(running.service)
+        _, last = running.provider.mint.requests
+        assert last.headers["openai-organization"] == "org-2"
+
+
+async def test_a_refused_secret_of_ones_own_leaves_the_shared_one(store: dict[str, Any]) -> None:
+    """A token of the secret before the last: the next mints go on with the one that is there."""
+    async with warmed(**store) as service:
+        first = await token(service)
+        service.provider.secrets.clear()
+        await service.call(await token(service))
+        shared = await token(service)
+        assert (await service.call(first)).status_code == 502
+        assert (await service.call(await token(service))).status_code == 201
+        assert (await service.call(shared)).status_code == 201
+        assert len(service.provider.mint.requests) == 2
+
+
+@pytest.mark.parametrize("expires_at", [10**18, 2**63, 10**400, 4_102_444_800])
+async def test_a_life_that_nobody_asked_for_is_cut(store: dict[str, Any], expires_at: int) -> None:
+    """Whatever a provider says of it: it is kept no longer than it was asked to live."""
+    async with warmed(**store) as service:
+        body = f'{{"value": "ek_absurd", "expires_at": {expires_at}, "session": {{}}}}'
+        service.provider.mint.answers(200, body)
+        minted = await service.mint({"model": MODEL}, headers=bearer(KEY))
+        assert minted.status_code == 200
+        assert minted.json()["expires_at"] < time.time() + 7200
+        await token(service)
+        assert len(service.provider.mint.requests) == 1
+
+
 async def test_a_secret_that_the_provider_refuses_is_dropped(store: dict[str, Any]) -> None:
     """The next mint asks anew instead of giving out more dead tokens."""
     async with warmed(**store) as service:
@@ -174,8 +249,8 @@ async def test_a_dump_holds_no_warm_secret() -> None:
             await token(service, session={"instructions": "canary-instructions"})
             with redis.Redis(port=port) as client:
                 names = client.keys()
-                dump = b"".join(name + (client.get(name) or b"") for name in names)
+                dump = b"".join(name + (client.dump(name) or b"") for name in names)
                 assert all(client.ttl(name) > 0 for name in names)
-            assert any(name.endswith(b":warm") for name in names)
+            assert any(b":warm:" in name for name in names)
             for canary in (*service.provider.secrets, "canary-instructions"):
                 assert canary.encode() not in dump
