@@ -20,7 +20,7 @@ LEVELS = (
         "signals",
         "strict_json",
     ),
-    ("model", "jwe", "jws", "logs", "journal", "listening", "heads"),
+    ("model", "jwe", "jws", "logs", "journal", "listening", "heads", "masking"),
     ("sdp", "ports", "settings", "sessions", "draining"),
     ("tokens", "config", "deployments", "reloading"),
     ("safety", "warming"),

@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 from signaller.errors import UpstreamAuthFailed, UpstreamInvalidResponse
 from signaller.json_writer import write_json
+from signaller.masking import NOTHING_HELD, Masking
 from signaller.model import Answer, Deployment, EphemeralSecret, Offer, SessionRequest, Trace
 from signaller.ports import Clock
 from signaller.secret import Secret
@@ -36,9 +37,15 @@ class RealtimeSurface(ABC):
     """`ports.Upstream`, but for where the routes are and which credential opens them."""
 
     def __init__(
-        self, client: ProviderClient, timeouts: Timeouts, *, clock: Clock = time.time
+        self,
+        client: ProviderClient,
+        timeouts: Timeouts,
+        *,
+        masking: Masking = NOTHING_HELD,
+        clock: Clock = time.time,
     ) -> None:
         self._client, self._timeouts, self._clock = client, timeouts, clock
+        self._masking = masking
 
     @abstractmethod
     def _root(self, deployment: Deployment) -> str:
@@ -142,10 +149,11 @@ class RealtimeSurface(ABC):
     def _check(self, incoming: Incoming, step: str, credential: Secret) -> None:
         if incoming.succeeded:
             return
+        masking = self._masking.also(credential)
         fault = parse_fault(
-            incoming.status, incoming.headers, incoming.body, (credential,), self._clock()
+            incoming.status, incoming.headers, incoming.body, masking, self._clock()
         )
-        raise as_error(fault, step, (credential,), explanation=self._explain(fault))
+        raise as_error(fault, step, masking, explanation=self._explain(fault))
 
     @staticmethod
     def _deadline(deployment: Deployment, seconds: float) -> float:

@@ -9,12 +9,14 @@ from functools import lru_cache
 from starlette.datastructures import URL
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.types import Scope
 
 from signaller.calls import Calls
 from signaller.deployments import Deployments
-from signaller.errors import InvalidApiKey, TokenRejected
+from signaller.errors import InvalidApiKey, InvalidRequest, TokenRejected
 from signaller.hangups import Hangups
 from signaller.journal import Journal
+from signaller.masking import Masking
 from signaller.minting import Minting, Wish
 from signaller.model import Trace
 from signaller.ports import Callers, Store
@@ -45,6 +47,8 @@ class Service:
     journal: Journal
     exposition: Callable[[], tuple[str, bytes]]
     """Media type and text of the metrics."""
+    masking: Masking
+    """Of all secrets of this configuration."""
     names: frozenset[str]
     """Of the callers that the configuration knows."""
     settings: Settings
@@ -64,10 +68,13 @@ async def mint(request: Request) -> Response:
         caller = await service.callers.identify(evidence(request))
         line.add(caller=caller.name)
         wanted = parse_mint_request(await read_json(request))
+        if service.masking.also(credential(request)).finds(wanted.model):
+            # With a wildcard in `model_list` it would be sent to the provider.
+            raise InvalidRequest(public="The model's name holds a key.", param="model")
         wish = Wish(caller=caller, request=wanted, origin=_origin(request), trace=trace)
         minted = await service.minting.mint(wish, line)
     token = {"value": minted.token.reveal(), "expires_at": minted.expires_at}
-    base_url = service.settings.public_url or _own_url(request)
+    base_url = service.settings.public_url or service.masking.masked(_own_url(request))
     body = {
         **token,
         "session": minted.session,
@@ -125,7 +132,7 @@ async def introspect(request: Request) -> Response:
     body = {
         "active": True,
         "jti": claims.grant_id,
-        "caller": claims.caller,
+        "caller": service.masking.masked(claims.caller),
         "model": claims.model,
         "iat": claims.issued_at,
         "exp": claims.expires_at,
@@ -150,7 +157,12 @@ async def models(request: Request) -> Response:
     with service.journal.refusals("models", **_trace(request).ids):
         caller = await service.callers.identify(evidence(request))
     data = [
-        {"id": name, "object": "model", "created": 0, "owned_by": "signaller"}
+        {
+            "id": service.masking.masked(name),
+            "object": "model",
+            "created": 0,
+            "owned_by": "signaller",
+        }
         for name in service.deployments.offered_under(caller.policy)
     ]
     return JsonResponse({"object": "list", "data": data}, headers=NO_STORE)
@@ -199,6 +211,12 @@ def _is_gone(request: Request) -> bool:
     """Whether the client has closed its connection; its body has been read."""
     message = at_hand(request.receive)
     return message is not None and message["type"] == "http.disconnect"
+
+
+def masking_in_force(scope: Scope) -> Masking:
+    """By which a request's texts are judged; the credential that it brought is not among them."""
+    in_force: InForce = scope["state"]["in_force"]
+    return in_force.service.masking
 
 
 def _service(request: Request) -> Service:

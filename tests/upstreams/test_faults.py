@@ -11,6 +11,7 @@ from signaller.errors import (
     UpstreamRefused,
     UpstreamUnavailable,
 )
+from signaller.masking import NOTHING_HELD
 from signaller.secret import Secret
 from signaller.settings import Timeouts
 from signaller.upstreams.faults import Fault, as_error, parse_fault
@@ -20,7 +21,7 @@ from tests.support.provider import FakeProvider
 from tests.upstreams.canaries import API_KEY, EPHEMERAL, assert_silent, deployment, taking
 
 NOW = 1_800_000_000.0
-KNOWN = (Secret(API_KEY), Secret(EPHEMERAL))
+KNOWN = NOTHING_HELD.also(Secret(API_KEY), Secret(EPHEMERAL))
 
 
 def judged(status: int, body: object, headers: dict[str, str] | None = None) -> UpstreamError:
@@ -208,5 +209,5 @@ def test_the_log_names_the_providers_request_id() -> None:
 def test_an_explanation_takes_the_messages_place() -> None:
     """Where the provider's text does not help, ours does."""
     fault = Fault(status=404, code="DeploymentNotFound", message="hm")
-    error = as_error(fault, "mint at d1", (), explanation="Do this.")
+    error = as_error(fault, "mint at d1", NOTHING_HELD, explanation="Do this.")
     assert (error.public, error.code, error.status) == ("Do this.", "DeploymentNotFound", 404)
