@@ -54,7 +54,10 @@ class Masked(logging.Filter):
         """Change the record, and let it pass."""
         record.msg, record.args = self._mask(record.getMessage()), None
         if fields := _fields(record):
-            record.fields = {name: self._masked(value) for name, value in fields.items()}
+            record.fields = {
+                name: value if name in MADE_HERE else self._masked(value)
+                for name, value in fields.items()
+            }
         if traceback := _traceback(record):
             record.exc_text = self._mask(traceback)
         return True
@@ -67,6 +70,10 @@ class Masked(logging.Filter):
         return value
 
 
+MADE_HERE = frozenset(
+    ("request_id", "trace_id", "grant", "call", "credential", "deployment", "outcome")
+)
+"""Fields that hold nobody's text but ours, or what was judged when it came (`Trace`)."""
 LOGGERS = ("signaller", "signaller.audit", "uvicorn.error", "asyncio")
 """Who may have something of a client's or of a provider's to say."""
 

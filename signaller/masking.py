@@ -10,7 +10,7 @@ import binascii
 import hashlib
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, fields, is_dataclass, replace
+from dataclasses import dataclass, field, fields, is_dataclass
 from urllib.parse import unquote
 
 from signaller.secret import MASK, Secret
@@ -31,6 +31,7 @@ _KEYS = re.compile(
     r"|eyJ[A-Za-z0-9_-]{8,}[A-Za-z0-9_.-]*"  # a JWT, or a token's JWE
 )
 _WORD = re.compile(r"\S+")
+_LONG = re.compile(r"[!-~]{16}")
 # A caller's key may be quoted, or be a part of something.
 _CANDIDATES = tuple(
     re.compile(pattern)
@@ -43,7 +44,11 @@ _CANDIDATES = tuple(
 )
 _PASSWORD = re.compile(r"://[^:/]*:(.+)@|password=([^&]+)")
 _HEX = re.compile(r"[0-9A-Fa-f]+")
-_BASE64 = re.compile(r"[A-Za-z0-9+/_-]{16,}")
+# A path or dashes around it belong to both alphabets (RFC 4648, 4 and 5).
+_BASE64 = tuple(
+    re.compile(pattern)
+    for pattern in (r"[A-Za-z0-9+/_-]{16,}", r"[A-Za-z0-9_-]{16,}", r"[A-Za-z0-9]{16,}")
+)
 _REQUEST_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 # nginx's ids have 32 characters in one piece, UUIDs 12; what has more may be a key.
 _KEY_LIKE = re.compile(r"(?:^|[._-])(?:ek_|sk-)|[A-Za-z0-9]{41}")
@@ -78,10 +83,12 @@ class Masking:
     def also(self, *secrets: Secret | None) -> "Masking":
         """The same, and what somebody has just brought or been given."""
         forms = (form for secret in secrets if secret for form in _forms(secret))
-        return replace(self, _also=(*self._also, *forms))
+        return Masking(self._samples, self._digests, (*self._also, *forms))
 
     def masked(self, text: str) -> str:
         """The text without the words that hold a credential."""
+        if len(text) < SHORTEST:
+            return text
         text = _KEYS.sub(MASK, cut(text, LONGEST_TEXT))
         if not self.finds(text):
             return text
@@ -105,7 +112,9 @@ class Masking:
         for sample in self._samples.keys() & _samples_of(form, step=_STEP):
             if any(secret in form for secret in self._samples[sample]):
                 return True
-        return bool(self._digests) and not self._digests.isdisjoint(_word_digests(text))
+        if not self._digests or not _LONG.search(text):
+            return False
+        return not self._digests.isdisjoint(_word_digests(text))
 
 
 NOTHING_HELD = Masking()
@@ -115,7 +124,7 @@ def cut(text: str, characters: int) -> str:
     """So much of a text at most, and no piece of a word: it may be a piece of a key."""
     if len(text) <= characters:
         return text
-    parts = text[: characters + 1].rsplit(maxsplit=1)
+    parts = text[:characters].rsplit(maxsplit=1)
     return parts[0] if len(parts) == 2 else ""
 
 
@@ -147,7 +156,9 @@ def _readings(text: str) -> Iterator[str]:
     if "%" in text:
         text = unquote(text)
         yield text
-    for run in _BASE64.findall(text):
+    if not _LONG.search(text):
+        return
+    for run in {run for pattern in _BASE64 for run in pattern.findall(text)}:
         try:
             decoded = base64.b64decode(run.translate(_STANDARD) + "=" * (-len(run) % 4))
         except binascii.Error:

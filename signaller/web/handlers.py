@@ -21,7 +21,7 @@ from signaller.minting import Minting, Wish
 from signaller.model import Trace
 from signaller.ports import Callers, Store
 from signaller.secret import Secret
-from signaller.sessions import parse_mint_request
+from signaller.sessions import parse_mint_request, transcription_model
 from signaller.settings import Settings
 from signaller.token_control import TokenControl
 from signaller.web.bodies import at_hand, read_json, read_token
@@ -68,9 +68,7 @@ async def mint(request: Request) -> Response:
         caller = await service.callers.identify(evidence(request))
         line.add(caller=caller.name)
         wanted = parse_mint_request(await read_json(request))
-        if service.masking.also(credential(request)).finds(wanted.model):
-            # With a wildcard in `model_list` it would be sent to the provider.
-            raise InvalidRequest(public="The model's name holds a key.", param="model")
+        _refuse_keys(request, wanted.model, transcription_model(wanted.session))
         wish = Wish(caller=caller, request=wanted, origin=_origin(request), trace=trace)
         minted = await service.minting.mint(wish, line)
     token = {"value": minted.token.reveal(), "expires_at": minted.expires_at}
@@ -211,6 +209,17 @@ def _is_gone(request: Request) -> bool:
     """Whether the client has closed its connection; its body has been read."""
     message = at_hand(request.receive)
     return message is not None and message["type"] == "http.disconnect"
+
+
+def _refuse_keys(request: Request, *models: str | None) -> None:
+    """Raise InvalidRequest: a wildcard in `model_list` would send the key to the provider."""
+    masking = masking_in_force(request.scope).also(credential(request))
+    if any(masking.finds(model) for model in models if model):
+        raise InvalidRequest(
+            public="The name of a model holds a key. Send the model's name in 'model', and the "
+            "key in the Authorization header.",
+            param="model",
+        )
 
 
 def masking_in_force(scope: Scope) -> Masking:

@@ -21,7 +21,8 @@ log = logging.getLogger("signaller")
 TRACEPARENT = re.compile(
     r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}"
 )
-TRACESTATE = re.compile(r"[ -~]{1,512}")  # 3.3.1.5: at least 512 characters are to be kept
+MAX_STATE_CHARS = 512  # 3.3.1.5: at least so many are to be kept
+TRACESTATE = re.compile(rf"[ -~]{{1,{MAX_STATE_CHARS}}}")
 
 _POLICIES = {
     "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
@@ -114,8 +115,7 @@ def _forwarded_scheme(given: Given) -> str | None:
 
 def _trace(given: Given, masking: Masking) -> Trace:
     """What a gateway says of the trace, as far as it can be echoed, logged and passed on."""
-    brought = (value.split() for name in CREDENTIALS for value in given.get(name, ()))
-    masking = masking.also(*(Secret(word) for words in brought for word in words))
+    masking = masking.also(*_brought(given))
     request_id = masking.request_id(given.get(b"x-request-id", [""])[0])
     parents = given.get(b"traceparent", ())
     parent = parents[0] if len(parents) == 1 and TRACEPARENT.fullmatch(parents[0]) else None
@@ -128,6 +128,14 @@ def _trace(given: Given, masking: Masking) -> Trace:
         traceparent=parent,
         tracestate=state if can_go_on else None,
     )
+
+
+def _brought(given: Given) -> list[Secret]:
+    """The credentials of this request that are short enough to stand in an id."""
+    words = (
+        word for name in CREDENTIALS for value in given.get(name, ()) for word in value.split()
+    )
+    return [Secret(word) for word in words if len(word) <= MAX_STATE_CHARS]
 
 
 class Cors(CORSMiddleware):
