@@ -36,6 +36,8 @@ _POLICIES = {
 SECURITY_HEADERS = [(name.encode(), value.encode()) for name, value in _POLICIES.items()]
 
 Given = dict[bytes, list[str]]
+MIRRORED = b"access-control-allow-headers"
+"""In it a preflight is told what it had asked for."""
 CREDENTIALS = (b"authorization", b"api-key")
 READ_HERE = frozenset(
     (b"x-forwarded-proto", b"x-request-id", b"traceparent", b"tracestate", *CREDENTIALS)
@@ -84,13 +86,18 @@ class Envelope:
         scheme = _forwarded_scheme(given)
         if scheme is not None and is_local(scope):
             scope = {**scope, "scheme": scheme}
-        trace = scope["trace"] = _trace(given, masking_in_force(scope))
+        masking = masking_in_force(scope)
+        trace = scope["trace"] = _trace(given, masking)
         request_id = (b"x-request-id", trace.request_id.encode("ascii"))
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = message["headers"] = list(message.get("headers", ()))
                 there = {name for name, _ in headers}
+                if MIRRORED in there:
+                    headers[:] = [
+                        (name, _mirrored(name, value, masking)) for name, value in headers
+                    ]
                 headers += [field for field in SECURITY_HEADERS if field[0] not in there]
                 headers.append(request_id)
             await send(message)
@@ -128,6 +135,10 @@ def _trace(given: Given, masking: Masking) -> Trace:
         traceparent=parent,
         tracestate=state if can_go_on else None,
     )
+
+
+def _mirrored(name: bytes, value: bytes, masking: Masking) -> bytes:
+    return masking.masked(value.decode("latin-1")).encode("latin-1") if name == MIRRORED else value
 
 
 def _brought(given: Given) -> list[Secret]:
