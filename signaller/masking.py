@@ -42,6 +42,7 @@ _CANDIDATES = tuple(
         r"[A-Za-z0-9]{16,}",
     )
 )
+_ADDRESS = re.compile(r"[a-z+]+://")
 _PASSWORD = re.compile(r"://[^:/]*:(.+)@|password=([^&]+)")
 _HEX = re.compile(r"[0-9A-Fa-f]+")
 # A path or dashes around it belong to both alphabets (RFC 4648, 4 and 5).
@@ -97,7 +98,7 @@ class Masking:
 
     def finds(self, text: str) -> bool:
         """Whether one of these secrets is in it; a key that is not ours does not count."""
-        return any(self._finds(reading) for reading in _readings(text))
+        return any(self._finds(reading) for reading in _readings(text[:LONGEST_TEXT]))
 
     def request_id(self, text: str | None) -> str | None:
         """An id that somebody gave a request; None if it is no id, or may be a key."""
@@ -140,10 +141,12 @@ def _leaves(value: object) -> Iterator[Secret | bytes]:
 
 
 def _forms(secret: Secret) -> Iterator[str]:
-    """As texts are compared; of an address, the password in it too."""
+    """As texts are compared; of an address, the passwords in it."""
     text = secret.reveal()
-    passwords = (unquote(found[0] or found[1]) for found in _PASSWORD.findall(text))
-    return (each.translate(_ONE_FORM) for each in (text, *passwords) if len(each) >= SHORTEST)
+    held = [text]
+    if _ADDRESS.match(text):
+        held = [unquote(found[0] or found[1]) for found in _PASSWORD.findall(text)]
+    return (each.translate(_ONE_FORM) for each in held if len(each) >= SHORTEST)
 
 
 def _samples_of(form: str, *, step: int) -> set[str]:

@@ -95,6 +95,7 @@ def test_what_a_request_brought_is_a_secret_too() -> None:
         "0af76519-16cd-43dd-8448-eb211c80319c",
         "100 %zz % and dGhpcyBpcyBub3RoaW5nIG9mIG91cnM=",
         "task-runner-for-everybody",
+        "redis://10.0.0.1/0 refused the connection",
         "\ud800 half a pair, and Grüße",
         "",
     ],

@@ -112,8 +112,9 @@ def test_the_source_is_where_the_next_commands_are_typed(tmp_path: Path) -> None
     source.mkdir()
     for name in ("Makefile", "pyproject.toml", "requirements.lock"):
         shutil.copy(ROOT / name, source)
-    commit = "git add . && git -c user.name=a -c user.email=a@example.com commit --quiet -m a"
-    run("bash", "-c", f"git init --quiet && {commit}", cwd=source)
+    by = "-c user.name=a -c user.email=a@example.com -c commit.gpgsign=false"
+    commit = f"git init --quiet && git add . && git {by} commit --quiet -m a"
+    run("bash", "-c", commit, cwd=source)
     clone, _ = section("Start").blocks("console")
     assert placeholder in clone
     script = f"set -e\n{clone.replace(placeholder, str(source))}\nmake --dry-run demo"
