@@ -5,7 +5,7 @@ import random
 import pytest
 
 from signaller.deployments import MAX_REST_SECONDS, REST_SECONDS, Deployments
-from signaller.errors import ModelNotFound
+from signaller.errors import ModelNotAllowed, ModelNotFound
 from signaller.model import Deployment
 from signaller.policy import Policy
 
@@ -106,3 +106,15 @@ def test_an_unknown_model_is_answered_with_what_there_is() -> None:
         pool(make("a"), make("b", "gpt-*")).candidates("other", Policy())
     assert "'other'" in missing.value.public
     assert "voice, gpt-*" in missing.value.public
+
+
+@pytest.mark.parametrize("policy", [Policy(), Policy(models=(("none",),))], ids=["all", "none"])
+def test_a_long_name_is_not_quoted_in_part(policy: Policy) -> None:
+    """What is masked later is a whole word: half a key would not be recognised."""
+    key = "0123456789abcdef" * 4
+    with pytest.raises((ModelNotFound, ModelNotAllowed)) as refused:
+        pool(make("a")).candidates("x" * 60 + key, policy)
+    assert key[:16] not in refused.value.public
+    with pytest.raises((ModelNotFound, ModelNotAllowed)) as short:
+        pool(make("a")).candidates("x" * 100, policy)
+    assert f"'{'x' * 100}'" in short.value.public

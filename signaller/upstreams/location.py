@@ -11,8 +11,7 @@ def call_id(location: str | None) -> str | None:
         path = urlsplit(location or "").path
     except ValueError:
         return None
-    # Cut before it is decoded: an octet takes three characters at most.
-    last = unquote(path.rstrip("/").rpartition("/")[2][: 3 * LONGEST_ID + 3])
+    last = unquote(path.rstrip("/").rpartition("/")[2])
     usable = last.isascii() and last.isprintable() and 0 < len(last) <= LONGEST_ID
     # "." and ".." would be resolved away in a URL; "calls" is the route without an id.
     return last if usable and last.strip(".") and last != "calls" else None
