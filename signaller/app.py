@@ -20,6 +20,8 @@ from signaller.failover import Failover
 from signaller.hangups import Hangups
 from signaller.journal import Journal
 from signaller.limits import Limits
+from signaller.logs import masked
+from signaller.masking import Masking
 from signaller.metrics import Metrics
 from signaller.minting import Minting
 from signaller.model import Provider
@@ -152,12 +154,18 @@ async def _open(stack: AsyncExitStack, settings: Settings, clock: Clock) -> tupl
         journal=Journal(metrics.observe),
     )
     in_force = InForce(service=_assemble(settings, lasting, rests={}))
+
+    def mask(text: str) -> str:
+        return in_force.service.masking.masked(text)  # a reload changes what there is to mask
+
+    stack.enter_context(masked(mask))
     return lasting, in_force
 
 
 def _assemble(settings: Settings, lasting: Lasting, rests: Mapping[str, float]) -> Service:
     """All that a configuration decides on."""
     clock, store, rates, metrics = lasting.clock, lasting.store, lasting.rates, lasting.metrics
+    masking = Masking.of(settings)
     callers = FrontDesk(settings, lasting.key_sets)
     tokens = Tokens(settings.token_keys, clock)
     deployments = Deployments(
@@ -167,9 +175,11 @@ def _assemble(settings: Settings, lasting: Lasting, rests: Mapping[str, float]) 
         rests=rests,
         on_rest=metrics.rests,
     )
+    openai = OpenAI(lasting.client, settings.timeouts, masking=masking)
+    azure = Azure(lasting.client, settings.timeouts, lasting.entra, masking=masking)
     upstreams: dict[Provider, Upstream] = {
-        "openai": metrics.metered_upstream(OpenAI(lasting.client, settings.timeouts)),
-        "azure": metrics.metered_upstream(Azure(lasting.client, settings.timeouts, lasting.entra)),
+        "openai": metrics.metered_upstream(openai),
+        "azure": metrics.metered_upstream(azure),
     }
     wishes = Wishes(deployments=deployments, safety=SafetyIdentifiers(settings.token_keys))
     failover = Failover(deployments)
@@ -233,6 +243,7 @@ def _assemble(settings: Settings, lasting: Lasting, rests: Mapping[str, float]) 
         store=store,
         journal=lasting.journal,
         exposition=metrics.exposition,
+        masking=masking,
         names=frozenset((MASTER, *(caller.name for caller in settings.callers))),
         settings=settings,
     )

@@ -1,4 +1,4 @@
-"""The command line: serve, demo, check, keygen."""
+"""The command line: serve, demo, check, keygen, offer."""
 
 import contextlib
 import logging
@@ -6,6 +6,7 @@ import socket
 import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
+from importlib import resources
 from pathlib import Path
 from typing import NoReturn
 
@@ -173,6 +174,18 @@ def keygen(caller: bool) -> None:
 
 
 @main.command()
+def offer() -> None:
+    """Print an SDP offer, audio and a data channel, to try a call with curl."""
+    try:
+        from signaller.loopback.offer import make_offer  # noqa: PLC0415 - aiortc is an extra
+    except ModuleNotFoundError:
+        made = (resources.files("signaller") / "offer.sdp").read_bytes()
+    else:
+        made = make_offer().encode()
+    click.echo(made, nl=False)  # bytes: the line ends of SDP are part of it
+
+
+@main.command()
 @host_option
 @port_option
 @click.option("--redis-url", default=None, help="Keep grants and calls in Redis instead of memory.")
@@ -186,7 +199,8 @@ def demo(
         from signaller.demo import run_demo  # noqa: PLC0415 - aiortc comes with an extra
     except ModuleNotFoundError as missing:
         _fail(
-            f"the demo needs its extra ({missing.name} is missing): pip install 'signaller[demo]'"
+            f"the demo needs its extra 'demo' ({missing.name} is missing): run 'make demo', or "
+            "'pip install .[demo]', where the source is"
         )
     configure(log_level, log_format or _default_format())
     with _faults_are_said(), tcp_listeners(host, port):

@@ -77,11 +77,9 @@ signaller demo: the service and a provider on this machine. Ctrl-C ends both.
   Open      {url}/
   and press Connect: a tone greets you, and what you say comes back.
 
-  Or ask for a token:
+  For the commands of the README, paste these two lines into another terminal:
 
-  curl {url}/v1/realtime/client_secrets \\
-    -H 'Authorization: Bearer {key.reveal()}' \\
-    -H 'Content-Type: application/json' \\
-    -d '{{"model": "{MODEL}"}}'
+  export SIGNALLER={url}
+  export SIGNALLER_MASTER_KEY={key.reveal()}
 """
     )

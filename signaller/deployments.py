@@ -15,6 +15,8 @@ REST_SECONDS = 5.0
 MAX_REST_SECONDS = 60.0
 """A provider's Retry-After beyond it would take a deployment out of sight of its operator."""
 
+MAX_QUOTED_CHARS = 100
+
 
 class Deployments:
     """The deployments of one service. Resting is a preference, never an outage."""
@@ -96,7 +98,7 @@ class Deployments:
         ]
         if not found:
             raise ModelNotFound(
-                public=f"There is no model '{model[:100]}' here. {self._names(policy)}",
+                public=f"There is no model {_quoted(model)} here. {self._names(policy)}",
                 param="model",
             )
         best = max(found, key=lambda pair: ("*" not in pair[0], len(pair[0])))[0]
@@ -106,7 +108,7 @@ class Deployments:
         """Raise ModelNotAllowed for a model that a caller's policy does not name."""
         if model is not None and not policy.allows_model(model):
             raise ModelNotAllowed(
-                public=f"You may not use the model '{model[:100]}'. {self._names(policy)}",
+                public=f"You may not use the model {_quoted(model)}. {self._names(policy)}",
                 param=param,
             )
 
@@ -131,3 +133,8 @@ class Deployments:
         # in which each is first with a probability proportional to its weight.
         weight = deployment.weight
         return resting, -math.log(1 - self._random()) / weight if weight else math.inf
+
+
+def _quoted(model: str) -> str:
+    """A name as errors repeat it: a long one not at all, for half a key could not be masked."""
+    return f"'{model}'" if len(model) <= MAX_QUOTED_CHARS else "of so long a name"

@@ -1,9 +1,10 @@
 """Log lines, as JSON or for people; their fields ride in `extra={"fields": ...}`."""
 
+import contextlib
 import json
 import logging
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Literal
 
@@ -24,8 +25,8 @@ class JsonFormatter(logging.Formatter):
             "event": record.getMessage(),
             **_fields(record),
         }
-        if record.exc_info:
-            line["traceback"] = self.formatException(record.exc_info)
+        if traceback := _traceback(record):
+            line["traceback"] = traceback
         return encode(line)
 
 
@@ -37,9 +38,57 @@ class ConsoleFormatter(logging.Formatter):
         # json.dumps of a value keeps line breaks out: a client cannot forge a log line.
         fields = " ".join(f"{key}={_plain(value)}" for key, value in _fields(record).items())
         text = f"{_time(record)} {record.levelname.lower():7} {record.getMessage()} {fields}"
-        if record.exc_info:
-            text += "\n" + self.formatException(record.exc_info)
+        if traceback := _traceback(record):
+            text += "\n" + traceback
         return text.rstrip()
+
+
+class Masked(logging.Filter):
+    """Takes what must not be shown out of every part of a line: message, fields and traceback."""
+
+    def __init__(self, mask: Callable[[str], str]) -> None:
+        super().__init__()
+        self._mask = mask
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Change the record, and let it pass."""
+        record.msg, record.args = self._mask(record.getMessage()), None
+        if fields := _fields(record):
+            record.fields = {
+                name: value if name in MADE_HERE else self._masked(value)
+                for name, value in fields.items()
+            }
+        if traceback := _traceback(record):
+            record.exc_text = self._mask(traceback)
+        return True
+
+    def _masked(self, value: object) -> object:
+        if isinstance(value, str):
+            return self._mask(value)
+        if isinstance(value, tuple | list):
+            return type(value)(map(self._masked, value))
+        return value
+
+
+MADE_HERE = frozenset(
+    ("request_id", "trace_id", "grant", "call", "credential", "deployment", "outcome")
+)
+"""Fields that hold nobody's text but ours, or what was judged when it came (`Trace`)."""
+LOGGERS = ("signaller", "signaller.audit", "uvicorn.error", "asyncio")
+"""Who may have something of a client's or of a provider's to say."""
+
+
+@contextlib.contextmanager
+def masked(mask: Callable[[str], str]) -> Iterator[None]:
+    """Mask all that is logged while the block lasts."""
+    masking, loggers = Masked(mask), [logging.getLogger(name) for name in LOGGERS]
+    for logger in loggers:
+        logger.addFilter(masking)
+    try:
+        yield
+    finally:
+        for logger in loggers:
+            logger.removeFilter(masking)
 
 
 def configure(level: str, form: LogFormat) -> None:
@@ -63,6 +112,13 @@ def _time(record: logging.LogRecord) -> str:
 def _fields(record: logging.LogRecord) -> Mapping[str, object]:
     fields = getattr(record, "fields", {})
     return fields if isinstance(fields, dict) else {}
+
+
+def _traceback(record: logging.LogRecord) -> str | None:
+    """Once it is text (`Masked`), that is what counts; logging's own formatter does the same."""
+    if record.exc_text or not record.exc_info:
+        return record.exc_text
+    return logging.Formatter().formatException(record.exc_info)
 
 
 def _plain(value: object) -> str:

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from signaller.deployments import MAX_REST_SECONDS, REST_SECONDS, Deployments
-from signaller.errors import ModelNotFound
+from signaller.errors import ModelNotAllowed, ModelNotFound
 from signaller.fingerprints import credential_fingerprint
 from signaller.model import Deployment
 from signaller.policy import Policy
@@ -123,3 +123,15 @@ def test_a_call_is_found_again_when_a_twin_of_its_deployment_comes_or_goes() -> 
     assert both.named("a") is None
     assert pool(alone).named(f"a-{ours}") == alone
     assert pool(alone).named(f"a-{theirs}") is None
+
+
+@pytest.mark.parametrize("policy", [Policy(), Policy(models=(("none",),))], ids=["all", "none"])
+def test_a_long_name_is_not_quoted_in_part(policy: Policy) -> None:
+    """What is masked later is a whole word: half a key would not be recognised."""
+    key = "0123456789abcdef" * 4
+    with pytest.raises((ModelNotFound, ModelNotAllowed)) as refused:
+        pool(make("a")).candidates("x" * 60 + key, policy)
+    assert key[:16] not in refused.value.public
+    with pytest.raises((ModelNotFound, ModelNotAllowed)) as short:
+        pool(make("a")).candidates("x" * 100, policy)
+    assert f"'{'x' * 100}'" in short.value.public

@@ -20,7 +20,7 @@ LEVELS = (
         "signals",
         "strict_json",
     ),
-    ("model", "jwe", "jws", "logs", "journal", "listening", "heads"),
+    ("model", "jwe", "jws", "logs", "journal", "listening", "heads", "masking"),
     ("sdp", "ports", "settings", "sessions", "draining", "fingerprints"),
     ("tokens", "config", "deployments", "reloading"),
     ("admission", "call_book", "failover", "safety", "sealing", "warming"),

@@ -7,8 +7,13 @@ import pytest
 
 from signaller.errors import ModelNotFound
 from signaller.journal import Journal
-from signaller.logs import ConsoleFormatter, JsonFormatter
+from signaller.logs import LOGGERS, ConsoleFormatter, JsonFormatter, masked
+from signaller.masking import Masking
+from signaller.secret import Secret
 from tests.support.service import MODEL, running
+from tests.web.reloading import reloadable
+
+KEY = "c0ffee" * 8
 
 
 def record(**fields: object) -> logging.LogRecord:
@@ -86,3 +91,42 @@ async def test_one_line_per_mint_and_per_call(caplog: pytest.LogCaptureFixture) 
     assert (forged["event"], forged["outcome"]) == ("call", "token_rejected")
     assert (stranger["event"], stranger["outcome"]) == ("mint", "invalid_api_key")
     assert (replay["event"], refused["outcome"]) == ("replay", "token_rejected")
+
+
+def test_every_part_of_a_line_is_masked(caplog: pytest.LogCaptureFixture) -> None:
+    """Message, fields and traceback, of all who log something of a client's; and then no more."""
+    mask = Masking.of(Secret(KEY)).masked
+    for name in LOGGERS:
+        log = logging.getLogger(name)
+        with masked(mask):
+            try:
+                raise ValueError(f"no {KEY}")
+            except ValueError:
+                fields = {"detail": f"no {KEY}", "origins": (KEY, "b"), "status": 400}
+                log.exception("fault of %s", KEY, extra={"fields": fields})
+        (record,) = caplog.records
+        for formatter in (JsonFormatter(), ConsoleFormatter(), logging.Formatter()):
+            line = formatter.format(record)
+            assert KEY not in line
+            assert "ValueError: no ****" in line
+        assert record.__dict__["fields"] == {
+            "detail": "no ****",
+            "origins": ("****", "b"),
+            "status": 400,
+        }
+        caplog.clear()
+        log.error(KEY)
+        assert KEY in caplog.text
+        caplog.clear()
+
+
+async def test_a_reload_changes_what_is_masked(caplog: pytest.LogCaptureFixture) -> None:
+    """A key that came with it is one of ours."""
+    async with reloadable() as running:
+        await running.reload(master_key=Secret(KEY))
+        caplog.set_level(logging.INFO)
+        await running.service.mint(
+            {"model": MODEL}, headers={"api-key": KEY, "x-request-id": "r", "origin": f"x://{KEY}"}
+        )
+    (line,) = (record for record in caplog.records if record.getMessage() == "mint")
+    assert line.__dict__["fields"]["origin"] == "****"

@@ -5,6 +5,7 @@ import time
 from collections.abc import Awaitable, Callable
 
 from signaller.errors import NotSupported, UpstreamAuthFailed
+from signaller.masking import NOTHING_HELD, Masking
 from signaller.model import Deployment, Offer
 from signaller.ports import Clock
 from signaller.secret import Secret
@@ -28,9 +29,10 @@ class Azure(RealtimeSurface):
         timeouts: Timeouts,
         entra: Entra | None = None,
         *,
+        masking: Masking = NOTHING_HELD,
         clock: Clock = time.time,
     ) -> None:
-        super().__init__(client, timeouts, clock=clock)
+        super().__init__(client, timeouts, masking=masking, clock=clock)
         self._entra = entra
 
     takes_sessions = False

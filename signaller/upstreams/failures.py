@@ -43,7 +43,7 @@ class EntraUnavailable(UpstreamError):
     code = "entra_unavailable"
     public = (
         "This deployment uses Entra ID, which needs the 'azure' extra: the operator must run "
-        "pip install 'signaller[azure]'."
+        "'pip install .[azure]' where the source is."
     )
     no_call_began = True
     fails_over = True

@@ -1,11 +1,13 @@
 """What of a provider's text may be shown, and to whom."""
 
 import re
-from collections.abc import Iterable
 
-from signaller.secret import MASK, Secret
+from signaller.masking import Masking, cut
+from signaller.secret import MASK
 
 MESSAGE_CHARACTERS = 500
+LONGEST_TEXT = 4 * MESSAGE_CHARACTERS
+"""What is looked at of a text: more than is shown, as masks are shorter than what they hide."""
 
 _MARKED = re.compile(
     r"\b(?:sk|ek|rk|org|proj)[-_][A-Za-z0-9_*.-]{4,}"  # OpenAI's prefixes, masked ones included
@@ -19,32 +21,33 @@ _WORD = re.compile(r"[A-Za-z]{1,20}|[0-9]{1,8}|[A-Za-z0-9]{0,4}")
 _IDENTIFIER = re.compile(r"[A-Za-z0-9_.\[\]-]{1,100}")
 
 
-def mask_secrets(text: str, secrets: Iterable[Secret]) -> str:
+def mask_secrets(text: str, masking: Masking) -> str:
     """Text for the log: known secrets and everything that looks like one replaced."""
-    for secret in secrets:
-        if secret:
-            text = text.replace(secret.reveal(), MASK)
-    return _RUN.sub(_mask_opaque, _MARKED.sub(MASK, _printable(text)))[:MESSAGE_CHARACTERS]
+    plain = masking.masked(_MARKED.sub(MASK, _plain(text)))
+    return _RUN.sub(_mask_opaque, plain)[:MESSAGE_CHARACTERS]
 
 
-def showable(text: str | None, secrets: Iterable[Secret]) -> str | None:
+def showable(text: str | None, masking: Masking) -> str | None:
     """Text for the client, or None when it is empty or might hold a secret."""
-    plain = _printable(text or "")[: 4 * MESSAGE_CHARACTERS]
-    masked = mask_secrets(plain, secrets)
-    return masked if masked and masked == plain[:MESSAGE_CHARACTERS] else None
+    plain = _plain(text or "")[:MESSAGE_CHARACTERS]
+    return plain if plain and plain == mask_secrets(text or "", masking) else None
 
 
-def identifier(value: object, secrets: Iterable[Secret]) -> str | None:
+def identifier(value: object, masking: Masking) -> str | None:
     """A provider's type, code or param when it is a short name and nothing else."""
     if isinstance(value, int):
         value = str(value)
     if not isinstance(value, str) or not _IDENTIFIER.fullmatch(value):
         return None
-    return showable(value, secrets)
+    return showable(value, masking)
 
 
-def _printable(text: str) -> str:
-    """One line without control characters; lone surrogates could not be encoded again."""
+def _plain(text: str) -> str:
+    """One line without control characters; lone surrogates could not be encoded again.
+
+    A long text is cut first: it is worked on while nobody else is served.
+    """
+    text = cut(text, LONGEST_TEXT)
     return " ".join("".join(c if c.isprintable() else " " for c in text).split())
 
 

@@ -10,6 +10,7 @@ import msgspec
 
 from signaller.errors import UpstreamAuthFailed, UpstreamInvalidResponse
 from signaller.json_writer import write_json
+from signaller.masking import NOTHING_HELD, Masking
 from signaller.model import (
     Answer,
     Deployment,
@@ -60,9 +61,15 @@ class RealtimeSurface(ABC):
     """`ports.Upstream`, but for where the routes are and which credential opens them."""
 
     def __init__(
-        self, client: ProviderClient, timeouts: Timeouts, *, clock: Clock = time.time
+        self,
+        client: ProviderClient,
+        timeouts: Timeouts,
+        *,
+        masking: Masking = NOTHING_HELD,
+        clock: Clock = time.time,
     ) -> None:
         self._client, self._timeouts, self._clock = client, timeouts, clock
+        self._masking = masking
 
     takes_sessions: bool
     """Whether a session may come with an offer, and the standard key with both."""
@@ -198,10 +205,11 @@ class RealtimeSurface(ABC):
     def _check(self, incoming: Incoming, step: str, credential: Secret) -> None:
         if incoming.succeeded:
             return
+        masking = self._masking.also(credential)
         fault = parse_fault(
-            incoming.status, incoming.headers, incoming.body, (credential,), self._clock()
+            incoming.status, incoming.headers, incoming.body, masking, self._clock()
         )
-        raise as_error(fault, step, (credential,), explanation=self._explain(fault))
+        raise as_error(fault, step, masking, explanation=self._explain(fault))
 
     @staticmethod
     def _deadline(deployment: Deployment, seconds: float) -> float:

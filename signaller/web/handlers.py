@@ -2,7 +2,7 @@
 
 import hmac
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -10,17 +10,19 @@ from msgspec.structs import replace
 from starlette.datastructures import URL
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.types import Scope
 
 from signaller.calls import Calls, Started
 from signaller.deployments import Deployments
-from signaller.errors import InvalidApiKey, TokenRejected, token_is
+from signaller.errors import InvalidApiKey, InvalidRequest, TokenRejected, token_is
 from signaller.hangups import Hangups
 from signaller.journal import Journal, Line, shown_origin
+from signaller.masking import Masking
 from signaller.minting import Minting
 from signaller.model import Trace
 from signaller.ports import Callers, Store
 from signaller.secret import Secret
-from signaller.sessions import parse_mint_request, parse_unified_session
+from signaller.sessions import nested_models, parse_mint_request, parse_unified_session
 from signaller.settings import Settings
 from signaller.token_control import TokenControl
 from signaller.tokens import PREFIX
@@ -51,6 +53,8 @@ class Service:
     journal: Journal
     exposition: Callable[[], tuple[str, bytes]]
     """Media type and text of the metrics."""
+    masking: Masking
+    """Of all secrets of this configuration."""
     names: frozenset[str]
     """Of the callers that the configuration knows."""
     settings: Settings
@@ -79,10 +83,11 @@ async def mint(request: Request) -> Response:
             only_model=service.deployments.only_model(caller.policy),
             end_user=_end_user(request),
         )
+        _refuse_keys(request, wanted.session, wanted.model)
         wish = Wish(caller=caller, request=wanted, origin=_origin(request), trace=trace)
         minted = await service.minting.mint(wish, line)
     token = {"value": minted.token.reveal(), "expires_at": minted.expires_at}
-    base_url = service.settings.public_url or _own_url(request)
+    base_url = service.settings.public_url or service.masking.masked(_own_url(request))
     body = {
         **token,
         "session": minted.session,
@@ -126,6 +131,7 @@ async def _start_with_token(request: Request, token: Secret, line: Line) -> Star
     admission = service.calls.admit(token, _origin(request), line)
     with token_is("unspent"):
         offer = await read_offer(request)
+        _refuse_keys(request, offer.session or {})
     return await service.calls.start(admission, offer, _trace(request), line)
 
 
@@ -147,9 +153,11 @@ async def _start_as_caller(request: Request, line: Line) -> Started:
     session = offer.session or {}
     if not session.get("model"):
         session = {**session, "model": request.query_params.get("model")}
+    wanted = parse_unified_session(session, end_user=_end_user(request))
+    _refuse_keys(request, wanted.session, wanted.model)
     wish = Wish(
         caller=caller,
-        request=parse_unified_session(session, end_user=_end_user(request)),
+        request=wanted,
         origin=_origin(request),
         trace=_trace(request),
     )
@@ -176,7 +184,7 @@ async def introspect(request: Request) -> Response:
     body = {
         "active": True,
         "jti": claims.grant_id,
-        "caller": claims.caller,
+        "caller": service.masking.masked(claims.caller),
         "model": claims.model,
         "iat": claims.issued_at,
         "exp": active.expires_at,
@@ -201,7 +209,12 @@ async def models(request: Request) -> Response:
     with service.journal.refusals("models", **_trace(request).ids):
         caller = await service.callers.identify(evidence(request))
     data = [
-        {"id": name, "object": "model", "created": 0, "owned_by": "signaller"}
+        {
+            "id": service.masking.masked(name),
+            "object": "model",
+            "created": 0,
+            "owned_by": "signaller",
+        }
         for name in service.deployments.offered_under(caller.policy)
     ]
     return JsonResponse({"object": "list", "data": data}, headers=NO_STORE)
@@ -250,6 +263,24 @@ def _is_gone(request: Request) -> bool:
     """Whether the client has closed its connection; its body has been read."""
     message = at_hand(request.receive)
     return message is not None and message["type"] == "http.disconnect"
+
+
+def _refuse_keys(request: Request, session: Mapping[str, object], *models: str) -> None:
+    """Raise InvalidRequest: a wildcard in `model_list` would send the key to the provider."""
+    masking = masking_in_force(request.scope).also(credential(request))
+    nested = (model for _, model in nested_models(session))
+    if any(masking.finds(model) for model in (*models, *nested)):
+        raise InvalidRequest(
+            public="The name of a model holds a key. Send the model's name in 'model', and the "
+            "key in the Authorization header.",
+            param="model",
+        )
+
+
+def masking_in_force(scope: Scope) -> Masking:
+    """By which a request's texts are judged; the credential that it brought is not among them."""
+    in_force: InForce = scope["state"]["in_force"]
+    return in_force.service.masking
 
 
 def _service(request: Request) -> Service:

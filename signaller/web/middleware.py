@@ -8,20 +8,21 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from signaller.errors import SignallerError
+from signaller.masking import Masking
 from signaller.model import Trace
+from signaller.secret import Secret
 from signaller.web.credentials import is_local
+from signaller.web.handlers import masking_in_force
 from signaller.web.rendering import error_response
 
 log = logging.getLogger("signaller")
 
-REQUEST_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
-# nginx's ids have 32 characters in one piece, UUIDs 12; what has more may be a key.
-KEY_LIKE = re.compile(r"^ek_|^sk-|[A-Za-z0-9]{41}")
 # W3C Trace Context, 3.2: ids of zeros are invalid, and so is version ff.
 TRACEPARENT = re.compile(
     r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}"
 )
-TRACESTATE = re.compile(r"[ -~]{1,512}")  # 3.3.1.5: at least 512 characters are to be kept
+MAX_STATE_CHARS = 512  # 3.3.1.5: at least so many are to be kept
+TRACESTATE = re.compile(rf"[ -~]{{1,{MAX_STATE_CHARS}}}")
 
 _POLICIES = {
     "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
@@ -35,7 +36,12 @@ _POLICIES = {
 SECURITY_HEADERS = [(name.encode(), value.encode()) for name, value in _POLICIES.items()]
 
 Given = dict[bytes, list[str]]
-READ_HERE = frozenset((b"x-forwarded-proto", b"x-request-id", b"traceparent", b"tracestate"))
+MIRRORED = b"access-control-allow-headers"
+"""In it a preflight is told what it had asked for."""
+CREDENTIALS = (b"authorization", b"api-key")
+READ_HERE = frozenset(
+    (b"x-forwarded-proto", b"x-request-id", b"traceparent", b"tracestate", *CREDENTIALS)
+)
 
 
 class LastResort:
@@ -58,7 +64,8 @@ class LastResort:
         except Exception as error:
             if scope["type"] != "http" or started:
                 raise
-            fields = {"request_id": scope["trace"].request_id, "path": scope["path"][:100]}
+            path = masking_in_force(scope).masked(scope["path"])[:100]
+            fields = {"request_id": scope["trace"].request_id, "path": path}
             log.exception("fault", extra={"fields": fields})
             response = error_response(SignallerError(type(error).__name__))
             await response(scope, receive, send)
@@ -79,13 +86,18 @@ class Envelope:
         scheme = _forwarded_scheme(given)
         if scheme is not None and is_local(scope):
             scope = {**scope, "scheme": scheme}
-        trace = scope["trace"] = _trace(given)
+        masking = masking_in_force(scope)
+        trace = scope["trace"] = _trace(given, masking)
         request_id = (b"x-request-id", trace.request_id.encode("ascii"))
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = message["headers"] = list(message.get("headers", ()))
                 there = {name for name, _ in headers}
+                if MIRRORED in there:
+                    headers[:] = [
+                        (name, _mirrored(name, value, masking)) for name, value in headers
+                    ]
                 headers += [field for field in SECURITY_HEADERS if field[0] not in there]
                 headers.append(request_id)
             await send(message)
@@ -108,18 +120,33 @@ def _forwarded_scheme(given: Given) -> str | None:
     return scheme if scheme in ("http", "https") else None
 
 
-def _trace(given: Given) -> Trace:
+def _trace(given: Given, masking: Masking) -> Trace:
     """What a gateway says of the trace, as far as it can be echoed, logged and passed on."""
-    request_id = given.get(b"x-request-id", [""])[0]
-    is_id = REQUEST_ID.fullmatch(request_id) and not KEY_LIKE.search(request_id)
+    masking = masking.also(*_brought(given))
+    request_id = masking.request_id(given.get(b"x-request-id", [""])[0])
     parents = given.get(b"traceparent", ())
     parent = parents[0] if len(parents) == 1 and TRACEPARENT.fullmatch(parents[0]) else None
+    if parent and masking.finds(parent):
+        parent = None
     state = ",".join(given.get(b"tracestate", ()))
+    can_go_on = parent and TRACESTATE.fullmatch(state) and masking.masked(state) == state
     return Trace(
-        request_id=request_id if is_id else f"req_{secrets.token_hex(12)}",
+        request_id=request_id or f"req_{secrets.token_hex(12)}",
         traceparent=parent,
-        tracestate=state if parent and TRACESTATE.fullmatch(state) else None,
+        tracestate=state if can_go_on else None,
     )
+
+
+def _mirrored(name: bytes, value: bytes, masking: Masking) -> bytes:
+    return masking.masked(value.decode("latin-1")).encode("latin-1") if name == MIRRORED else value
+
+
+def _brought(given: Given) -> list[Secret]:
+    """The credentials of this request that are short enough to stand in an id."""
+    words = (
+        word for name in CREDENTIALS for value in given.get(name, ()) for word in value.split()
+    )
+    return [Secret(word) for word in words if len(word) <= MAX_STATE_CHARS]
 
 
 class Cors(CORSMiddleware):

@@ -95,7 +95,10 @@ def parse_multipart(content_type: str, body: bytes) -> dict[str, bytes]:
     def keep(name: bytes | None, value: bytes | None) -> None:
         key = (name or b"").decode("utf-8", "replace")
         if key in parts:
-            raise InvalidRequest(public=f"The part '{key[:40]}' stands twice.", param=key[:40])
+            raise InvalidRequest(
+                public="A part stands twice: 'sdp' and 'session' may stand once each.",
+                param=key if key in ("sdp", "session") else None,
+            )
         parts[key] = value or b""
 
     def keep_file(file: File) -> None:

@@ -13,12 +13,18 @@ from signaller.errors import (
     RouteNotFound,
     SignallerError,
 )
+from signaller.masking import NOTHING_HELD, Masking
+from signaller.web.credentials import credential
+from signaller.web.handlers import masking_in_force
 from signaller.web.json_response import JsonResponse
 from signaller.web.rate_headers import refusal_headers
 
 
-def error_response(error: SignallerError) -> Response:
-    """`{"error": {message, type, code, param}}` with the headers that clients act on."""
+def error_response(error: SignallerError, masking: Masking = NOTHING_HELD) -> Response:
+    """`{"error": {message, type, code, param}}` with the headers that clients act on.
+
+    Whatever of a client's or a provider's an error repeats is masked here.
+    """
     headers = {"cache-control": "no-store"}
     if error.retry_after is not None:
         headers["retry-after"] = str(math.ceil(error.retry_after))
@@ -29,20 +35,21 @@ def error_response(error: SignallerError) -> Response:
     if error.status == 401 and error.type == "authentication_error":
         headers["www-authenticate"] = "Bearer"  # RFC 9110, 11.6.1: a 401 names a scheme
     body = {
-        "message": error.public,
+        "message": masking.masked(error.public),
         "type": error.type,
         "code": error.code,
-        "param": error.param,
+        "param": masking.masked(error.param) if error.param else error.param,
     }
     if error.fate is not None:
         body["token"] = error.fate
     return JsonResponse({"error": body}, error.status, headers)
 
 
-async def render(_: Request, error: Exception) -> Response:
+async def render(request: Request, error: Exception) -> Response:
     """Starlette's hook for the errors this service and its routes raise."""
     if isinstance(error, SignallerError):
-        return error_response(error)
+        masking = masking_in_force(request.scope).also(credential(request))
+        return error_response(error, masking)
     if isinstance(error, HTTPException):
         return _from_starlette(error)
     raise error

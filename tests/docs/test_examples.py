@@ -119,7 +119,7 @@ def test_docker_gets_what_it_asks_for() -> None:
 )
 def test_a_key_in_the_environment_is_enough(env: dict[str, str], provider: str) -> None:
     """Without a file, the variables of the first screen make a service that gives out tokens."""
-    (start,) = section("Start").blocks("console")
+    _, start = section("Start").blocks("console")
     variables = {"SIGNALLER_MASTER_KEY", *env}
     assert all(variable in start for variable in variables)
     settings = load_settings(None, {**env, "SIGNALLER_MASTER_KEY": "m" * 48})

@@ -87,9 +87,9 @@ def printed_url(process: subprocess.Popen[str]) -> str:
 
 
 def test_the_wheel_holds_the_package_and_the_page(wheel: Path) -> None:
-    """The tester page is inside, the tests are not."""
+    """The tester page and the offer for a trial are inside, the tests are not."""
     names = zipfile.ZipFile(wheel).namelist()
-    assert {"signaller/cli.py", "signaller/static/index.html"} <= set(names)
+    assert {"signaller/cli.py", "signaller/static/index.html", "signaller/offer.sdp"} <= set(names)
     assert {name.split("/")[0].split("-")[0] for name in names} == {"signaller"}
     page = [path.relative_to(ROOT) for path in (ROOT / "static").rglob("*") if path.is_file()]
     assert {f"signaller/{path.as_posix()}" for path in page} <= set(names)

@@ -14,6 +14,7 @@ from signaller.model import Call, Grant, Rate, Spent
 from signaller.stores import MemoryStore
 from signaller.stores.expiring import ExpiringMap
 from tests.stores.making import SetClock, make_call, make_grant
+from tests.support.limits import counting
 
 MIB = 1024 * 1024
 FOUR = ("ada", "bob", "cal", "dan")

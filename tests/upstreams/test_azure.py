@@ -246,4 +246,4 @@ def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "azure.identity.aio", None)
     with pytest.raises(EntraUnavailable, match=r"not installed") as caught:
         client_secret_principal(ENTRA)
-    assert "signaller[azure]" in caught.value.public
+    assert "pip install .[azure]" in caught.value.public

@@ -1,6 +1,7 @@
 """Error answers: what is kept, what is hidden, and when to come back."""
 
 import json
+import time
 from email.utils import formatdate
 
 import pytest
@@ -11,6 +12,7 @@ from signaller.errors import (
     UpstreamRefused,
     UpstreamUnavailable,
 )
+from signaller.masking import NOTHING_HELD
 from signaller.secret import Secret
 from signaller.settings import Timeouts
 from signaller.upstreams.faults import Fault, as_error, parse_fault
@@ -20,7 +22,7 @@ from tests.support.provider import FakeProvider
 from tests.upstreams.canaries import API_KEY, EPHEMERAL, assert_silent, deployment, taking
 
 NOW = 1_800_000_000.0
-KNOWN = (Secret(API_KEY), Secret(EPHEMERAL))
+KNOWN = NOTHING_HELD.also(Secret(API_KEY), Secret(EPHEMERAL))
 
 
 def judged(status: int, body: object, headers: dict[str, str] | None = None) -> UpstreamError:
@@ -205,8 +207,50 @@ def test_the_log_names_the_providers_request_id() -> None:
     assert "Hm" in str(error)
 
 
+@pytest.mark.parametrize(
+    "given",
+    ["req_0af7651916cd43dd8448eb211c80319c", "0af76519-16cd-43dd-8448-eb211c80319c"],
+    ids=["openai", "azure"],
+)
+def test_request_ids_are_not_taken_for_keys(given: str) -> None:
+    """As the providers make them: as long as keys, and as random."""
+    assert f"x-request-id={given}" in str(judged(500, b"", {"x-request-id": given}))
+
+
+@pytest.mark.parametrize(
+    "given", [API_KEY, EPHEMERAL, f"req.{API_KEY}", API_KEY.upper(), "sk-other", "a" * 64, "a b"]
+)
+def test_a_key_as_request_id_is_not_logged(given: str) -> None:
+    """It goes through the same masking as the provider's text."""
+    error = judged(500, b"", {"x-request-id": given})
+    assert "x-request-id=None" in str(error)
+    assert given not in str(error)
+
+
+MIB = 1024 * 1024
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param(b'{"error":{"message":"' + b"a" * 2 * MIB + b'"}}', id="text"),
+        pytest.param(b'{"error":{"message":"' + b"key " * (MIB // 2) + b'"}}', id="words"),
+        pytest.param(b'{"error":{"message":"hm"},"a":[' + b"[]," * 600_000 + b"[]]}", id="lists"),
+        pytest.param(b'{"error":{"message":"' + b"\\u0041" * 300_000 + b'"}}', id="escapes"),
+        pytest.param(b'{"error":{"message":"' + b"key " * 4_000 + b'"}}', id="words-of-16-kib"),
+        pytest.param(b'{"error":{"message":"hm"},"a":[' + b"[]," * 5_000 + b"[]]}", id="16-kib"),
+    ],
+)
+def test_a_long_answer_takes_no_time(body: bytes) -> None:
+    """While it is worked on nobody else is served: two megabytes took a third of a second."""
+    began = time.process_time()
+    error = judged(400, body)
+    assert time.process_time() - began < 0.1
+    assert (error.status, len(error.public) <= 500) == (400, True)
+
+
 def test_an_explanation_takes_the_messages_place() -> None:
     """Where the provider's text does not help, ours does."""
     fault = Fault(status=404, code="DeploymentNotFound", message="hm")
-    error = as_error(fault, "mint at d1", (), explanation="Do this.")
+    error = as_error(fault, "mint at d1", NOTHING_HELD, explanation="Do this.")
     assert (error.public, error.code, error.status) == ("Do this.", "DeploymentNotFound", 404)

@@ -20,6 +20,7 @@ from tests.support.service import (
     PROVIDER_KEY,
     UPSTREAM_MODEL,
     Service,
+    bearer,
     error,
     running,
     token_key,
@@ -463,3 +464,16 @@ async def test_a_part_may_say_that_it_is_not_encoded(encoding: str) -> None:
         body = multipart(sdp=OFFER).replace(b"\r\n\r\nv=0", header)
         answer = await service.call(await service.token(), body, content_type=MULTIPART)
         assert answer.status_code == 201, answer.text
+
+
+async def test_a_part_that_stands_twice_is_refused_without_its_name() -> None:
+    """A name may be anything, and half of a long one could not be masked."""
+    name = "0123456789abcdef" * 4
+    async with running() as service:
+        parts = [("sdp", (None, OFFER)), (name, (None, b"x")), (name, (None, b"x"))]
+        headers = bearer(await service.token())
+        refused = await service.client.post("/v1/realtime/calls", files=parts, headers=headers)
+        assert refused.status_code == 400
+        assert "stands twice" in error(refused)["message"]
+        assert error(refused)["param"] is None
+        assert name[:16] not in refused.text
