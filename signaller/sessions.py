@@ -17,6 +17,7 @@ TRANSCRIPTION_MODEL = "session.audio.input.transcription.model"
 SESSION_TYPES = ("realtime", "transcription")
 
 Aliases = Mapping[tuple[Provider, str], str]
+_PROVIDERS: Mapping[str, Provider] = {"openai": "openai", "azure": "azure"}
 
 
 class MintRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -120,14 +121,31 @@ def upstream_session(
 
 
 def resolve(deployment: Deployment, model: str) -> Deployment | None:
-    """The deployment as it serves `model`, wildcards filled in; None if it does not serve it."""
+    """The deployment as it serves `model`, wildcards filled in; None if it does not serve it.
+
+    `openai/` or `azure/` before a name says whose model it must be, unless the deployment's own
+    name begins so.
+    """
+    provider, name = provider_prefix(model)
+    if provider and not deployment.model_name.startswith(f"{provider}/"):
+        if provider != deployment.provider:
+            return None
+        model = name
     head, star, tail = deployment.model_name.partition("*")
     if not star:
         return deployment if model == deployment.model_name else None
     if len(model) < len(head) + len(tail) or not (model.startswith(head) and model.endswith(tail)):
         return None
     matched = model[len(head) : len(model) - len(tail)]
-    return replace(deployment, upstream_model=deployment.upstream_model.replace("*", matched))
+    upstream_model = deployment.upstream_model.replace("*", matched)
+    return replace(deployment, upstream_model=upstream_model) if upstream_model else None
+
+
+def provider_prefix(model: str) -> tuple[Provider | None, str]:
+    """The provider that a name begins with, as LiteLLM's do, and the name without it."""
+    head, slash, name = model.partition("/")
+    provider = _PROVIDERS.get(head) if slash else None
+    return (provider, name) if provider else (None, model)
 
 
 def _with_transcription_model(session: dict[str, object], model: str) -> dict[str, object]:
