@@ -16,6 +16,7 @@ from signaller.policy import Policy
 from signaller.secret import Secret
 
 Provider = Literal["openai", "azure"]
+WebrtcFilter = Literal["on", "off", "client"]
 
 MAX_CALL_SECONDS = 3600
 """No provider lets a session live longer (OpenAI and Azure: 60 minutes)."""
@@ -109,11 +110,13 @@ class Deployment:
     project: str | None = None
     api_version: str | None = None
     """Azure only; None is the GA API."""
-    weight: int = 1
+    weight: float = 1
     timeout_seconds: float | None = None
     """Rules over the configured mint and call time-outs."""
     warm_secrets: bool = True
     """Whether its secrets may be shared, where the configuration lets them."""
+    webrtcfilter: WebrtcFilter = "client"
+    """Azure only: whether instructions are kept from the browser; `client` is as it asks."""
 
 
 class SessionRequest(msgspec.Struct, frozen=True, kw_only=True):

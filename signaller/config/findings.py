@@ -27,11 +27,16 @@ class Findings:
     names: Mapping[str, str] = field(default_factory=dict)
     """path -> the name its reader knows it by, where there is no file."""
     faults: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
     def fault(self, path: str, expected: str, found: str) -> None:
         """Remember one fault."""
         self.faults.append(f"{self.names.get(path, path)}: expected {expected}, found {found}")
+
+    def warn(self, path: str, sentence: str) -> None:
+        """Remember what is taken otherwise than the file may mean it, or is dangerous."""
+        self.warnings.append(f"{self.names.get(path, path)}: {sentence}")
 
     def note(self, path: str, sentence: str) -> None:
         """Remember what a reader should know."""

@@ -47,7 +47,7 @@ def with_ids(
             findings.fault(f"{path}.model_info.id", "an id of its own", f"{shown(id_)} again")
         else:
             found[id_] = replace(first, weight=first.weight + deployment.weight)
-            findings.note(
+            findings.warn(
                 path,
                 f"the same as {places[id_]}, credential included: they are one deployment with the "
                 "weight of both, and what else differs is taken from the first",

@@ -15,15 +15,13 @@ from signaller.config.urls import origin_of
 from signaller.errors import ConfigError
 from signaller.settings import Settings
 
-_READ = ("model_list", "general_settings", "signaller", "environment_variables")
-# What a LiteLLM proxy's file may hold besides, and a signalling service has no use for.
-_LITELLM = (
-    *("litellm_settings", "router_settings", "callback_settings", "credential_list"),
-    *("guardrails", "policies", "prompts", "worker_config", "agent_list", "agents"),
-    *("mcp_servers", "mcp_tools", "mcp_aliases", "search_tools"),
-    *("vector_stores", "vector_store_registry", "finetune_settings", "files_settings"),
-    *("assistant_settings", "default_vertex_config"),
+_READ = (
+    *("model_list", "general_settings", "signaller", "environment_variables"),
+    "credential_list",
 )
+
+
+_HUGE = 10**18  # Python refuses to write out integers of thousands of digits
 
 
 def load_settings(
@@ -75,25 +73,26 @@ def load_settings(
         cors_origins=ours.cors_origins,
         public_url=ours.public_url,
         aliases=aliases,
+        warnings=tuple(findings.warnings),
         notes=tuple(findings.notes),
     )
 
 
 def _look_around(root: Section) -> None:
-    """Sections without effect are named, unknown ones refused; `x-...` is for anchors."""
+    """Sections without effect are named, those of LiteLLM's and those that only hold anchors."""
     if "include" in root:
         root.fault("include", "everything in one file", "a reference to others")
-    idle = [key for key in root if key in _LITELLM]
-    if idle:
+    others = root.unknown(_READ, refuse=False, besides=("include",))
+    if idle := [key for key in others if not key.startswith("x-")]:
         root.findings.note(", ".join(idle), "no effect here")
-    for key in root.unknown((*_READ, *_LITELLM), refuse=False, besides=("include",)):
-        if not key.startswith("x-"):
-            root.findings.fault(
-                key, "model_list, general_settings, signaller or a section of LiteLLM's", "another"
-            )
 
 
 def _environment_variables(root: Section) -> dict[str, str]:
-    """As LiteLLM does: for whatever the environment itself does not say."""
+    """As LiteLLM does: for whatever the environment itself does not say, numbers as texts."""
     section = root.section("environment_variables")
-    return {key: value for key in section if (value := section.raw_text(key))}
+    found = {}
+    for key in section:
+        value = section.raw(key)
+        if isinstance(value, str) or (isinstance(value, int | float) and abs(value) < _HUGE):
+            found[key] = str(value)
+    return found
