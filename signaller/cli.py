@@ -50,7 +50,8 @@ config_option = click.option(
 public_key_option = click.option(
     "--allow-public-master-key",
     is_flag=True,
-    help="Accept 'sk-1234' as master key, which everybody knows from LiteLLM's documentation.",
+    help="Accept 'sk-1234', which LiteLLM's documentation made known, or another key that anybody "
+    "guesses as master key.",
 )
 log_level_option = click.option(
     "--log-level",
