@@ -257,7 +257,7 @@ DOORS: Mapping[str, Door] = {
         enter=_settings,
         documented=(ConfigError,),
         gives=Settings,
-        seeds=(FILE.encode(), entry().encode(), ours("{callers: [{name: a, keys: [b]}]}").encode()),
+        seeds=(FILE.encode(), entry().encode(), ours("{callers: [{name: a, keys: [b-key-of-a]}]}").encode()),
         words=YAML_WORDS,
     ),
 }
