@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import dataclass
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from signaller.config.keys import generate_token_key, token_key
 from signaller.config.lists import texts
@@ -63,6 +63,10 @@ def _redis_url(ours: Section) -> Secret | None:
         text.fault(
             "a URL that starts with redis://, rediss:// or unix://, "
             "or with redis(s)+sentinel:// or redis(s)+cluster://"
+        )
+    elif text and ("ssl_cert_reqs", "none") in parse_qsl(urlsplit(text.value).query):
+        text.findings.warn(
+            text.path, "ssl_cert_reqs=none: nobody is verified, whoever answers is taken for Redis"
         )
     return Secret(text.value) if text else None
 
