@@ -23,7 +23,9 @@ def shared_credentials(root: Section) -> Mapping[str, Mapping[object, object]]:
     """`credential_list`: values that entries take by `litellm_credential_name`."""
     listed = root.list("credential_list", "a list of credentials") or ()
     entries = [
-        Section("", each, root.findings, strict=False) for each in listed if isinstance(each, dict)
+        Section(f"credential_list[{index}]", each, root.findings, strict=False)
+        for index, each in enumerate(listed)
+        if isinstance(each, dict)
     ]
     named = ((each.raw_text("credential_name"), each.raw("credential_values")) for each in entries)
     return {name: values for name, values in named if name and isinstance(values, dict)}

@@ -1,6 +1,7 @@
 """A configuration, from its text and the environment to settings: no I/O, all faults at once."""
 
 from collections.abc import Mapping
+from datetime import date
 
 from signaller.config.access import lets_somebody_in, read_access
 from signaller.config.document import parse_document
@@ -81,7 +82,7 @@ def load_settings(
 def _look_around(root: Section) -> None:
     """Sections without effect are named, those of LiteLLM's and those that only hold anchors."""
     if "include" in root:
-        root.fault("include", "everything in one file", "a reference to others")
+        root.fault("include", "it in the first file only", "it in an included one")
     others = root.unknown(_READ, refuse=False, besides=("include",))
     if idle := [key for key in others if not key.startswith("x-")]:
         root.findings.note(", ".join(idle), "no effect here")
@@ -93,6 +94,6 @@ def _environment_variables(root: Section) -> dict[str, str]:
     found = {}
     for key in section:
         value = section.raw(key)
-        if isinstance(value, str) or (isinstance(value, int | float) and abs(value) < _HUGE):
+        if isinstance(value, str | date) or (isinstance(value, int | float) and abs(value) < _HUGE):
             found[key] = str(value)
     return found

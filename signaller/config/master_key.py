@@ -25,6 +25,8 @@ def read_master_key(general: Section, *, allow_public: bool) -> Secret | None:
             "to try things out)",
             problem,
         )
+    elif problem:
+        general.findings.warn(text.path, f"{problem}: anybody may get tokens")
     elif len(text.value) < SHORT_CHARS:
         general.findings.warn(
             text.path, f"shorter than {SHORT_CHARS} characters, and so within reach of guessing"

@@ -76,7 +76,7 @@ LIST = "model_list: expected a list of deployments, at least one of them realtim
         ),
         pytest.param(
             entry() + "include: [more.yaml]",
-            "include: expected everything in one file, found a reference to others",
+            "include: expected it in the first file only, found it in an included one",
             id="include",
         ),
         pytest.param(

@@ -121,6 +121,20 @@ def test_the_public_master_key_is_refused_unless_told_otherwise() -> None:
     )
     settings = load_settings(text, ENV, allow_public_master_key=True)
     assert settings.master_key == Secret("sk-1234")
+    said = "general_settings.master_key: the publicly known sk-1234: anybody may get tokens"
+    assert said in settings.warnings
+
+
+@pytest.mark.parametrize(
+    "key", ["short", "changeme", "sk-my_special_key", "sk-aaaaaaaaaaaaaaaaaaaa"]
+)
+def test_a_master_key_that_everybody_guesses_is_refused(key: str) -> None:
+    """Short, known to all, or one character over and over; the switch takes it, with a warning."""
+    text = entry() + f"general_settings: {{master_key: {key}}}"
+    (fault,) = faults(text)
+    assert "--allow-public-master-key" in fault
+    warnings = load_settings(text, ENV, allow_public_master_key=True).warnings
+    assert any("anybody may get tokens" in warning for warning in warnings)
 
 
 @pytest.mark.parametrize(
