@@ -6,7 +6,7 @@ from datetime import date
 from signaller.config.access import lets_somebody_in, read_access
 from signaller.config.document import parse_document
 from signaller.config.environment import document_from
-from signaller.config.findings import Findings
+from signaller.config.findings import HUGE, Findings
 from signaller.config.grants import Offered
 from signaller.config.master_key import note_absence, read_master_key
 from signaller.config.model_list import read_model_list
@@ -20,9 +20,6 @@ _READ = (
     *("model_list", "general_settings", "signaller", "environment_variables"),
     "credential_list",
 )
-
-
-_HUGE = 10**18  # Python refuses to write out integers of thousands of digits
 
 
 def load_settings(
@@ -94,6 +91,6 @@ def _environment_variables(root: Section) -> dict[str, str]:
     found = {}
     for key in section:
         value = section.raw(key)
-        if isinstance(value, str | date) or (isinstance(value, int | float) and abs(value) < _HUGE):
+        if isinstance(value, str | date) or (isinstance(value, int | float) and abs(value) < HUGE):
             found[key] = str(value)
     return found

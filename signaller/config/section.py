@@ -1,8 +1,10 @@
 """One mapping of the file: a wrong value becomes a fault with its path, and reads as absent."""
 
 import difflib
+import math
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import TypeGuard
 
 from signaller.config.findings import (
     REFERENCE,
@@ -18,6 +20,13 @@ from signaller.secret import Secret
 
 _NUMBER = re.compile(r"[+-]?\d{1,15}(\.\d{1,15})?")
 _UNSET = object()
+
+
+def _is_number(value: object) -> TypeGuard[int | float]:
+    """Neither true, which Python counts among them, nor NaN, which compares with nothing."""
+    if isinstance(value, float):
+        return not math.isnan(value)
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 class Section:
@@ -141,7 +150,7 @@ class Section:
     def clamped(self, key: str, low: float, high: float) -> float | None:
         """A number of LiteLLM's, which knows no bounds: brought within ours, and said so."""
         value = self._number(key)
-        if isinstance(value, bool) or not isinstance(value, int | float) or value != value:  # noqa: PLR0124 - NaN alone differs from itself; math.isnan fails for integers of many digits
+        if not _is_number(value):
             if key in self and value is not _UNSET:
                 self.fault(key, "a number", shown(value))
             return None

@@ -58,6 +58,12 @@ LIST = "model_list: expected a list of deployments, at least one of them realtim
             id="id-twice",
         ),
         pytest.param(
+            "model_list: [{model_name: a, litellm_params: {model: m},"
+            f" model_info: {{id: 1{'0' * 18}}}}}]",
+            "model_list[0].model_info.id: expected a string, found a number beyond all bounds",
+            id="id-beyond",
+        ),
+        pytest.param(
             entry() + "signaler: {}",
             "signaler: expected a known key (did you mean signaller?), found another",
             id="misspelt-section",
