@@ -95,7 +95,8 @@ class Deployment:
     """One entry of `model_list`. Several may share a model name."""
 
     id: str
-    """Stable across replicas, restarts and key changes: grants and calls refer to it."""
+    """Stable across replicas and restarts, and across changes of its key unless nothing else tells
+    it from another: grants and calls refer to it."""
     model_name: str
     """What callers ask for; may hold `*`."""
     provider: Provider
