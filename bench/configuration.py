@@ -2,7 +2,7 @@
 
 MASTER_KEY = "sk-bench-abcdefghijklmnopqrstuvwx"
 MODEL = "gpt-realtime"
-TOKEN_KEY = "YmVuY2gtYmVuY2gtYmVuY2gtYmVuY2gtYmVuY2gtYmU"  # noqa: S105 - nobody's
+TOKEN_KEY = "4MHdduneFiElGdrglnYPA4Py705-_RWfFCyIRFRy4HA"  # noqa: S105 - nobody's
 TOKEN_SECONDS = 600
 """The longest there is: tokens are minted first, outside the measured time, and must still live."""
 WARM = "  warm_secrets: {seconds: 3600}\n"

@@ -3,22 +3,17 @@
 A reload may have narrowed the policy since the token was minted; it narrows the token at once.
 """
 
-from signaller.errors import ModelNotAllowed, OriginNotAllowed, TokenRejected
+from signaller.errors import OriginNotAllowed, TokenRejected
 from signaller.policy import Policy
 from signaller.tokens import Claims
 
 
 def require_standing(claims: Claims, policy: Policy | None, now: float) -> Policy:
-    """The caller's policy. Raises TokenRejected and ModelNotAllowed for a token it voids."""
+    """The caller's policy. Raises TokenRejected for a token that is over by it."""
     if policy is None:
         raise TokenRejected(f"grant {claims.grant_id}: the caller's credential is withdrawn")
     if ends_at(claims, policy) <= now:
         raise TokenRejected(f"grant {claims.grant_id}: its caller's tokens live shorter now")
-    if not policy.allows_model(claims.model):
-        raise ModelNotAllowed(
-            public="The caller of this token may not use its model any more. Get a token for "
-            "another one."
-        )
     return policy
 
 

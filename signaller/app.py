@@ -239,7 +239,9 @@ def _assemble(settings: Settings, lasting: Lasting, rests: Mapping[str, float]) 
         calls=calls,
         unified_calls=unified_calls,
         hangups=hangups,
-        token_control=TokenControl(callers=callers, tokens=tokens, store=store, clock=clock),
+        token_control=TokenControl(
+            callers=callers, deployments=deployments, tokens=tokens, store=store, clock=clock
+        ),
         store=store,
         journal=lasting.journal,
         exposition=metrics.exposition,

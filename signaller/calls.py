@@ -130,6 +130,7 @@ class Calls:
         policy = self._callers.policy_of(claims.caller, claims.credential_id)
         with token_is("unspent"):
             policy = require_standing(claims, policy, self._clock())
+            self._deployments.check_allowed(claims.model, policy, param="model")
             line.add(origin=shown_origin(origin))
             require_origin(claims, policy, origin)
         return Admission(claims=claims, policy=policy)

@@ -51,7 +51,8 @@ config_option = click.option(
 public_key_option = click.option(
     "--allow-public-master-key",
     is_flag=True,
-    help="Accept 'sk-1234' as master key, which everybody knows from LiteLLM's documentation.",
+    help="Accept 'sk-1234', which LiteLLM's documentation made known, or another key that anybody "
+    "guesses as master key.",
 )
 log_level_option = click.option(
     "--log-level",
@@ -138,8 +139,9 @@ def main(  # noqa: PLR0917 - click passes them by name
 def _serve(source: Source, log_level: str, log_format: LogFormat, binding: Binding) -> None:
     text = source.text()
     settings = source.understood(text)
-    for note in settings.notes:
-        click.echo(f"note: {note}", err=True)
+    for kind, sentences in (("warning", settings.warnings), ("note", settings.notes)):
+        for sentence in sentences:
+            click.echo(f"{kind}: {sentence}", err=True)
     config = ServiceConfig(source, settings, log_level=log_level, log_format=log_format)
     with binding as listeners:
         for listener in listeners:
@@ -154,11 +156,15 @@ def _serve(source: Source, log_level: str, log_format: LogFormat, binding: Bindi
 @main.command()
 @config_option
 @public_key_option
-def check(config_path: Path | None, allow_public_master_key: bool) -> None:
+@click.option("--strict", is_flag=True, help="Fail on warnings too.")
+def check(config_path: Path | None, allow_public_master_key: bool, strict: bool) -> None:
     """Validate a configuration and say what was understood, secrets masked."""
     source = Source(path=config_path, allow_public_master_key=allow_public_master_key)
     with _faults_are_said():
-        click.echo(describe(source.read()))
+        settings = source.read()
+    click.echo(describe(settings))
+    if strict and settings.warnings:
+        _fail(*(f"--strict: {warning}" for warning in settings.warnings))
 
 
 @main.command()

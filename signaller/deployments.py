@@ -8,7 +8,7 @@ from signaller.fingerprints import credential_fingerprint
 from signaller.model import Deployment
 from signaller.policy import Policy, matches
 from signaller.ports import Clock
-from signaller.sessions import nested_models, resolve
+from signaller.sessions import nested_models, provider_prefix, resolve
 
 REST_SECONDS = 5.0
 """How long a failing deployment rests when it does not say."""
@@ -87,7 +87,8 @@ class Deployments:
 
         Raises ModelNotAllowed, whether there is such a model or not, and ModelNotFound.
 
-        An exact name rules over a pattern, a longer pattern over a shorter one. Among equals
+        A name that begins with the same provider rules over others, an exact name over a pattern,
+        a longer pattern over a shorter one. Among equals
         the order is random by weight, and those that rest come last.
         """
         self.check_allowed(model, policy, param="model")
@@ -101,12 +102,27 @@ class Deployments:
                 public=f"There is no model {_quoted(model)} here. {self._names(policy)}",
                 param="model",
             )
-        best = max(found, key=lambda pair: ("*" not in pair[0], len(pair[0])))[0]
+        prefix = f"{provider_prefix(model)[0]}/"
+        best = max(
+            (name for name, _ in found),
+            key=lambda name: (name.startswith(prefix), "*" not in name, len(name)),
+        )
         return sorted((served for name, served in found if name == best), key=self._order)
 
     def check_allowed(self, model: str | None, policy: Policy, *, param: str) -> None:
-        """Raise ModelNotAllowed for a model that a caller's policy does not name."""
-        if model is not None and not policy.allows_model(model):
+        """Raise ModelNotAllowed for a model that a caller's policy does not name.
+
+        Where the configuration knows no names with a provider before them, a policy that names the
+        model allows it with its provider as well.
+        """
+        if model is None or policy.allows_model(model):
+            return
+        provider, name = provider_prefix(model)
+        distinct = any(
+            offered.startswith(f"{provider}/") and matches(offered, model)
+            for offered in self.models
+        )
+        if provider is None or distinct or not policy.allows_model(name):
             raise ModelNotAllowed(
                 public=f"You may not use the model {_quoted(model)}. {self._names(policy)}",
                 param=param,

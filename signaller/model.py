@@ -17,6 +17,7 @@ from signaller.secret import Secret
 
 Provider = Literal["openai", "azure"]
 SessionType = Literal["realtime", "transcription"]
+WebrtcFilter = Literal["on", "off", "client"]
 
 MAX_CALL_SECONDS = 3600
 """No provider lets a session live longer (OpenAI and Azure: 60 minutes)."""
@@ -126,7 +127,8 @@ class Deployment:
     """One entry of `model_list`. Several may share a model name."""
 
     id: str
-    """Stable across replicas, restarts and key changes: grants and calls refer to it."""
+    """Stable across replicas and restarts, and across changes of its key unless nothing else tells
+    it from another: grants and calls refer to it."""
     model_name: str
     """What callers ask for; may hold `*`."""
     provider: Provider
@@ -141,13 +143,14 @@ class Deployment:
     project: str | None = None
     api_version: str | None = None
     """Azure only; None is the GA API."""
-    weight: int = 1
+    weight: float = 1
     timeout_seconds: float | None = None
     """Rules over the configured mint and call time-outs."""
     warm_secrets: bool = True
     """Whether its secrets may be shared, where the configuration lets them."""
-    webrtcfilter: Literal["on", "off", "client"] = "client"
-    """Azure only: whether most events are kept from the client; or as the client asks."""
+    webrtcfilter: WebrtcFilter = "client"
+    """Azure only: whether most events, instructions among them, are kept from the client; `client`:
+    as it asks."""
 
 
 class SessionRequest(msgspec.Struct, frozen=True, kw_only=True):

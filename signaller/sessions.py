@@ -45,6 +45,7 @@ FREE = frozenset({"tools", "prompt", "metadata", "tracing"})
 """Members of a session whose own members are named by whoever writes them: no model is there."""
 
 Aliases = Mapping[tuple[Provider, str], str]
+_PROVIDERS: Mapping[str, Provider] = {"openai": "openai", "azure": "azure"}
 
 
 class MintRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -124,7 +125,8 @@ def parse_session_beside_offer(
             "Leave it out, or mint a token for the other type.",
             param="session.type",
         )
-    if _text(session, "model", "session.model") not in (None, model, upstream_model):
+    named = _text(session, "model", "session.model")
+    if named not in (None, model, upstream_model, provider_prefix(model)[1]):
         raise InvalidRequest(
             public=f"session.model cannot change: this token is for '{model}'. "
             "Leave it out, or mint a token for the other model.",
@@ -157,7 +159,10 @@ def upstream_session(
     def named_upstream(name: str) -> str:
         if is_transcription and name == model:
             return deployment.upstream_model
-        return aliases.get((deployment.provider, name), name)
+        provider, rest = provider_prefix(name)
+        plain = rest if provider == deployment.provider else name
+        known = (aliases.get((deployment.provider, each)) for each in (name, plain))
+        return next(filter(None, known), plain)
 
     session = with_models({**asked, "model": None}, named_upstream)
     if is_transcription and next(nested_models(session), None) is None:
@@ -178,14 +183,31 @@ def filtered(offer: Offer, deployment: Deployment) -> Offer:
 
 
 def resolve(deployment: Deployment, model: str) -> Deployment | None:
-    """The deployment as it serves `model`, wildcards filled in; None if it does not serve it."""
+    """The deployment as it serves `model`, wildcards filled in; None if it does not serve it.
+
+    `openai/` or `azure/` before a name says whose model it must be, unless the deployment's own
+    name begins so.
+    """
+    provider, name = provider_prefix(model)
+    if provider and not deployment.model_name.startswith(f"{provider}/"):
+        if provider != deployment.provider:
+            return None
+        model = name
     head, star, tail = deployment.model_name.partition("*")
     if not star:
         return deployment if model == deployment.model_name else None
     if len(model) < len(head) + len(tail) or not (model.startswith(head) and model.endswith(tail)):
         return None
     matched = model[len(head) : len(model) - len(tail)]
-    return replace(deployment, upstream_model=deployment.upstream_model.replace("*", matched))
+    upstream_model = deployment.upstream_model.replace("*", matched)
+    return replace(deployment, upstream_model=upstream_model) if upstream_model else None
+
+
+def provider_prefix(model: str) -> tuple[Provider | None, str]:
+    """The provider that a name begins with, as LiteLLM's do, and the name without it."""
+    head, slash, name = model.partition("/")
+    provider = _PROVIDERS.get(head) if slash else None
+    return (provider, name) if provider else (None, model)
 
 
 def nested_models(session: Mapping[str, object]) -> Iterator[tuple[str, str]]:

@@ -23,7 +23,7 @@ class Timeouts:
 class TokenSettings:
     """How long a token may start calls, and how many."""
 
-    ttl_seconds: int = 60
+    ttl_seconds: int = 600
     uses: int = 1
 
 
@@ -149,5 +149,7 @@ class Settings:
     nested models (transcription) are looked up here."""
     tester_key: Secret | None = None
     """Filled into the tester page by `signaller demo`, and only there."""
+    warnings: tuple[str, ...] = ()
+    """What is dangerous, or taken otherwise than whoever wrote it may have meant."""
     notes: tuple[str, ...] = ()
     """What a reader of the configuration should know: entries passed over, keys made up."""

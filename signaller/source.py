@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from signaller.app import judge
-from signaller.config import load_settings
+from signaller.config import load_settings, with_included
 from signaller.errors import ConfigError
 from signaller.settings import Settings
 
@@ -21,24 +21,13 @@ class Source:
     allow_public_master_key: bool = False
 
     def text(self, *, again: bool = False) -> str | None:
-        """The file's text, as it is now. Raises ConfigError."""
+        """The file's text as it is now, with what it includes. Raises ConfigError."""
         if self.path is None:
             return None
-        try:
-            # A pipe gave all it had at the start: whoever read it again would wait for ever.
-            if again and not stat.S_ISREG(self.path.stat().st_mode):
-                raise ConfigError(
-                    [f"--config: expected a file that can be read again, found {self.path}"]
-                )
-            return self.path.read_text("utf-8")
-        except UnicodeDecodeError as error:
-            raise ConfigError(
-                [f"--config: expected a YAML file in UTF-8, found other bytes in {self.path}"]
-            ) from error
-        except OSError as error:
-            raise ConfigError(
-                [f"--config: expected a readable file, found {self.path}: {error.strerror}"]
-            ) from error
+        folder = self.path.parent
+        return with_included(
+            _read(self.path, again=again), lambda name: _read(folder / name, again=again)
+        )
 
     def understood(self, text: str | None) -> Settings:
         """The settings that a text and the environment amount to. Raises ConfigError."""
@@ -54,3 +43,18 @@ class Source:
     def read(self, *, again: bool = False) -> Settings:
         """Both steps. Raises ConfigError."""
         return self.understood(self.text(again=again))
+
+
+def _read(path: Path, *, again: bool) -> str:
+    try:
+        # A pipe gave all it had at the start: whoever read it again would wait for ever.
+        if again and not stat.S_ISREG(path.stat().st_mode):
+            raise ConfigError([f"--config: expected a file that can be read again, found {path}"])
+        return path.read_text("utf-8")
+    except UnicodeDecodeError as error:
+        raise ConfigError(
+            [f"--config: expected a YAML file in UTF-8, found other bytes in {path}"]
+        ) from error
+    except (OSError, ValueError) as error:  # a NUL in a path is a ValueError
+        why = error.strerror if isinstance(error, OSError) else "no path"
+        raise ConfigError([f"--config: expected a readable file, found {path}: {why}"]) from error

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from signaller.admission import ends_at, require_standing, withheld_uses
+from signaller.deployments import Deployments
 from signaller.errors import ModelNotAllowed, NotAllowed, TokenRejected
 from signaller.journal import Line
 from signaller.model import Caller
@@ -24,8 +25,17 @@ class Active:
 class TokenControl:
     """Introspection (RFC 7662) and revocation (RFC 7009), for whoever minted or the master key."""
 
-    def __init__(self, *, callers: Callers, tokens: Tokens, store: Store, clock: Clock) -> None:
+    def __init__(
+        self,
+        *,
+        callers: Callers,
+        deployments: Deployments,
+        tokens: Tokens,
+        store: Store,
+        clock: Clock,
+    ) -> None:
         self._callers = callers
+        self._deployments = deployments
         self._clock = clock
         self._tokens = tokens
         self._store = store
@@ -51,6 +61,7 @@ class TokenControl:
         policy = self._callers.policy_of(claims.caller, claims.credential_id)
         try:
             policy = require_standing(claims, policy, self._clock())
+            self._deployments.check_allowed(claims.model, policy, param="model")
         except (TokenRejected, ModelNotAllowed):
             return None
         left = await self._store.uses_left(claims.grant_id) - withheld_uses(claims, policy)

@@ -4,7 +4,8 @@ import hashlib
 import re
 
 from signaller.config.findings import Text, fits_header
-from signaller.config.master_key import PUBLICLY_KNOWN, SHORT_CHARS, looks_like_token
+from signaller.config.guessable import PUBLICLY_KNOWN, SHORT_CHARS, known_or_short
+from signaller.config.master_key import looks_like_token
 from signaller.secret import Secret
 
 DIGEST = "sha256:"
@@ -42,17 +43,20 @@ class KnownKeys:
         """A key that is given as itself; None after a fault."""
         if not fits_header(text) or looks_like_token(text):
             return None
+        if problem := known_or_short(text.value):
+            text.fault("a key of your own that nobody guesses", problem)
+            return None
         if not self._is_new(text, digest_of(text.value)):
             return None
         if len(text.value) < SHORT_CHARS:
-            text.findings.note(
+            text.findings.warn(
                 text.path, f"shorter than {SHORT_CHARS} characters, and so within reach of guessing"
             )
         return Secret(text.value)
 
     def _is_new(self, text: Text, digest: bytes) -> bool:
-        if digest == digest_of(PUBLICLY_KNOWN):
-            text.fault("a key of your own", f"the publicly known {PUBLICLY_KNOWN}")
+        if known := next((each for each in PUBLICLY_KNOWN if digest == digest_of(each)), None):
+            text.fault("a key of your own that nobody guesses", f"the publicly known {known}")
         elif place := self._places.get(digest):
             text.fault("a key that stands nowhere else", f"{place} again")
         else:

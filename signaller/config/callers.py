@@ -88,6 +88,6 @@ def _check_proof(entry: Section, name: str, around: Around) -> None:
         if "keys" in entry:
             entry.fault("keys", f"none, as {MASTER} is whoever has the master key", "some")
         if not around.has_master_key:
-            entry.findings.note(entry.path, "no effect, as there is no master key")
+            entry.findings.warn(entry.path, "no effect, as there is no master key")
     elif "keys" not in entry and not around.gateway_names_callers:
         entry.fault("keys", "keys, or a gateway (jwt or header) that names this caller", "neither")

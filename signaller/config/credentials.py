@@ -1,5 +1,6 @@
 """The one credential of a deployment, among all the forms that LiteLLM takes."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from signaller.config.section import Section
@@ -16,6 +17,26 @@ class Credential:
     api_key: Secret | None = None
     entra_token: Secret | None = None
     entra: EntraCredential | None = None
+
+
+def shared_credentials(root: Section) -> Mapping[str, Mapping[object, object]]:
+    """`credential_list`: values that entries take by `litellm_credential_name`."""
+    listed = root.list("credential_list", "a list of credentials") or ()
+    entries = [
+        Section(f"credential_list[{index}]", each, root.findings, strict=False)
+        for index, each in enumerate(listed)
+        if isinstance(each, dict)
+    ]
+    named = ((each.raw_text("credential_name"), each.raw("credential_values")) for each in entries)
+    return {name: values for name, values in named if name and isinstance(values, dict)}
+
+
+def with_credential(params: Section, credentials: Mapping[str, Mapping[object, object]]) -> Section:
+    """The params with the values of the credential that they name, where they say nothing else."""
+    text = params.text("litellm_credential_name")
+    if text and text.value not in credentials:
+        text.fault("a credential_name of credential_list")
+    return params.with_defaults(credentials.get(text.value, {})) if text else params
 
 
 def openai_key(params: Section) -> Credential:
@@ -38,8 +59,19 @@ def azure_credential(params: Section) -> Credential:
             return Credential(api_key=params.secret("api_key", "AZURE_API_KEY"))
     elif given[0] == "azure_ad_token":
         _say_unused(params, given[1:])
-        return Credential(entra_token=params.secret("azure_ad_token"))
+        return Credential(entra_token=_ready_token(params))
     return _entra(params, given)
+
+
+def _ready_token(params: Section) -> Secret | None:
+    if (params.raw_text("azure_ad_token") or "").startswith("oidc/"):
+        params.fault(
+            "azure_ad_token",
+            "a token, or tenant_id, client_id and client_secret in its place",
+            "oidc/..., which is not supported",
+        )
+        return None
+    return params.secret("azure_ad_token")
 
 
 def _say_unused(params: Section, keys: list[str]) -> None:

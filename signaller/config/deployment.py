@@ -10,12 +10,12 @@ from signaller.model import Deployment, Provider
 
 PARAMS = (
     *("model", "custom_llm_provider", "api_base", "base_url", "api_version", "timeout", "weight"),
-    *("api_key", "organization", "project"),
+    *("api_key", "organization", "project", "litellm_credential_name"),
     *("azure_ad_token", "tenant_id", "client_id", "client_secret"),
 )
 OPENAI_URL = "https://api.openai.com"
-MAX_TIMEOUT_SECONDS = 600
-MAX_WEIGHT = 1000
+MIN_TIMEOUT_SECONDS, MAX_TIMEOUT_SECONDS = 0.1, 600
+MAX_WEIGHT = 1_000_000_000
 _DATED = re.compile(r"\d{4}-\d\d-\d\d.*", re.S)
 
 
@@ -29,7 +29,7 @@ def read_deployment(
     credential = openai_key(params) if openai else azure_credential(params)
     # An organization in the environment belongs to the key in the environment.
     from_env = openai and "api_key" not in params
-    weight = params.whole("weight", 0, MAX_WEIGHT)
+    weight = params.clamped("weight", 0, MAX_WEIGHT)
     deployment = Deployment(
         id="",
         model_name=model_name,
@@ -45,25 +45,20 @@ def read_deployment(
         project=_header(params, "project", *(("OPENAI_PROJECT_ID",) if from_env else ())),
         api_version=None if openai else _api_version(params),
         weight=1 if weight is None else weight,
-        timeout_seconds=params.seconds("timeout", MAX_TIMEOUT_SECONDS),
+        timeout_seconds=params.clamped("timeout", MIN_TIMEOUT_SECONDS, MAX_TIMEOUT_SECONDS),
     )
     return deployment if url and credential != Credential() else None
 
 
 def _pass_over_unknown(params: Section) -> None:
-    if "litellm_credential_name" in params:
-        params.fault(
-            "litellm_credential_name", "api_key in its place", "this key, which is not supported"
-        )
-    others = params.unknown(PARAMS, refuse=False, besides=("litellm_credential_name",))
+    others = params.unknown(PARAMS, refuse=False)
     if others:
         params.findings.note(params.path, f"{', '.join(others)}: no effect here")
 
 
 def _base_url(params: Section, provider: Provider) -> str | None:
     if "api_base" in params and "base_url" in params:
-        params.fault("base_url", "api_base or base_url", "both")
-        return None
+        params.findings.warn(params.at("api_base"), "no effect here, as base_url is given too")
     key = "base_url" if "base_url" in params else "api_base"
     variables = (
         ("OPENAI_BASE_URL", "OPENAI_API_BASE") if provider == "openai" else ("AZURE_API_BASE",)
@@ -83,19 +78,19 @@ def _base_url(params: Section, provider: Provider) -> str | None:
         return None
     url = base_url(text, provider)
     if url and in_the_clear(url):
-        params.findings.note(text.path, "http:// sends the credential in the clear")
+        params.findings.warn(text.path, "http:// sends the credential in the clear")
     return url
 
 
 def _header(params: Section, key: str, *variables: str) -> str | None:
-    text = params.text(key, *variables)
+    text = params.first_text(key, *variables)
     return text.value if text and fits_header(text) else None
 
 
 def _api_version(params: Section) -> str | None:
     text = params.text("api_version", "AZURE_API_VERSION")
     if text and _DATED.fullmatch(text.value):
-        params.findings.note(
+        params.findings.warn(
             text.path,
             f"{text.value[:40]!r} names Azure's retired preview API, and its calls are refused; "
             "remove it (or set it to 'v1') to use the GA API",

@@ -1,7 +1,7 @@
 """What `signaller check` prints: the configuration as it was understood, secrets masked."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from signaller.config.describe_access import (
     CALLER_HEADER,
@@ -21,8 +21,8 @@ _REDIS_ADDRESS = re.compile(r"([a-z+]+://)(?:[^@/?#]*@)?([a-z0-9\[/][^@?#]*)(?:\
 
 
 def describe(settings: Settings) -> str:
-    """Plain text, tables of deployments and callers first and the notes last."""
-    rows = [_HEADER, *(_row(deployment) for deployment in settings.deployments)]
+    """Plain text, tables of deployments and callers first, warnings and notes last."""
+    rows = list(_rows(settings.deployments))
     times = settings.timeouts
     facts = (
         ("master key", master_key_fact(settings)),
@@ -45,9 +45,19 @@ def describe(settings: Settings) -> str:
     ]
     if callers := list(caller_rows(settings)):
         blocks.insert(1, "\n".join(_table([CALLER_HEADER, *callers])))
-    if settings.notes:
-        blocks.append("\n".join(["Notes:", *(f"- {note}" for note in settings.notes)]))
+    for title, sentences in (("Warnings", settings.warnings), ("Notes", settings.notes)):
+        if sentences:
+            blocks.append("\n".join([f"{title}:", *(f"- {each}" for each in sentences)]))
     return "\n\n".join(blocks) + "\n"
+
+
+def _rows(deployments: Sequence[Deployment]) -> Iterator[tuple[str, ...]]:
+    """A column more where there is a provider that knows the filter."""
+    azure = any(deployment.provider == "azure" for deployment in deployments)
+    yield (*_HEADER, "WEBRTCFILTER") if azure else _HEADER
+    for each in deployments:
+        said = each.webrtcfilter if each.provider == "azure" else "-"
+        yield (*_row(each), said) if azure else _row(each)
 
 
 def _row(deployment: Deployment) -> tuple[str, ...]:
@@ -58,7 +68,7 @@ def _row(deployment: Deployment) -> tuple[str, ...]:
         deployment.upstream_model,
         deployment.base_url,
         _credential(deployment),
-        str(deployment.weight),
+        f"{deployment.weight:g}",
         "default" if seconds is None else f"{seconds:g} s",
     )
 

@@ -10,8 +10,12 @@ from signaller.errors import ConfigError
 
 MAX_CHARS = 4 * 1024 * 1024  # ten thousand callers with policies of their own stay below
 MAX_DEPTH = 32  # the deepest documented LiteLLM file nests a dozen levels
-MAX_ALIASES = 1000
-MAX_MERGED_KEYS = 1000  # with the above, a million keys at most, which take a second or two
+MAX_ALIASED_DEPTH = 64  # below an alias, where a value is deeper than it is written
+MAX_COPIES = 100_000  # values that aliases repeat; a policy merged into a thousand callers is less
+_MERGE = "tag:yaml.org,2002:merge"
+_STANDARD_TAGS = {
+    f"tag:yaml.org,2002:{kind}" for kind in ("bool", "float", "int", "map", "null", "seq", "str")
+}
 
 # PyYAML quotes what it met, which may be a key in the wrong place; single characters are safe.
 _QUOTED = re.compile(r"""\s*(['"])(.*?)\1""", re.S)
@@ -62,61 +66,67 @@ def _place(line: int, column: int) -> str:
 
 
 class _Loader(yaml.SafeLoader):
-    """SafeLoader without tags, duplicate keys, deep nesting, or aliases inside anchors.
+    """SafeLoader without tags of others, duplicate keys, deep nesting and alias bombs.
 
-    The last is what an alias bomb is made of: without it, a text grows by no more than the
-    number of its aliases.
+    What an alias repeats is counted as if it were written out, merges and aliases in it included.
     """
 
     _depth = 0
-    _aliases = 0
-    _open_anchors = 0
+    _deepest = 0
+    _values = 0
+    _copies = 0
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self._sizes: dict[str, tuple[int, int]] = {}
+        """anchor -> how many values it stands for, and how many levels; once it is complete."""
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         event = self.peek_event()  # type: ignore[no-untyped-call]  # the stubs leave it untyped
         if isinstance(event, yaml.AliasEvent):
-            self._aliases += 1
-            if self._open_anchors:
-                raise _at(event, "expected a written-out value, found an alias within an anchor")
-            if self._aliases > MAX_ALIASES:
-                raise _at(event, f"expected at most {MAX_ALIASES} aliases, found more")
-            return super().compose_node(parent, index)
-        if event.tag is not None:
+            node = super().compose_node(parent, index)  # an undefined one is a fault of its own
+            if event.anchor not in self._sizes:
+                raise _at(event, "expected an alias of what stands before it, found one within it")
+            values, levels = self._sizes[event.anchor]
+            self._copies += values
+            if self._copies > MAX_COPIES:
+                raise _at(event, f"expected aliases to repeat at most {MAX_COPIES} values")
+            self._count(event, values, self._depth + levels, MAX_ALIASED_DEPTH)
+            return node
+        if event.tag not in _STANDARD_TAGS and event.tag is not None:
             raise _at(event, "expected a value without a tag, found a tag")
-        anchored = event.anchor is not None
+        before, deepest = self._values, self._deepest
         self._depth += 1
-        self._open_anchors += anchored
-        if self._depth > MAX_DEPTH:
-            raise _at(event, f"expected at most {MAX_DEPTH} levels of nesting, found more")
+        self._deepest = self._depth
+        self._count(event, 1, self._depth, MAX_DEPTH)
         node = super().compose_node(parent, index)
-        self._open_anchors -= anchored
+        if event.anchor is not None:
+            size = self._values - before, self._deepest - self._depth + 1
+            self._sizes[event.anchor] = size
         self._depth -= 1
+        self._deepest = max(deepest, self._deepest)
         return node
+
+    def _count(self, event: yaml.Event, values: int, depth: int, most: int) -> None:
+        self._values += values
+        self._deepest = max(self._deepest, depth)
+        if depth > most:
+            raise _at(event, f"expected at most {most} levels of nesting, found more")
 
     def compose_mapping_node(self, anchor: object) -> yaml.MappingNode:
         node: yaml.MappingNode = super().compose_mapping_node(anchor)  # type: ignore[arg-type]  # stubs
         seen: set[str] = set()
         for key, _ in node.value:
-            if isinstance(key, yaml.ScalarNode):
+            if isinstance(key, yaml.ScalarNode) and key.tag != _MERGE:
                 if key.value in seen:
                     raise _at(key, f"expected each key once, found {shown(key.value)} again")
                 seen.add(key.value)
         return node
 
-    def flatten_mapping(self, node: yaml.MappingNode) -> None:
-        merged = 0
-        for key, value in node.value:
-            if key.tag == "tag:yaml.org,2002:merge":
-                sources = value.value if isinstance(value, yaml.SequenceNode) else [value]
-                merged += sum(len(source.value) for source in sources)
-        if merged > MAX_MERGED_KEYS:
-            raise _at(node, f"expected at most {MAX_MERGED_KEYS} merged keys, found {merged}")
-        super().flatten_mapping(node)
-
     def construct_object(self, node: yaml.Node, deep: bool = False) -> Hashable:
         try:
             value: Hashable = super().construct_object(node, deep)
-        except (ValueError, OverflowError):  # 2025-13-40, 0b, 5000 digits, 1:1:1:...:1.5
+        except (ValueError, OverflowError, LookupError):  # 2025-13-40, 1:1:1:...:1.5, !!int ''
             raise _at(node, "expected a number or a date, found what only looks like one") from None
         return value
 

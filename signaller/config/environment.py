@@ -39,7 +39,7 @@ def _model_list(findings: Findings) -> list[object]:
         )
     if absent:
         if len(absent) == 1:
-            findings.note("the environment", f"Azure is left out, as {absent[0]} is not set")
+            findings.warn("the environment", f"Azure is left out, as {absent[0]} is not set")
         return [_entry("*", "openai/*")]
     if not openai:
         return [_entry("*", "azure/*")]
@@ -48,4 +48,8 @@ def _model_list(findings: Findings) -> list[object]:
 
 
 def _entry(model_name: str, model: str) -> object:
-    return {"model_name": model_name, "litellm_params": {"model": model}}
+    return {
+        "model_name": model_name,
+        "litellm_params": {"model": model},
+        "model_info": {"mode": "realtime"},
+    }

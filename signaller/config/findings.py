@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 REFERENCE = "os.environ/"
 MAX_TEXT_CHARS = 16_384  # the longest value a file has a use for is an Entra token of some 4 KB
 SHOWN_CHARS = 60
+HUGE = 10**18
+"""Numbers beyond it are not written out: Python refuses to, for thousands of digits."""
 # Keys, JWTs, and URLs with a password or a query, wherever they were put by mistake.
 _LOOKS_SECRET = re.compile(r"(?:^|[^a-z])[se]k[-_]|eyJ|[?@]", re.I)
 _KINDS = (
@@ -27,11 +29,16 @@ class Findings:
     names: Mapping[str, str] = field(default_factory=dict)
     """path -> the name its reader knows it by, where there is no file."""
     faults: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
     def fault(self, path: str, expected: str, found: str) -> None:
         """Remember one fault."""
         self.faults.append(f"{self.names.get(path, path)}: expected {expected}, found {found}")
+
+    def warn(self, path: str, sentence: str) -> None:
+        """Remember what is taken otherwise than the file may mean it, or is dangerous."""
+        self.warnings.append(f"{self.names.get(path, path)}: {sentence}")
 
     def note(self, path: str, sentence: str) -> None:
         """Remember what a reader should know."""
@@ -126,8 +133,7 @@ def shown(value: object, *, secret: bool = False) -> str:
     if isinstance(value, bool) and not secret:
         return str(value).lower()
     if isinstance(value, int | float) and not secret:
-        # Python refuses to write out integers of thousands of digits.
-        return f"{value}" if abs(value) < 10**18 else "a number beyond all bounds"
+        return f"{value}" if abs(value) < HUGE else "a number beyond all bounds"
     return next((words for kind, words in _KINDS if isinstance(value, kind)), "something else")
 
 

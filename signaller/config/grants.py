@@ -28,7 +28,7 @@ def read_models(section: Section, offered: Offered) -> tuple[tuple[str, ...], ..
     if listed is None:
         return None
     if not listed:
-        section.findings.note(section.at("models"), "an empty list, which allows no model at all")
+        section.findings.warn(section.at("models"), "an empty list, which allows no model at all")
     patterns = [text for text in listed if fits_line(text, MAX_PATTERN_CHARS)]
     for text in patterns:
         _note_unserved(text, offered)
@@ -40,7 +40,7 @@ def _note_unserved(text: Text, offered: Offered) -> None:
     if "*" in text.value or text.value in offered.model_names:
         return
     if not any("*" in name and matches(name, text.value) for name in offered.model_names):
-        text.findings.note(text.path, f"no model_name in model_list serves {shown(text.value)}")
+        text.findings.warn(text.path, f"no model_name in model_list serves {shown(text.value)}")
 
 
 def read_origins(section: Section, offered: Offered) -> tuple[str, ...] | None:
@@ -65,7 +65,7 @@ def _origin(text: Text, answered: Sequence[str]) -> str | None:
         return None
     found = origin(text)
     if found and found not in answered and "*" not in answered:
-        text.findings.note(
+        text.findings.warn(
             text.path,
             f"{found} is not among cors_origins, so browsers let no page from there call",
         )

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 
-from signaller.config.findings import Findings, shown
+from signaller.config.findings import HUGE, Findings, shown
 from signaller.config.section import Section
 from signaller.config.target import MAX_NAME_CHARS
 from signaller.fingerprints import credential_fingerprint
@@ -15,8 +15,9 @@ from signaller.model import Deployment
 
 def explicit_id(info: Section) -> str | None:
     """`model_info.id`; LiteLLM takes numbers too."""
-    if isinstance(number := info.raw("id"), int) and not isinstance(number, bool):
-        return shown(number)
+    number = info.raw("id")
+    if isinstance(number, int) and not isinstance(number, bool) and abs(number) < HUGE:
+        return str(number)
     text = info.text("id")
     if text and len(text.value) > MAX_NAME_CHARS:
         text.fault(f"at most {MAX_NAME_CHARS} characters", f"{len(text.value)}")
@@ -47,7 +48,7 @@ def with_ids(
             findings.fault(f"{path}.model_info.id", "an id of its own", f"{shown(id_)} again")
         else:
             found[id_] = replace(first, weight=first.weight + deployment.weight)
-            findings.note(
+            findings.warn(
                 path,
                 f"the same as {places[id_]}, credential included: they are one deployment with the "
                 "weight of both, and what else differs is taken from the first",

@@ -7,6 +7,7 @@ import re
 import secrets
 
 from signaller.config.findings import Text
+from signaller.config.guessable import has_pattern
 from signaller.secret import Secret
 
 KEY_BYTES = 32
@@ -31,6 +32,9 @@ def token_key(text: Text) -> Secret | None:
             raw = base64.urlsafe_b64decode(unpadded + "=" * (-len(unpadded) % 4))
         except binascii.Error:  # one character too many
             raw = b""
+        if len(raw) == KEY_BYTES and has_pattern(raw, unpadded):
+            text.fault("random bytes, as 'signaller keygen' makes them", "bytes with a pattern")
+            return None
         if len(raw) == KEY_BYTES:
             # Written in one way only, so that equal keys are equal texts.
             return Secret(base64.urlsafe_b64encode(raw).rstrip(b"=").decode())

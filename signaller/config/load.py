@@ -1,11 +1,12 @@
 """A configuration, from its text and the environment to settings: no I/O, all faults at once."""
 
 from collections.abc import Mapping
+from datetime import date
 
 from signaller.config.access import lets_somebody_in, read_access
 from signaller.config.document import parse_document
 from signaller.config.environment import document_from
-from signaller.config.findings import Findings
+from signaller.config.findings import HUGE, Findings
 from signaller.config.grants import Offered
 from signaller.config.master_key import note_absence, read_master_key
 from signaller.config.model_list import read_model_list
@@ -15,14 +16,9 @@ from signaller.config.urls import origin_of
 from signaller.errors import ConfigError
 from signaller.settings import Settings
 
-_READ = ("model_list", "general_settings", "signaller", "environment_variables")
-# What a LiteLLM proxy's file may hold besides, and a signalling service has no use for.
-_LITELLM = (
-    *("litellm_settings", "router_settings", "callback_settings", "credential_list"),
-    *("guardrails", "policies", "prompts", "worker_config", "agent_list", "agents"),
-    *("mcp_servers", "mcp_tools", "mcp_aliases", "search_tools"),
-    *("vector_stores", "vector_store_registry", "finetune_settings", "files_settings"),
-    *("assistant_settings", "default_vertex_config"),
+_READ = (
+    *("model_list", "general_settings", "signaller", "environment_variables"),
+    "credential_list",
 )
 
 
@@ -75,25 +71,26 @@ def load_settings(
         cors_origins=ours.cors_origins,
         public_url=ours.public_url,
         aliases=aliases,
+        warnings=tuple(findings.warnings),
         notes=tuple(findings.notes),
     )
 
 
 def _look_around(root: Section) -> None:
-    """Sections without effect are named, unknown ones refused; `x-...` is for anchors."""
+    """Sections without effect are named, those of LiteLLM's and those that only hold anchors."""
     if "include" in root:
-        root.fault("include", "everything in one file", "a reference to others")
-    idle = [key for key in root if key in _LITELLM]
-    if idle:
+        root.fault("include", "it in the first file only", "it in an included one")
+    others = root.unknown(_READ, refuse=False, besides=("include",))
+    if idle := [key for key in others if not key.startswith("x-")]:
         root.findings.note(", ".join(idle), "no effect here")
-    for key in root.unknown((*_READ, *_LITELLM), refuse=False, besides=("include",)):
-        if not key.startswith("x-"):
-            root.findings.fault(
-                key, "model_list, general_settings, signaller or a section of LiteLLM's", "another"
-            )
 
 
 def _environment_variables(root: Section) -> dict[str, str]:
-    """As LiteLLM does: for whatever the environment itself does not say."""
+    """As LiteLLM does: for whatever the environment itself does not say, numbers as texts."""
     section = root.section("environment_variables")
-    return {key: value for key in section if (value := section.raw_text(key))}
+    found = {}
+    for key in section:
+        value = section.raw(key)
+        if isinstance(value, str | date) or (isinstance(value, int | float) and abs(value) < HUGE):
+            found[key] = str(value)
+    return found

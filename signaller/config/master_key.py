@@ -1,12 +1,11 @@
 """The key of the operator: `general_settings.master_key`, or the environment."""
 
 from signaller.config.findings import Text, fits_header
+from signaller.config.guessable import SHORT_CHARS, known_or_short
 from signaller.config.section import Section
 from signaller.secret import Secret
 
 VARIABLES = ("SIGNALLER_MASTER_KEY", "LITELLM_MASTER_KEY")
-PUBLICLY_KNOWN = "sk-1234"  # from LiteLLM's documentation, and so in everybody's first guess
-SHORT_CHARS = 16
 
 
 def read_master_key(general: Section, *, allow_public: bool) -> Secret | None:
@@ -19,10 +18,17 @@ def read_master_key(general: Section, *, allow_public: bool) -> Secret | None:
         return None
     if not fits_header(text) or looks_like_token(text):
         return None
-    if text.value == PUBLICLY_KNOWN and not allow_public:
-        text.fault("a key of your own", f"the publicly known {PUBLICLY_KNOWN}")
+    problem = known_or_short(text.value)
+    if problem and not allow_public:
+        text.fault(
+            "a key of your own that nobody guesses (--allow-public-master-key takes any, "
+            "to try things out)",
+            problem,
+        )
+    elif problem:
+        general.findings.warn(text.path, f"{problem}: anybody may get tokens")
     elif len(text.value) < SHORT_CHARS:
-        general.findings.note(
+        general.findings.warn(
             text.path, f"shorter than {SHORT_CHARS} characters, and so within reach of guessing"
         )
     return Secret(text.value)
@@ -30,7 +36,7 @@ def read_master_key(general: Section, *, allow_public: bool) -> Secret | None:
 
 def note_absence(general: Section) -> None:
     """Say that nobody can get a token, for a configuration in which nobody else can."""
-    general.findings.note(
+    general.findings.warn(
         general.at("master_key"),
         "not set (nor is SIGNALLER_MASTER_KEY), so nobody can get a token",
     )

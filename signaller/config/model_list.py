@@ -1,17 +1,21 @@
 """`model_list`: which entries are ours, what they are called, and what is passed over."""
 
 import difflib
+from collections.abc import Mapping
 from dataclasses import replace
 
+from signaller.config.credentials import shared_credentials, with_credential
 from signaller.config.deployment import read_deployment
 from signaller.config.findings import REFERENCE, shown
 from signaller.config.ids import explicit_id, with_ids
 from signaller.config.section import Section
 from signaller.config.target import MAX_NAME_CHARS, Target, parse_target, read_target
-from signaller.model import Deployment, Provider
+from signaller.model import Deployment, Provider, WebrtcFilter
 
 Aliases = dict[tuple[Provider, str], str]
 
+_OUR_INFO = ("warm_secrets", "webrtcfilter")
+_WEBRTCFILTERS: dict[str, WebrtcFilter] = {"on": "on", "off": "off", "client": "client"}
 _ENTRY_KEYS = frozenset({"model_name", "litellm_params", "model_info"})
 
 
@@ -25,13 +29,15 @@ def read_model_list(root: Section) -> tuple[tuple[Deployment, ...], Aliases]:
         return (), {}
     found: list[tuple[str, Deployment]] = []
     aliases: Aliases = {}
+    credentials = shared_credentials(root)
     faults = len(root.findings.faults)
     for index, value in enumerate(entries):
         path = f"model_list[{index}]"
         if not isinstance(value, dict):
             root.findings.fault(path, "a mapping", shown(value, secret=True))
             continue
-        deployment = _read_entry(Section(path, value, root.findings, strict=False), aliases)
+        entry = Section(path, value, root.findings, strict=False)
+        deployment = _read_entry(entry, aliases, credentials)
         if deployment:
             found.append((path, deployment))
     if not found and len(root.findings.faults) == faults:
@@ -39,7 +45,9 @@ def read_model_list(root: Section) -> tuple[tuple[Deployment, ...], Aliases]:
     return with_ids(found, root.findings), aliases
 
 
-def _read_entry(entry: Section, aliases: Aliases) -> Deployment | None:
+def _read_entry(
+    entry: Section, aliases: Aliases, credentials: Mapping[str, Mapping[object, object]]
+) -> Deployment | None:
     params, info = entry.section("litellm_params"), entry.section("model_info")
     mode = info.text("mode")
     if mode and mode.value != "realtime":
@@ -49,7 +57,8 @@ def _read_entry(entry: Section, aliases: Aliases) -> Deployment | None:
         _remember_unchecked(aliases, entry, params)
         entry.findings.note(entry.path, f"passed over, its mode is {shown(mode.value)}")
         return None
-    target = read_target(params)
+    params = with_credential(params, credentials)
+    target = read_target(params, certain=mode is not None)
     if target is None:
         return None
     if target.provider is None:
@@ -67,10 +76,31 @@ def _read_entry(entry: Section, aliases: Aliases) -> Deployment | None:
     id_ = explicit_id(info)
     if name:
         _remember(aliases, name, target)
+    info.unknown(_OUR_INFO, refuse=False)
     warm = info.flag("warm_secrets")
+    webrtcfilter = _webrtcfilter(info, target.provider)
+    if mode is None:
+        entry.findings.warn(entry.path, "no model_info.mode, so it counts as realtime")
     if not deployment or not name:
         return None
-    return replace(deployment, id=id_ or "", warm_secrets=warm is not False)
+    return replace(
+        deployment, id=id_ or "", warm_secrets=warm is not False, webrtcfilter=webrtcfilter
+    )
+
+
+def _webrtcfilter(info: Section, provider: Provider) -> WebrtcFilter:
+    value = info.raw("webrtcfilter")
+    if isinstance(value, bool):  # what YAML makes of on and off
+        said = "on" if value else "off"
+    else:
+        text = info.text("webrtcfilter")
+        said = text.value if text else "client"
+    found = _WEBRTCFILTERS.get(said)
+    if found is None:
+        info.fault("webrtcfilter", " or ".join(_WEBRTCFILTERS))
+    elif found == "on" and provider == "openai":
+        info.fault("webrtcfilter", "off or client, as OpenAI has no such filter", "on")
+    return found or "client"
 
 
 def _name(entry: Section, upstream_model: str) -> str | None:

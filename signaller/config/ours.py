@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import dataclass
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from signaller.config.keys import generate_token_key, token_key
 from signaller.config.lists import texts
@@ -19,6 +19,7 @@ KEYS = (
 WARM_KEYS = ("seconds", "across_callers")
 MIN_WARM_SECONDS, MAX_WARM_SECONDS = 10, 3600
 MAX_USES = 100
+CALM_TTL_SECONDS = 120
 MAX_TIMEOUT_SECONDS = 600
 _TIMEOUTS = ("connect_seconds", "mint_seconds", "call_seconds", "store_seconds")
 _REDIS_URL = re.compile(r"(rediss?(\+(sentinel|cluster))?|unix)://[^\s]+")
@@ -62,6 +63,10 @@ def _redis_url(ours: Section) -> Secret | None:
         text.fault(
             "a URL that starts with redis://, rediss:// or unix://, "
             "or with redis(s)+sentinel:// or redis(s)+cluster://"
+        )
+    elif text and ("ssl_cert_reqs", "none") in parse_qsl(urlsplit(text.value).query):
+        text.findings.warn(
+            text.path, "ssl_cert_reqs=none: nobody is verified, whoever answers is taken for Redis"
         )
     return Secret(text.value) if text else None
 
@@ -108,10 +113,21 @@ def _token(section: Section) -> TokenSettings:
     section.unknown(("ttl_seconds", "uses"), refuse=True)
     defaults = TokenSettings()
     ttl_seconds = section.whole("ttl_seconds", MIN_TTL_SECONDS, MAX_TTL_SECONDS)
+    note_short_life(section, "ttl_seconds", ttl_seconds)
     uses = section.whole("uses", 1, MAX_USES)
     return TokenSettings(
         ttl_seconds=ttl_seconds or defaults.ttl_seconds, uses=uses or defaults.uses
     )
+
+
+def note_short_life(section: Section, key: str, seconds: int | None) -> None:
+    """Some clients renew their token a minute before its end, and then without a pause."""
+    if seconds is not None and seconds < CALM_TTL_SECONDS:
+        section.findings.note(
+            section.at(key),
+            f"{seconds} s is short: clients that renew a token a minute before its end never rest; "
+            f"{CALM_TTL_SECONDS} s or more is kinder to them",
+        )
 
 
 def _warm_secrets(section: Section) -> WarmSettings:

@@ -3,7 +3,7 @@
 from typing import TypeVar
 
 from signaller.config.grants import Offered, read_models, read_origins
-from signaller.config.ours import MAX_USES
+from signaller.config.ours import MAX_USES, note_short_life
 from signaller.config.section import Section
 from signaller.config.session import read_session
 from signaller.policy import MAX_PER_MINUTE, OnReplay, Policy
@@ -24,13 +24,12 @@ def read_policy(section: Section, defaults: Policy, offered: Offered) -> Policy:
 
     What is given rules over `defaults`, key by key.
     """
+    ttl_seconds = section.whole("token_ttl_seconds", MIN_TTL_SECONDS, MAX_TTL_SECONDS)
+    note_short_life(section, "token_ttl_seconds", ttl_seconds)
     return Policy(
         models=_either(read_models(section, offered), defaults.models),
         origins=_either(read_origins(section, offered), defaults.origins),
-        token_ttl_seconds=_either(
-            section.whole("token_ttl_seconds", MIN_TTL_SECONDS, MAX_TTL_SECONDS),
-            defaults.token_ttl_seconds,
-        ),
+        token_ttl_seconds=_either(ttl_seconds, defaults.token_ttl_seconds),
         token_uses=_either(section.whole("token_uses", 1, MAX_USES), defaults.token_uses),
         mints_per_minute=_either(_rate(section, "mints_per_minute"), defaults.mints_per_minute),
         calls_per_minute=_either(_rate(section, "calls_per_minute"), defaults.calls_per_minute),

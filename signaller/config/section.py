@@ -1,8 +1,10 @@
 """One mapping of the file: a wrong value becomes a fault with its path, and reads as absent."""
 
 import difflib
+import math
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import TypeGuard
 
 from signaller.config.findings import (
     REFERENCE,
@@ -20,6 +22,13 @@ _NUMBER = re.compile(r"[+-]?\d{1,15}(\.\d{1,15})?")
 _UNSET = object()
 
 
+def _is_number(value: object) -> TypeGuard[int | float]:
+    """Neither true, which Python counts among them, nor NaN, which compares with nothing."""
+    if isinstance(value, float):
+        return not math.isnan(value)
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
 class Section:
     """One mapping of the file. `strict`: a key without a value is a fault, not an absence."""
 
@@ -30,9 +39,17 @@ class Section:
         self._values: dict[str, object] = {}
         for key, value in values.items():
             if not isinstance(key, str):
-                findings.fault(path or "the file", "names as keys", f"{shown(key)} as a key")
+                self._odd_key(key)
             elif value is not None or strict:
                 self._values[key] = value
+
+    def _odd_key(self, key: object) -> None:
+        """YAML reads on, no and 7 as other things than text; LiteLLM does not mind."""
+        place = self.path or "the file"
+        if self._strict:
+            self.findings.fault(place, "names as keys", f"{shown(key)} as a key")
+        else:
+            self.findings.note(place, f"{shown(key)} as a key: no effect here")
 
     def __contains__(self, key: str) -> bool:
         return key in self._values
@@ -56,6 +73,12 @@ class Section:
             value = {}
         strict = self._strict if strict is None else strict
         return Section(self.at(key), value, self.findings, strict=strict)
+
+    def with_defaults(self, values: Mapping[object, object]) -> "Section":
+        """The same, with other values where it has none."""
+        both: dict[object, object] = {**values}
+        both.update(self._values)
+        return Section(self.path, both, self.findings, strict=self._strict)
 
     def list(self, key: str, expected: str) -> Sequence[object] | None:
         """A list below this one."""
@@ -83,6 +106,14 @@ class Section:
         if found := self.findings.variable(*variables):
             return as_text(found[1], found[0], self.findings, secret=secret, variable=found[0])
         return None
+
+    def first_text(self, key: str, *variables: str) -> Text | None:
+        """The same, of a list the first: LiteLLM makes an entry for each."""
+        value = self._values.get(key)
+        if not isinstance(value, list) or not value:
+            return self.text(key, *variables)
+        self.findings.warn(self.at(key), f"only the first of {len(value)} is used")
+        return as_text(value[0], f"{self.at(key)}[0]", self.findings)
 
     def secret(self, key: str, *variables: str) -> Secret | None:
         """A credential: printable ASCII without spaces, as HTTP headers demand."""
@@ -116,9 +147,21 @@ class Section:
             self.fault(key, f"a number of seconds above 0, up to {high}", shown(value))
         return None
 
+    def clamped(self, key: str, low: float, high: float) -> float | None:
+        """A number of LiteLLM's, which knows no bounds: brought within ours, and said so."""
+        value = self._number(key)
+        if not _is_number(value):
+            if key in self and value is not _UNSET:
+                self.fault(key, "a number", shown(value))
+            return None
+        within = min(max(value, low), high)
+        if within != value:
+            self.findings.warn(self.at(key), f"{within:g} is used in place of {shown(value)}")
+        return within
+
     def _number(self, key: str) -> object:
         value = self._values.get(key)
-        if not isinstance(value, str) or not value.startswith(REFERENCE):
+        if not isinstance(value, str) or (self._strict and not value.startswith(REFERENCE)):
             return value
         text = self.text(key)
         if text is None:
@@ -130,9 +173,10 @@ class Section:
     def unknown(
         self, known: Collection[str], *, refuse: bool, besides: Collection[str] = ()
     ) -> Sequence[str]:
-        """Keys that are not known. Misspelt ones are faults, and all of them with `refuse`.
+        """Keys that are not known. With `refuse` all of them are faults.
 
-        Nothing is said of `besides`, and they are suggested to nobody.
+        Without it, one that looks like a slip of a known key is a fault where that is missing and
+        a warning where it is there. Nothing is said of `besides`, and they are suggested to nobody.
         """
         others = []
         for key in self:
@@ -140,7 +184,9 @@ class Section:
                 continue
             near = difflib.get_close_matches(key[:SHOWN_CHARS].lower(), sorted(known), 1, 0.8)
             path = self.at(label(key))
-            if near:
+            if near and not refuse and near[0] in self:
+                self.findings.warn(path, f"no effect here (did you mean {near[0]}?)")
+            elif near:
                 expected = f"a known key (did you mean {near[0]}?)"
                 self.findings.fault(path, expected, "another")
             elif refuse:

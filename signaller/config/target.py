@@ -20,8 +20,11 @@ class Target:
     prefix: str
 
 
-def read_target(params: Section) -> Target | None:
-    """The target of an entry, checked if it is ours; None after a fault."""
+def read_target(params: Section, *, certain: bool) -> Target | None:
+    """The target of an entry, checked if it is ours; None after a fault.
+
+    Unless it is `certain` that the entry is a realtime one, one that names no model is another's.
+    """
     model = params.text("model")
     if model is None:
         if "model" not in params:
@@ -36,6 +39,9 @@ def read_target(params: Section) -> Target | None:
                 f"{near[0]} as the provider", f"{shown(target.prefix)}; did you mean {near[0]}?"
             )
             return None
+    elif not target.model and not certain:
+        params.findings.note(params.at("model"), "no model behind the provider, passed over")
+        return None
     elif not target.model or target.model.count("*") > 1 or len(target.model) > MAX_NAME_CHARS:
         model.fault(
             f"a name of 1 to {MAX_NAME_CHARS} characters with at most one '*' behind the provider"

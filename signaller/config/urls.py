@@ -1,6 +1,7 @@
 """URLs and origins as a configuration may write them."""
 
 import re
+from dataclasses import replace
 from urllib.parse import urlsplit
 
 from signaller.config.findings import Text
@@ -12,9 +13,9 @@ _JWKS_URL = re.compile(r"https?://[^/?#@\s]+([/?][^#\s]*)?", re.I)
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(:\d{1,5})?", re.I)
 _DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 # What people paste from the providers' pages, behind the part that all routes share.
-_API_SUFFIXES: dict[Provider, tuple[str, ...]] = {
-    "openai": ("/v1",),
-    "azure": ("/openai/v1", "/openai"),
+_API_PARTS: dict[Provider, re.Pattern[str]] = {
+    "openai": re.compile(r"/v1(/realtime(\?\S*)?)?/*$"),
+    "azure": re.compile(r"/openai(/v1(/realtime\S*)?|/(deployments|realtime)\S*)?/*$"),
 }
 
 
@@ -42,18 +43,14 @@ def jwks_url(text: Text) -> str | None:
 
 def base_url(text: Text, provider: Provider) -> str | None:
     """What stands before `/v1` (OpenAI) or `/openai/v1` (Azure)."""
-    url = http_url(text)
-    if url is None:
-        return None
-    for suffix in _API_SUFFIXES[provider]:
-        url = url.removesuffix(suffix)
-    return url.rstrip("/")
+    value = re.sub(r"^ws(s?)://", r"http\1://", text.value, flags=re.I)
+    return http_url(replace(text, value=_API_PARTS[provider].sub("", value)))
 
 
 def origin_or_any(text: Text) -> str | None:
     """An origin as browsers send it, or `*`; None after a fault."""
     if text.value == "*":
-        text.findings.note(text.path, "any web page may use a token it got hold of")
+        text.findings.warn(text.path, "any web page may use a token it got hold of")
         return text.value
     return origin(text, also=", or '*'")
 

@@ -16,7 +16,7 @@ from redis.backoff import NoBackoff
 from signaller.stores.cluster import Address, Cluster
 from signaller.stores.node import Node
 from signaller.stores.sending import Command
-from signaller.stores.sentinel import Master, OrderlySentinel
+from signaller.stores.sentinel import Master, OrderlySentinel, logging_in
 from signaller.stores.urls import RedisAddress
 
 
@@ -75,7 +75,10 @@ def connect(address: RedisAddress, timeout_seconds: float) -> Link:
     share_seconds = timeout_seconds / (len(address.hosts) + 1)
     match address.topology:
         case "sentinel":
-            sentinel = OrderlySentinel(address.hosts, sentinel_kwargs=_options(share_seconds) | tls)
+            theirs = _options(share_seconds) | tls | _sentinels_login(address)
+            sentinel = OrderlySentinel(
+                address.hosts, sentinel_kwargs=theirs | {"ssl": address.tls, "driver_info": None}
+            )
             master = Master(sentinel, address.service, connection_to)
             return Direct(Node(master.opening), sentinel.sentinels)
         case "cluster":
@@ -88,6 +91,17 @@ def connect(address: RedisAddress, timeout_seconds: float) -> Link:
             return Direct(Node(opening))
         case "single":
             return Direct(node_at(address.hosts[0]))
+
+
+def _sentinels_login(address: RedisAddress) -> dict[str, Any]:
+    if address.sentinel_password is not None:
+        return {
+            "username": address.sentinel_username,
+            "password": address.sentinel_password.reveal(),
+        }
+    if address.password is not None:
+        return {"redis_connect_func": logging_in(address.username, address.password)}
+    return {}
 
 
 def _options(timeout_seconds: float) -> dict[str, Any]:

@@ -26,7 +26,7 @@ from signaller.stores.scripts import (
     REDEEM,
 )
 from signaller.stores.steps import Steps
-from signaller.stores.urls import parse_redis_url
+from signaller.stores.urls import check_tls_files, parse_redis_url
 from signaller.stores.windows import RedisWindows
 
 PING_SECONDS = 5
@@ -54,8 +54,9 @@ class RedisStore:
 
     @classmethod
     def from_url(cls, url: Secret, *, timeout_seconds: float, clock: Clock) -> "RedisStore":
-        """A store for one of the URLs in `urls`; raises ConfigError and does no I/O."""
+        """A store for one of the URLs in `urls`; raises ConfigError, and connects to nothing."""
         address = parse_redis_url(url)
+        check_tls_files(address)
         link = connect(address, timeout_seconds)
         return cls(link, timeout_seconds=timeout_seconds, clock=clock, replicas=address.replicas)
 

@@ -6,7 +6,29 @@ from typing import Any
 from weakref import WeakSet
 
 from redis.asyncio import Sentinel
-from redis.asyncio.connection import Connection
+from redis.asyncio.connection import ConnectCallbackT, Connection
+from redis.exceptions import AuthenticationError, NoPermissionError
+
+from signaller.secret import Secret
+
+
+def logging_in(username: str | None, password: Secret) -> ConnectCallbackT:
+    """What readies a connection to a Sentinel, which may ask for a password or not.
+
+    Many have none where their master has: one that is sent all the same is an error there.
+    """
+
+    async def connected(connection: Any) -> None:
+        await connection.on_connect()
+        await connection.send_command("PING", check_health=False)
+        try:
+            await connection.read_response(disconnect_on_error=False)
+        except (AuthenticationError, NoPermissionError):
+            login = (username, password.reveal()) if username else (password.reveal(),)
+            await connection.send_command("AUTH", *login, check_health=False)
+            await connection.read_response()
+
+    return connected
 
 
 class OrderlySentinel(Sentinel):

@@ -1,5 +1,6 @@
 """Reads `signaller.redis_url`; the password it may hold never appears in a message."""
 
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
@@ -21,6 +22,8 @@ _SCHEMES: Mapping[str, tuple[Topology, bool]] = {
 }
 _DEFAULT_PORTS: Mapping[Topology, int] = {"single": 6379, "sentinel": 26379, "cluster": 6379}
 _TLS_OPTIONS = frozenset({"ssl_ca_certs", "ssl_certfile", "ssl_keyfile", "ssl_cert_reqs"})
+_SENTINEL_OPTIONS = frozenset({"sentinel_username", "sentinel_password"})
+_CERT_REQS = ("required", "optional", "none")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +41,9 @@ class RedisAddress:
     password: Secret | None = None
     tls: bool = False
     tls_options: Mapping[str, str] = field(default_factory=dict)
+    sentinel_username: str | None = None
+    sentinel_password: Secret | None = None
+    """The Sentinels' own; None: those of the master, where a Sentinel asks for any."""
     replicas: int = 0
     """How many must have a redemption or a revocation before it counts."""
 
@@ -71,11 +77,9 @@ def parse_redis_url(url: Secret) -> RedisAddress:
             )
     else:
         db = path.strip("/") or db
-    if unknown := sorted(set(options) - (_TLS_OPTIONS if tls else frozenset())):
-        allowed = "no option but db and replicas"
-        if tls:
-            allowed = "only db and " + ", ".join((*sorted(_TLS_OPTIONS), "replicas"))
-        raise _fault(f"{allowed} after '?'", ", ".join(unknown))
+    _check_options(options, topology, tls=tls)
+    sentinel_username = options.pop("sentinel_username", "")
+    sentinel_password = options.pop("sentinel_password", "")
     if not (len(replicas) == 1 and replicas in "0123456789"):
         raise _fault("replicas=<how many must know, 0 to 9>", "something else")
     if topology == "cluster" and db not in ("", "0"):
@@ -90,8 +94,48 @@ def parse_redis_url(url: Secret) -> RedisAddress:
         password=Secret(unquote(password)) if password else None,
         tls=tls,
         tls_options=options,
+        sentinel_username=sentinel_username or None,
+        sentinel_password=Secret(sentinel_password) if sentinel_password else None,
         replicas=int(replicas),
     )
+
+
+def _check_options(options: Mapping[str, str], topology: Topology, *, tls: bool) -> None:
+    known = (_SENTINEL_OPTIONS if topology == "sentinel" else frozenset()) | (
+        _TLS_OPTIONS if tls else frozenset()
+    )
+    if unknown := sorted(set(options) - known):
+        allowed = "no option but db and replicas"
+        if known:
+            allowed = "only db and " + ", ".join((*sorted(known), "replicas"))
+        raise _fault(f"{allowed} after '?'", ", ".join(unknown))
+    if options.get("sentinel_username") and not options.get("sentinel_password"):
+        raise _fault("sentinel_password beside sentinel_username", "none")
+    if options.get("ssl_cert_reqs", "required") not in _CERT_REQS:
+        expected = f"ssl_cert_reqs to be {', '.join(_CERT_REQS)} (which verifies nobody)"
+        raise _fault(expected, "another value")
+
+
+def check_tls_files(address: RedisAddress) -> None:
+    """Raise ConfigError for files that no connection could use: it would fail for ever."""
+    context = ssl.create_default_context()
+    certificate, key = (address.tls_options.get(name) for name in ("ssl_certfile", "ssl_keyfile"))
+    try:
+        if (ca_certs := address.tls_options.get("ssl_ca_certs")) is not None:
+            name, found = "ssl_ca_certs", ca_certs
+            context.load_verify_locations(cafile=ca_certs)
+        if key is not None and certificate is None:
+            raise _fault("ssl_certfile beside ssl_keyfile", "none")
+        if certificate is not None:
+            name, found = "ssl_certfile", certificate
+            if key is not None:
+                name, found = "ssl_certfile and ssl_keyfile", f"{certificate} and {key}"
+            # A password is only asked for where the key has one; an empty one asks nobody.
+            context.load_cert_chain(certificate, key, password="")
+    except (ssl.SSLError, ValueError):  # a NUL in a path is a ValueError
+        raise _fault(f"PEM that can be used at {name}", found or "nothing") from None
+    except OSError as error:
+        raise _fault(f"readable files at {name}", f"{found}: {error.strerror}") from None
 
 
 def _hosts(listed: str, default_port: int, topology: Topology) -> tuple[tuple[str, int], ...]:

@@ -1,5 +1,6 @@
 """The command line, as processes of its own: what it says, and how it refuses to start."""
 
+import asyncio
 import hashlib
 import re
 import socket
@@ -7,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.process import MASTER, config, run
+from tests.support.process import MASTER, config, run, served
 from tests.support.service import token_key
 
 
@@ -64,6 +65,9 @@ def test_check_says_what_it_understood_and_masks_secrets(tmp_path: Path) -> None
         pytest.param("PUBLIC", [], "sk-1234", id="the public master key"),
         pytest.param("REDIS", [], "token_keys", id="Redis without token keys"),
         pytest.param("URL", [], "signaller.redis_url", id="a Redis URL without a host"),
+        pytest.param("PUBLIC", [], "--allow-public-master-key", id="what allows it"),
+        pytest.param("CA", [], "readable files at ssl_ca_certs, found /nowhere", id="no CA file"),
+        pytest.param("REQS", [], "ssl_cert_reqs to be required, optional, none", id="cert reqs"),
     ],
 )
 def test_a_fault_stops_the_start(
@@ -73,7 +77,14 @@ def test_a_fault_stops_the_start(
     path = Path(config(tmp_path, "http://127.0.0.1:1"))
     good = path.read_text()
     if text is not None and text != "GOOD":
+        key = token_key().reveal()
         changed = {
+            name: f"{good}signaller: {{redis_url: 'rediss://h?{query}', token_keys: [{key}]}}"
+            for name, query in (
+                ("CA", "ssl_ca_certs=/nowhere/ca.pem"),
+                ("REQS", "ssl_cert_reqs=no"),
+            )
+        } | {
             "PUBLIC": good.replace(MASTER, "sk-1234"),
             "URL": f"{good}signaller:\n  redis_url: redis+sentinel://\n"
             f"  token_keys: [{token_key().reveal()}]\n",
@@ -82,6 +93,8 @@ def test_a_fault_stops_the_start(
         path.write_text(changed.get(text, text))
     options = ["--config", str(path)] if text is not None else []
     done = run(*options, *arguments)
+    if not arguments:
+        assert run("check", *options).stderr == done.stderr
     assert done.returncode == 2
     assert expected in done.stderr
     assert "Traceback" not in done.stderr
@@ -115,3 +128,18 @@ def test_the_public_key_is_taken_when_told_so(tmp_path: Path) -> None:
     path = Path(config(tmp_path, "http://127.0.0.1:1"))
     path.write_text(path.read_text().replace(MASTER, "sk-1234"))
     assert run("check", "--config", str(path), "--allow-public-master-key").returncode == 0
+
+
+async def test_who_verifies_nobody_is_told_so(tmp_path: Path) -> None:
+    """By `check`, where it counts as a warning, and at every start."""
+    url = "rediss://127.0.0.1:1?ssl_cert_reqs=none"
+    ours = f"signaller: {{redis_url: '{url}', token_keys: [{token_key().reveal()}]}}"
+    path = config(tmp_path, "http://127.0.0.1:1", ours)
+    said = "signaller.redis_url: ssl_cert_reqs=none: nobody is verified"
+    done = run("check", "--config", path)
+    assert done.returncode == 0, done.stderr
+    assert f"\n- {said}" in done.stdout
+    assert run("check", "--strict", "--config", path).returncode == 2
+    with served("--config", path) as process:
+        await asyncio.to_thread(process.url)
+        assert any(line.startswith(f"warning: {said}") for line in process.said)

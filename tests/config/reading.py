@@ -7,9 +7,8 @@ import pytest
 from signaller.config import load_settings
 from signaller.errors import ConfigError
 
-KEY = "A" * 43
-"""32 zero bytes in base64url."""
-OTHER_KEY = "AQ" + "A" * 41
+KEY = "7SpDjfRqqibp_Io5_jUICTyrDY1UsvoutqjkNVib9-8"
+OTHER_KEY = "ZH0RP_wj0XehDRBspv_tcxeqBkhw4BJXkFGqHB2VE54"
 
 ENV = {"OPENAI_API_KEY": "sk-openai-canary", "SIGNALLER_MASTER_KEY": "master-key-canary-1"}
 

@@ -92,10 +92,10 @@ def test_the_master_can_have_a_policy_but_no_keys() -> None:
 def test_a_policy_of_a_master_without_a_key_is_said() -> None:
     """It lets nobody in, which is said too."""
     env = {"OPENAI_API_KEY": "k"}
-    notes = load_settings(ours(f"{{callers: [{{name: {MASTER}}}]}}"), env).notes
+    notes = load_settings(ours(f"{{callers: [{{name: {MASTER}}}]}}"), env).warnings
     assert "signaller.callers[0]: no effect, as there is no master key" in notes
     assert any("nobody can get a token" in note for note in notes)
-    assert not any("no effect" in note for note in read(f"{{name: {MASTER}}}").notes)
+    assert not any("no effect" in note for note in read(f"{{name: {MASTER}}}").warnings)
 
 
 @pytest.mark.parametrize(
@@ -109,16 +109,29 @@ def test_a_policy_of_a_master_without_a_key_is_said() -> None:
 )
 def test_without_a_master_key_somebody_else_may_get_tokens(section: str, said: bool) -> None:
     """Only where really nobody can is it said."""
-    notes = load_settings(ours(section), {"OPENAI_API_KEY": "k"}).notes
+    notes = load_settings(ours(section), {"OPENAI_API_KEY": "k"}).warnings
     assert any("nobody can get a token" in note for note in notes) is said
 
 
 def test_a_short_key_is_said() -> None:
-    """It works, with a note; of a digest nobody can tell."""
-    assert read("{name: web, keys: [short]}").notes[-1] == (
+    """It works, with a warning; of a digest nobody can tell."""
+    assert read("{name: web, keys: [short-key]}").warnings[-1] == (
         "signaller.callers[0].keys[0]: shorter than 16 characters, and so within reach of guessing"
     )
-    assert not any("guessing" in note for note in read(f"{{name: web, keys: [{WEB_KEY}]}}").notes)
+    said = read(f"{{name: web, keys: [{WEB_KEY}]}}").warnings
+    assert not any("guessing" in warning for warning in said)
+
+
+@pytest.mark.parametrize(
+    "key", ["short", "changeme", "sk-aaaaaaaaaaaaaaaaaaaa", "0101010101010101"]
+)
+def test_a_key_that_everybody_guesses_is_refused(key: str) -> None:
+    """Nothing would keep others out; it is not shown unless everybody knows it."""
+    (fault,) = faults(ours(f"{{callers: [{{name: web, keys: ['{key}']}}]}}"))
+    assert fault.startswith(
+        "signaller.callers[0].keys[0]: expected a key of your own that nobody guesses, found "
+    )
+    assert (key in fault) is (key == "changeme")
 
 
 @pytest.mark.parametrize("again", [WEB_KEY, WRITTEN, WRITTEN.upper()])
@@ -149,7 +162,7 @@ def test_the_public_key_is_refused_even_if_the_master_may_have_it(digest: bool) 
     """sk-1234 stands in LiteLLM's documentation for everybody to read."""
     written = f"sha256:{hashlib.sha256(b'sk-1234').hexdigest()}" if digest else "sk-1234"
     assert faults(ours(f"{{callers: [{{name: web, keys: ['{written}']}}]}}")) == (
-        "signaller.callers[0].keys[0]: expected a key of your own, "
+        "signaller.callers[0].keys[0]: expected a key of your own that nobody guesses, "
         "found the publicly known sk-1234",
     )
 
@@ -161,30 +174,38 @@ def test_the_public_key_is_refused_even_if_the_master_may_have_it(digest: bool) 
         pytest.param(
             "[canary]", "[0]: expected a mapping, found a string of 6 characters", id="text"
         ),
-        pytest.param("[{keys: [k]}]", f"[0].name: expected {NAME}, found nothing", id="no-name"),
         pytest.param(
-            "[{name: 7, keys: [k]}]", "[0].name: expected a string, found 7", id="name-number"
+            "[{keys: [a-key-of-its-own]}]",
+            f"[0].name: expected {NAME}, found nothing",
+            id="no-name",
         ),
         pytest.param(
-            "[{name: a b, keys: [k]}]", f"[0].name: expected {NAME}, found 'a b'", id="name-space"
+            "[{name: 7, keys: [a-key-of-its-own]}]",
+            "[0].name: expected a string, found 7",
+            id="name-number",
         ),
         pytest.param(
-            f"[{{name: {'x' * 65}, keys: [k]}}]",
+            "[{name: a b, keys: [a-key-of-its-own]}]",
+            f"[0].name: expected {NAME}, found 'a b'",
+            id="name-space",
+        ),
+        pytest.param(
+            f"[{{name: {'x' * 65}, keys: [a-key-of-its-own]}}]",
             f"[0].name: expected {NAME}, found '{'x' * 60}'...",
             id="name-long",
         ),
         pytest.param(
-            "[{name: sk-canary, keys: [k]}]",
+            "[{name: sk-canary, keys: [a-key-of-its-own]}]",
             f"[0].name: expected {NAME}, found what looks like a key",
             id="name-key",
         ),
         pytest.param(
-            "[{name: a, keys: [k]}, {name: a, keys: [l]}]",
+            "[{name: a, keys: [a-key-of-its-own]}, {name: a, keys: [another-key-too]}]",
             "[1].name: expected a name of its own, found that of signaller.callers[0] again",
             id="name-twice",
         ),
         pytest.param(
-            "[{name: a, keys: [k], key: canary}]",
+            "[{name: a, keys: [a-key-of-its-own], key: canary}]",
             "[0].key: expected a known key (did you mean keys?), found another",
             id="misspelt",
         ),
@@ -227,7 +248,7 @@ def test_the_public_key_is_refused_even_if_the_master_may_have_it(digest: bool) 
             id="unset",
         ),
         pytest.param(
-            "[{name: a, keys: [k], session: {model: m}}]",
+            "[{name: a, keys: [a-key-of-its-own], session: {model: m}}]",
             "[0].session.model: expected no model, which whoever mints a token chooses "
             "(see models), found one",
             id="policy",

@@ -54,7 +54,7 @@ def test_a_base_url_ends_before_the_api(key: str, provider: str, given: str, nor
 def test_a_credential_in_the_clear_is_said() -> None:
     """http:// to another machine leaves a note, to this one it does not."""
     for url, expected in (("http://proxy.example", True), ("http://127.0.0.1:9", False)):
-        notes = load_settings(entry(f"api_base: '{url}'"), ENV).notes
+        notes = load_settings(entry(f"api_base: '{url}'"), ENV).warnings
         assert any("in the clear" in note for note in notes) is expected
 
 
@@ -110,7 +110,7 @@ def test_an_entry_that_stands_twice_is_one_deployment() -> None:
     settings = load_settings(f"model_list: [{once}, {once}]", ENV)
     (merged,) = settings.deployments
     assert (merged.id, alone.weight, merged.weight) == (alone.id, 2, 4)
-    assert "model_list[1]: the same as model_list[0]" in settings.notes[0]
+    assert any("model_list[1]: the same as model_list[0]" in each for each in settings.warnings)
 
 
 def test_an_id_made_up_by_hand_is_taken_from_nobody() -> None:

@@ -58,7 +58,7 @@ def test_half_of_azure_beside_openai_is_said() -> None:
     """A variable that does nothing leaves a note."""
     settings = load_settings(None, {**ENV, "AZURE_API_KEY": "k"})
     assert [d.provider for d in settings.deployments] == ["openai"]
-    assert "the environment: Azure is left out, as AZURE_API_BASE is not set" in settings.notes
+    assert "the environment: Azure is left out, as AZURE_API_BASE is not set" in settings.warnings
 
 
 def test_everything_else_from_the_environment() -> None:
@@ -79,7 +79,7 @@ def test_everything_else_from_the_environment() -> None:
     assert settings.master_key == Secret("master-key-canary-1")
     assert settings.public_url == "https://voice.example"
     assert settings.cors_origins == ("https://a.example", "https://b.example")
-    assert settings.notes == ()
+    assert settings.notes == settings.warnings == ()
 
 
 @pytest.mark.parametrize(

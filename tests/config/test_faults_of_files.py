@@ -58,29 +58,32 @@ LIST = "model_list: expected a list of deployments, at least one of them realtim
             id="id-twice",
         ),
         pytest.param(
+            "model_list: [{model_name: a, litellm_params: {model: m},"
+            f" model_info: {{id: 1{'0' * 18}}}}}]",
+            "model_list[0].model_info.id: expected a string, found a number beyond all bounds",
+            id="id-beyond",
+        ),
+        pytest.param(
             entry() + "signaler: {}",
             "signaler: expected a known key (did you mean signaller?), found another",
             id="misspelt-section",
         ),
         pytest.param(
-            entry() + "nonsense: {}",
-            "nonsense: expected model_list, general_settings, signaller or a section of "
-            "LiteLLM's, found another",
-            id="unknown-section",
+            "model_list: [{model_name: a, litellm_params: {model: openai/},"
+            " model_info: {mode: realtime}}]",
+            "model_list[0].litellm_params.model: expected a name of 1 to 200 characters with at "
+            "most one '*' behind the provider, found 'openai/'",
+            id="no-model",
+        ),
+        pytest.param(
+            entry() + "signaller: {7: x}",
+            "signaller: expected names as keys, found 7 as a key",
+            id="key-type",
         ),
         pytest.param(
             entry() + "include: [more.yaml]",
-            "include: expected everything in one file, found a reference to others",
+            "include: expected it in the first file only, found it in an included one",
             id="include",
-        ),
-        pytest.param(
-            entry() + "inclde: [more.yaml]",
-            "inclde: expected model_list, general_settings, signaller or a section of "
-            "LiteLLM's, found another",
-            id="misspelt-include",
-        ),
-        pytest.param(
-            entry() + "7: x", "the file: expected names as keys, found 7 as a key", id="key-type"
         ),
         pytest.param(
             entry() + "general_settings: {masterkey: canary}",
@@ -110,3 +113,11 @@ def test_all_faults_are_found_at_once() -> None:
         "signaller.token.uses",
         "signaller.public_url",
     ]
+
+
+def test_a_misspelt_list_is_named() -> None:
+    """Nothing is configured then, and the slip says why."""
+    assert faults("model_lst: []") == (
+        "model_lst: expected a known key (did you mean model_list?), found another",
+        f"{LIST}, found none",
+    )

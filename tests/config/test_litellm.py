@@ -73,17 +73,19 @@ def test_a_documented_file_is_valid_as_it_is() -> None:
 
 def test_what_has_no_effect_is_said() -> None:
     """Entries and keys that are passed over leave one note each, without a value."""
-    notes = load_settings(DOCUMENTED, DOCUMENTED_ENV).notes
-    assert notes == (
+    settings = load_settings(DOCUMENTED, DOCUMENTED_ENV)
+    assert settings.notes == (
         "litellm_settings, router_settings: no effect here",
         "model_list[0].litellm_params: rpm: no effect here",
-        "model_list[1].litellm_params.api_version: '2024-10-01' names Azure's retired preview "
-        "API, and its calls are refused; remove it (or set it to 'v1') to use the GA API",
         "model_list[2]: passed over, its mode is 'audio_transcription'",
         "model_list[3]: passed over, 'anthropic' is neither openai nor azure",
         "general_settings: database_url: no effect here",
         "signaller.token_keys: none given, so a random one was made: "
         "a restart voids the tokens not yet used",
+    )
+    assert settings.warnings == (
+        "model_list[1].litellm_params.api_version: '2024-10-01' names Azure's retired preview "
+        "API, and its calls are refused; remove it (or set it to 'v1') to use the GA API",
     )
 
 
@@ -159,9 +161,3 @@ def test_a_model_from_the_environment_is_an_alias_too() -> None:
     """The alias holds what the variable says."""
     settings = load_settings(entry(model="os.environ/MODEL"), {**ENV, "MODEL": "openai/gpt-rt"})
     assert settings.aliases == {("openai", "voice"): "gpt-rt"}
-
-
-def test_nobody_is_led_to_a_key_that_is_refused() -> None:
-    """A misspelt litellm_credential_name has no effect, and is not corrected into a fault."""
-    notes = load_settings(entry("litellm_credential_nam: x"), ENV).notes
-    assert "model_list[0].litellm_params: litellm_credential_nam: no effect here" in notes

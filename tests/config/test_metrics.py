@@ -75,7 +75,8 @@ def test_the_port_is_on_this_machine_unless_told_otherwise() -> None:
         ),
         pytest.param(
             "{key: sk-1234}",
-            ".key: expected a key of your own, found the publicly known sk-1234",
+            ".key: expected a key of your own that nobody guesses, "
+            "found the publicly known sk-1234",
             id="public",
         ),
         pytest.param(

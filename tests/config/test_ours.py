@@ -21,7 +21,7 @@ general_settings:
 signaller:
   redis_url: os.environ/REDIS_URL
   token_keys: [os.environ/SIGNALLER_TOKEN_KEY]
-  token: {ttl_seconds: 90, uses: 1}
+  token: {ttl_seconds: 300, uses: 1}
   timeouts: {connect_seconds: 1, mint_seconds: 2.5, call_seconds: 30, store_seconds: 4}
   cors_origins: ["https://app.example"]
   public_url: https://voice.example/
@@ -37,7 +37,7 @@ def test_every_key_of_the_reference_arrives() -> None:
         master_key=Secret("master-key-canary-1"),
         token_keys=(Secret(KEY),),
         redis_url=Secret("redis://:pw@redis:6379/0"),
-        token=TokenSettings(ttl_seconds=90, uses=1),
+        token=TokenSettings(ttl_seconds=300, uses=1),
         timeouts=Timeouts(connect_seconds=1, mint_seconds=2.5, call_seconds=30, store_seconds=4),
         cors_origins=("https://app.example",),
         public_url="https://voice.example",
@@ -80,7 +80,7 @@ def test_origins_are_written_as_browsers_send_them() -> None:
     )
     settings = load_settings(ours("{cors_origins: ['*']}"), ENV)
     assert settings.cors_origins == ("*",)
-    assert any("any web page" in note for note in settings.notes)
+    assert any("any web page" in each for each in settings.warnings)
 
 
 @pytest.mark.parametrize("scheme", ["redis", "rediss", "redis+sentinel", "rediss+cluster", "unix"])
@@ -101,21 +101,97 @@ def test_without_a_master_key_nobody_mints_and_that_is_said() -> None:
     """The start succeeds, with a note."""
     settings = load_settings(entry(), {"OPENAI_API_KEY": "k"})
     assert settings.master_key is None
-    assert any("nobody can get a token" in note for note in settings.notes)
+    assert any("nobody can get a token" in each for each in settings.warnings)
 
 
 def test_a_short_master_key_is_said() -> None:
-    """It works, with a note."""
-    settings = load_settings(entry() + "general_settings: {master_key: short}", ENV)
-    assert settings.master_key == Secret("short")
-    assert any("guessing" in note for note in settings.notes)
+    """It works, with a warning."""
+    settings = load_settings(entry() + "general_settings: {master_key: short-key}", ENV)
+    assert settings.master_key == Secret("short-key")
+    assert any("guessing" in each for each in settings.warnings)
 
 
 def test_the_public_master_key_is_refused_unless_told_otherwise() -> None:
     """sk-1234 stands in LiteLLM's documentation for everybody to read."""
     text = entry() + "general_settings: {master_key: sk-1234}"
     assert faults(text) == (
-        "general_settings.master_key: expected a key of your own, found the publicly known sk-1234",
+        "general_settings.master_key: expected a key of your own that nobody guesses "
+        "(--allow-public-master-key takes any, to try things out), "
+        "found the publicly known sk-1234",
     )
     settings = load_settings(text, ENV, allow_public_master_key=True)
     assert settings.master_key == Secret("sk-1234")
+    said = "general_settings.master_key: the publicly known sk-1234: anybody may get tokens"
+    assert said in settings.warnings
+
+
+@pytest.mark.parametrize(
+    "key", ["short", "changeme", "sk-my_special_key", "sk-aaaaaaaaaaaaaaaaaaaa"]
+)
+def test_a_master_key_that_everybody_guesses_is_refused(key: str) -> None:
+    """Short, known to all, or one character over and over; the switch takes it, with a warning."""
+    text = entry() + f"general_settings: {{master_key: {key}}}"
+    (fault,) = faults(text)
+    assert "--allow-public-master-key" in fault
+    warnings = load_settings(text, ENV, allow_public_master_key=True).warnings
+    assert any("anybody may get tokens" in warning for warning in warnings)
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        pytest.param(bytes(32), id="zeros"),
+        pytest.param(b"\xff" * 32, id="ones"),
+        pytest.param(b"a" * 32, id="a letter"),
+        pytest.param(bytes(range(32)), id="a counter"),
+        pytest.param(bytes(range(255, 191, -2)), id="downwards"),
+        pytest.param(b"\x01\x02" * 16, id="two in turn"),
+        pytest.param(bytes([7, 9, 200, 3]) * 8, id="four in turn"),
+        pytest.param(bytes([*range(15), 200]) * 2, id="sixteen twice"),
+        pytest.param(b"correct horse battery staple 123", id="a sentence"),
+        pytest.param(b"0123456789abcdef0123456789ABCDEF", id="digits"),
+    ],
+)
+def test_a_token_key_with_a_pattern_is_refused(raw: bytes) -> None:
+    """Whoever guesses it makes tokens; it is not shown."""
+    key = base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+    assert faults(ours(f"{{token_keys: ['{key}']}}")) == (
+        "signaller.token_keys[0]: expected random bytes, as 'signaller keygen' makes them, "
+        "found bytes with a pattern",
+    )
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopq",
+        "0123456789abcdefghijklmnopqrstuvwxyzABCDEFA",
+    ],
+)
+def test_a_token_key_that_is_an_alphabet_is_refused(key: str) -> None:
+    """Its bytes look random, and its text does not."""
+    assert "found bytes with a pattern" in faults(ours(f"{{token_keys: ['{key}']}}"))[0]
+
+
+def test_random_token_keys_are_taken() -> None:
+    """Ten thousand of them."""
+    keys = [generate_token_key() for _ in range(10_000)]
+    assert len(load_settings(ours(f"{{token_keys: {keys}}}"), ENV).token_keys) == len(keys)
+
+
+def test_a_short_life_is_said() -> None:
+    """Of tokens in general and of a caller's; 120 seconds are long enough."""
+    section = "{{token: {{ttl_seconds: {0}}}, policy: {{token_ttl_seconds: {0}}}}}"
+    said = [
+        note.partition(": ")[0]
+        for note in load_settings(ours(section.format(119)), ENV).notes
+        if "short" in note
+    ]
+    assert said == ["signaller.token.ttl_seconds", "signaller.policy.token_ttl_seconds"]
+    notes = load_settings(ours(section.format(120)), ENV).notes
+    assert not any("short" in note for note in notes)
+
+
+def test_a_token_lives_as_long_as_openais() -> None:
+    """Ten minutes where nothing is said, as clients expect."""
+    assert load_settings(entry(), ENV).token.ttl_seconds == 600

@@ -31,7 +31,7 @@ def policy(text: str) -> Policy:
 def notes(text: str, more: str = "") -> list[str]:
     """What is said about a policy."""
     settings = load_settings(ours(f"{{policy: {text}{more}}}"), ENV)
-    return [note for note in settings.notes if note.startswith("signaller.policy")]
+    return [each for each in settings.warnings if each.startswith("signaller.policy")]
 
 
 def test_the_keys_are_those_of_a_policy() -> None:
@@ -281,7 +281,7 @@ def test_a_model_that_nothing_serves_is_said() -> None:
         entry(name="gpt-*", model="openai/gpt-*") + "signaller: {policy: {models: [gpt-5, tts]}}",
         ENV,
     )
-    assert [note for note in settings.notes if "serves" in note] == [
+    assert [each for each in settings.warnings if "serves" in each] == [
         "signaller.policy.models[1]: no model_name in model_list serves 'tts'"
     ]
 

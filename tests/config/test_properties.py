@@ -21,6 +21,8 @@ KEYS = [
     *("model_name", "litellm_params", "model_info", "model", "api_key", "api_base", "base_url"),
     *("organization", "project", "api_version", "timeout", "weight", "azure_ad_token", "mode"),
     *("tenant_id", "client_id", "client_secret", "id", "master_key", "redis_url", "token_keys"),
+    *("credential_list", "credential_name", "credential_values", "litellm_credential_name"),
+    *("warm_secrets", "webrtcfilter"),
     *("token", "ttl_seconds", "uses", "timeouts", "mint_seconds", "cors_origins", "public_url"),
     *("policy", "callers", "gateway", "metrics", "jwt", "header", "claims"),
     *CALLER_KEYS,
@@ -77,6 +79,7 @@ documents = st.fixed_dictionaries(
         "general_settings": params | values,
         "signaller": params | values,
         "environment_variables": params | values,
+        "credential_list": st.lists(params, max_size=2) | values,
     },
 )
 

@@ -122,7 +122,7 @@ def test_a_key_in_the_environment_is_enough(env: dict[str, str], provider: str) 
     _, start = section("Start").blocks("console")
     variables = {"SIGNALLER_MASTER_KEY", *env}
     assert all(variable in start for variable in variables)
-    settings = load_settings(None, {**env, "SIGNALLER_MASTER_KEY": "m" * 48})
+    settings = load_settings(None, {**env, "SIGNALLER_MASTER_KEY": "a-master-key-for-this-test"})
     assert settings.master_key
     assert [(one.provider, one.model_name) for one in settings.deployments] == [(provider, "*")]
 

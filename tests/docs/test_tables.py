@@ -55,8 +55,8 @@ def test_litellms_keys_are_those_that_are_read() -> None:
     assert set(first_codes("LiteLLM's keys", "Key")) == {
         *(f"litellm_params.{key}" for key in PARAMS),
         *("model_list[].model_name", "model_info.mode", "model_info.id"),
-        "model_info.warm_secrets",
-        *("general_settings.master_key", "environment_variables"),
+        *("model_info.warm_secrets", "model_info.webrtcfilter"),
+        *("general_settings.master_key", "environment_variables", "credential_list"),
     }
 
 

@@ -48,9 +48,9 @@ def port_of(url: str) -> int:
 
 
 @contextlib.contextmanager
-def asking(port: int) -> Iterator[Any]:
+def asking(port: int, password: str | None = None) -> Iterator[Any]:
     """A plain client to set a server up or look into it."""
-    with redis.Redis(port=port, decode_responses=True) as client:
+    with redis.Redis(port=port, password=password, decode_responses=True) as client:
         yield client
 
 

@@ -7,6 +7,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 
 def free_port() -> int:
@@ -63,3 +64,12 @@ def redis_server(*arguments: str) -> Iterator[int]:
     finally:
         process.terminate()
         process.wait(10)
+
+
+def tls_options(port: int, certificate: Path, key: Path) -> list[str]:
+    """What a redis-server or Sentinel needs to speak TLS at a port, besides what else it does."""
+    return [
+        *("--tls-port", str(port), "--tls-cert-file", str(certificate)),
+        *("--tls-key-file", str(key), "--tls-ca-cert-file", str(certificate)),
+        *("--tls-auth-clients", "no"),
+    ]

@@ -166,6 +166,18 @@ async def test_an_alias_is_resolved_wherever_it_stands(session: dict[str, Any]) 
         assert '"scribe"' not in sent
 
 
+@pytest.mark.parametrize("session", NESTED, ids=PLACES)
+async def test_a_provider_before_a_nested_name_never_goes_upstream(session: dict[str, Any]) -> None:
+    """As LiteLLM's users write names; an alias is known with it and without."""
+    written = json.loads(json.dumps(session).replace("scribe", "openai/scribe"))
+    for aliases, sent in (({}, "scribe"), ({("openai", "scribe"): "whisper-9"}, "whisper-9")):
+        async with running(aliases=aliases) as service:
+            await service.mint({"model": MODEL, "session": written})
+            upstream = json.dumps(service.provider.mint.requests[0].json()["session"])
+            assert f'"{sent}"' in upstream
+            assert "openai/" not in upstream
+
+
 async def test_a_tools_own_words_are_no_models() -> None:
     """The schema of a tool may have a property of that name."""
     tool = {"type": "function", "name": "f", "parameters": {"properties": {"model": {}}}}

@@ -38,7 +38,7 @@ CLAIMS = Claims(
     seal_key=b"k" * 32,
 )
 TOKEN = TOKENS.mint(CLAIMS).reveal()
-MASTER = bytes(32)
+MASTER = base64.urlsafe_b64decode(f"{KEY}=")
 SIGNATURE_KEY = derive(MASTER, "token signature")
 KID = base64.urlsafe_b64encode(derive(MASTER, "key id")[:6]).decode()
 ENCRYPTION_KEY = ContentKey(derive(MASTER, "token encryption"), KID)
@@ -261,7 +261,11 @@ DOORS: Mapping[str, Door] = {
         enter=_settings,
         documented=(ConfigError,),
         gives=Settings,
-        seeds=(FILE.encode(), entry().encode(), ours("{callers: [{name: a, keys: [b]}]}").encode()),
+        seeds=(
+            FILE.encode(),
+            entry().encode(),
+            ours("{callers: [{name: a, keys: [b-key-of-a]}]}").encode(),
+        ),
         words=YAML_WORDS,
     ),
 }
