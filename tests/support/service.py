@@ -1,5 +1,6 @@
 """The service under test, on a real port, before a provider of the test's own."""
 
+import asyncio
 import base64
 import contextlib
 import hashlib
@@ -112,6 +113,14 @@ class Service:
         given = {"authorization": f"Bearer {token}", "content-type": "application/sdp"}
         given |= {name.replace("_", "-"): value for name, value in headers.items()}
         return await self.client.post(path, content=offer, headers=given)
+
+    async def ended(self, location: str, credential: str) -> int:
+        """The status of a hang-up, asked for again as long as it says to wait."""
+        async with asyncio.timeout(20):
+            while True:
+                response = await self.client.delete(location, headers=bearer(credential))
+                if "retry-after" not in response.headers:
+                    return response.status_code
 
 
 @contextlib.asynccontextmanager
