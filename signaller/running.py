@@ -48,6 +48,7 @@ class ServiceConfig(uvicorn.Config):
             "",  # `load_app` makes it
             workers=source.workers,
             http=BoundedHttp,
+            ws="websockets-sansio",
             lifespan="on",
             backlog=BACKLOG,
             # Who opened the connection must stay visible: a header is believed from few.

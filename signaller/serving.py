@@ -19,6 +19,7 @@ class EmbeddedServer(uvicorn.Server):
             uvicorn.Config(
                 app,
                 http=BoundedHttp,
+                ws="websockets-sansio",
                 proxy_headers=False,  # who opened the connection must stay visible
                 log_config=None,
                 access_log=False,
