@@ -149,5 +149,7 @@ class Settings:
     nested models (transcription) are looked up here."""
     tester_key: Secret | None = None
     """Filled into the tester page by `signaller demo`, and only there."""
+    tester_host: str | None = None
+    """Where the demo was told to listen."""
     notes: tuple[str, ...] = ()
     """What a reader of the configuration should know: entries passed over, keys made up."""

@@ -4,15 +4,22 @@ import hmac
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
+from typing import NoReturn
+from urllib.parse import urlsplit
 
-from starlette.datastructures import URL
-from starlette.requests import Request
+from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
 
 from signaller.calls import Calls
 from signaller.deployments import Deployments
-from signaller.errors import InvalidApiKey, TokenRejected
+from signaller.errors import (
+    InvalidApiKey,
+    NotAllowed,
+    RouteNotFound,
+    SignallerError,
+    TokenRejected,
+    WebSocketNotSupported,
+)
 from signaller.hangups import Hangups
 from signaller.journal import Journal
 from signaller.minting import Minting, Wish
@@ -24,6 +31,7 @@ from signaller.settings import Settings
 from signaller.token_control import TokenControl
 from signaller.web.bodies import at_hand, read_json, read_token
 from signaller.web.credentials import credential, evidence
+from signaller.web.hosts import names_this_machine, own_url
 from signaller.web.json_response import JsonResponse
 from signaller.web.offers import read_offer
 from signaller.web.rate_headers import rate_headers
@@ -67,7 +75,7 @@ async def mint(request: Request) -> Response:
         wish = Wish(caller=caller, request=wanted, origin=_origin(request), trace=trace)
         minted = await service.minting.mint(wish, line)
     token = {"value": minted.token.reveal(), "expires_at": minted.expires_at}
-    base_url = service.settings.public_url or _own_url(request)
+    base_url = service.settings.public_url or own_url(request)
     body = {
         **token,
         "session": minted.session,
@@ -100,7 +108,7 @@ async def start_call(request: Request) -> Response:
     if _is_gone(request):
         # Nobody will ever connect to this call, yet the provider keeps it open.
         await service.hangups.abandon(started.call, trace, why="its client is gone")
-    headers = {"location": f"/v1/realtime/calls/{started.call.id}"}
+    headers = {"location": f"{_public_path(service)}/v1/realtime/calls/{started.call.id}"}
     headers |= _timing(began, started.provider_seconds) | rate_headers(started.allowance)
     return Response(started.sdp, 201, NO_STORE | headers, media_type="application/sdp")
 
@@ -186,7 +194,13 @@ async def metrics(request: Request) -> Response:
 async def tester(request: Request) -> Response:
     """GET /tester.json: what the tester page fills in. A key only where `signaller demo` runs."""
     service = _service(request)
-    key = service.settings.tester_key
+    settings, key = service.settings, service.settings.tester_key
+    if key and not names_this_machine(request.headers.get("host"), settings.tester_host):
+        raise NotAllowed(
+            "the demo's key asked for under a foreign name",
+            public="The demo fills in its key only under a name of its own machine: open "
+            "http://localhost:<port>/, or start it with --host and the address you use.",
+        )
     body = {
         "demo": key is not None,
         "key": key.reveal() if key else None,
@@ -195,18 +209,55 @@ async def tester(request: Request) -> Response:
     return JsonResponse(body, headers=NO_STORE)
 
 
+async def realtime(request: Request) -> Response:
+    """/v1/realtime, asked for over plain HTTP: OpenAI's beta took offers there."""
+    if request.method != "POST":
+        raise WebSocketNotSupported
+    raise RouteNotFound(
+        public="Offers are taken at POST /v1/realtime/calls now, with a token from POST "
+        "/v1/realtime/client_secrets; this route was the beta's."
+    )
+
+
+async def beta_session(_: Request) -> Response:
+    """Where OpenAI's beta, and Azure's, made sessions."""
+    raise RouteNotFound(
+        public="Sessions are made at POST /v1/realtime/client_secrets now; this route was the "
+        "beta's. For a transcription send it a session of the type 'transcription'."
+    )
+
+
+async def realtime_websocket(connection: HTTPConnection) -> NoReturn:
+    """/v1/realtime as a WebSocket."""
+    _refuse_websocket(connection, WebSocketNotSupported())
+
+
+async def no_websocket(connection: HTTPConnection) -> NoReturn:
+    """Any other WebSocket."""
+    public = (
+        "There is no WebSocket at this path. Calls are made over WebRTC: send an offer to POST "
+        "/v1/realtime/calls."
+    )
+    _refuse_websocket(connection, RouteNotFound(public=public))
+
+
+def _refuse_websocket(connection: HTTPConnection, error: SignallerError) -> NoReturn:
+    with _service(connection).journal.refusals("websocket", **_trace(connection).ids):
+        raise error
+
+
 def _is_gone(request: Request) -> bool:
     """Whether the client has closed its connection; its body has been read."""
     message = at_hand(request.receive)
     return message is not None and message["type"] == "http.disconnect"
 
 
-def _service(request: Request) -> Service:
+def _service(request: HTTPConnection) -> Service:
     in_force: InForce = request.scope["state"]["in_force"]  # `request.state` makes an object
     return in_force.service
 
 
-def _trace(request: Request) -> Trace:
+def _trace(request: HTTPConnection) -> Trace:
     trace: Trace = request.scope["trace"]
     return trace
 
@@ -216,17 +267,9 @@ def _origin(request: Request) -> str | None:
     return request.headers.get("origin")
 
 
-def _own_url(request: Request) -> str:
-    """How the client addressed this service."""
-    scope = request.scope
-    return _url_of(scope["scheme"], request.headers.get("host"), scope.get("server"))
-
-
-@lru_cache(maxsize=64)  # hardly ever more than one, and Starlette takes it apart anew each time
-def _url_of(scheme: str, host: str | None, server: tuple[str, int | None] | None) -> str:
-    headers = [(b"host", host.encode("latin-1"))] if host is not None else []
-    scope = {"scheme": scheme, "server": server, "path": "", "headers": headers}
-    return str(URL(scope=scope))
+def _public_path(service: Service) -> str:
+    """What a gateway takes off the paths of its clients: the path of `public_url`."""
+    return urlsplit(service.settings.public_url or "").path
 
 
 def _bytes(secret: Secret) -> bytes:
