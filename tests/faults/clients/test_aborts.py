@@ -15,7 +15,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")  # the provider lives on t
 
 AT_ONCE = 20
 CALLS = "/v1/realtime/calls"
-UPGRADE = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAEAAEAA\r\n"
+UPGRADE = b"Connection: Upgrade\r\nUpgrade: h2c\r\nExpect: 100-continue\r\n"
 
 
 def call(token: str) -> bytes:
@@ -78,7 +78,11 @@ async def test_a_call_whose_client_left_is_hung_up(
     async with contextlib.AsyncExitStack() as stack:
         wires = [await stack.enter_async_context(connected(service.port)) for _ in tokens]
         for wire, token in zip(wires, tokens, strict=True):
-            await wire.send(call(token).replace(b"Host: x\r\n", b"Host: x\r\n" + more))
+            request = call(token).replace(b"Host: x\r\n", b"Host: x\r\n" + more)
+            await wire.send(request.removesuffix(OFFER))
+            if more:
+                assert await wire.head() == 100
+            await wire.send(OFFER)
         await provider.call.arrived(begun + AT_ONCE)
         if reset:
             for wire in wires:
