@@ -49,6 +49,7 @@ class ServiceConfig(uvicorn.Config):
             workers=source.workers,
             http=BoundedHttp,
             ws="websockets-sansio",
+            ws_per_message_deflate=False,  # what it would refuse to read, it would answer by itself
             lifespan="on",
             backlog=BACKLOG,
             # Who opened the connection must stay visible: a header is believed from few.

@@ -20,6 +20,7 @@ class EmbeddedServer(uvicorn.Server):
                 app,
                 http=BoundedHttp,
                 ws="websockets-sansio",
+                ws_per_message_deflate=False,  # what it would refuse to read, it would answer by itself
                 proxy_headers=False,  # who opened the connection must stay visible
                 log_config=None,
                 access_log=False,
