@@ -49,7 +49,8 @@ class ServiceConfig(uvicorn.Config):
             workers=source.workers,
             http=BoundedHttp,
             ws="websockets-sansio",
-            ws_per_message_deflate=False,  # what it would refuse to read, it would answer by itself
+            # A handshake with extensions it cannot read it would answer by itself.
+            ws_per_message_deflate=False,
             lifespan="on",
             backlog=BACKLOG,
             # Who opened the connection must stay visible: a header is believed from few.

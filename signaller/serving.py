@@ -20,7 +20,8 @@ class EmbeddedServer(uvicorn.Server):
                 app,
                 http=BoundedHttp,
                 ws="websockets-sansio",
-                ws_per_message_deflate=False,  # what it would refuse to read, it would answer by itself
+                # A handshake with extensions it cannot read it would answer by itself.
+                ws_per_message_deflate=False,
                 proxy_headers=False,  # who opened the connection must stay visible
                 log_config=None,
                 access_log=False,

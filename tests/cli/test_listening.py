@@ -242,6 +242,22 @@ def test_an_ipv6_address_is_listened_on() -> None:
         assert f"[::1]:{port} in use" in fault(refused)
 
 
+@pytest.mark.parametrize("host", ["::", "0::0"])
+def test_to_listen_everywhere_is_to_listen_on_ipv4_too(host: str) -> None:
+    """On one port; the peer is seen as an IPv4 address, by which a gateway is trusted."""
+    with tcp_listeners(host, 0) as listeners:
+        first, port = listeners[0], listeners[0].getsockname()[1]
+        assert {listener.getsockname()[1] for listener in listeners} == {port}
+        assert first.getsockname()[0] == "0.0.0.0"  # noqa: S104 - as told
+        with socket.create_connection(("127.0.0.1", port), 5):
+            accepted, peer = first.accept()
+            accepted.close()
+        assert peer[0] == "127.0.0.1"
+        for listener in listeners[1:]:  # where the kernel has IPv6
+            with socket.create_connection(("::1", port), 5):
+                listener.accept()[0].close()
+
+
 @pytest.mark.parametrize("host", ["192.0.2.1", "no-such-host.invalid", "x" * 70, "a..b"])
 def test_a_host_that_is_not_this_machine_is_said(host: str) -> None:
     """An address from the documentation (RFC 5737), names that lead nowhere (RFC 6761)."""
