@@ -38,7 +38,8 @@ class Address:
             # A restart need not wait for the last connections' TIME_WAIT.
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             if self.family == socket.AF_INET6:
-                listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+                # Whoever listens everywhere means IPv4 too: health checks ask 127.0.0.1.
+                listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, self.host != "::")
             listener.bind((self.host, port))
             # At once: two that have only bound would share the port, and one fail later.
             listener.listen(BACKLOG)
@@ -113,12 +114,6 @@ def _addresses(host: str) -> list[Address]:
         Address(family=family, protocol=protocol, host=str(address[0]))
         for family, _, protocol, _, address in found
     }
-    if any(each.host == "::" for each in addresses):
-        # Whoever listens everywhere means IPv4 as well: health checks ask 127.0.0.1. A socket of
-        # its own, as one for both would show the peer 10.0.0.5 as ::ffff:10.0.0.5.
-        addresses.add(
-            Address(family=socket.AF_INET, protocol=socket.IPPROTO_TCP, host="0.0.0.0")  # noqa: S104 - as told
-        )
     return sorted(addresses, key=lambda each: (each.family != socket.AF_INET, each.host))
 
 

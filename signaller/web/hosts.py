@@ -22,7 +22,9 @@ def _url(scheme: str, host: str | None, server: tuple[str, int | None] | None) -
         # What clients of a Unix socket write, for want of a name.
         host = "localhost"
         if server is not None and server[1] is not None:
-            address = f"[{server[0]}]" if ":" in server[0] else server[0]
+            # A socket of both families has its IPv4 addresses as ::ffff:10.0.0.7.
+            address = server[0].removeprefix("::ffff:") if "." in server[0] else server[0]
+            address = f"[{address}]" if ":" in address else address
             host = f"{address}:{server[1]}"
     return f"{scheme}://{host}"
 

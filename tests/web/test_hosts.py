@@ -1,12 +1,14 @@
 """By which address a client is told to come back."""
 
 import tempfile
+from ipaddress import ip_address
 from pathlib import Path
 
 import httpx
 import pytest
 from starlette.requests import Request
 
+from signaller.web.credentials import is_local, peer
 from signaller.web.hosts import own_url
 from tests.faults.clients.wire import exchange, head, statuses
 from tests.support.process import MASTER, config, served
@@ -47,6 +49,7 @@ def test_a_host_is_kept(host: str) -> None:
     [
         (("10.0.0.7", 4000), "http://10.0.0.7:4000"),
         (("::1", 4000), "http://[::1]:4000"),
+        (("::ffff:10.0.0.7", 4000), "http://10.0.0.7:4000"),
         (("/run/signaller.sock", None), "http://localhost"),
         (None, "http://localhost"),
     ],
@@ -56,6 +59,14 @@ def test_without_a_host_it_is_the_socket_that_was_asked(
 ) -> None:
     """Unless that has no address: a path of this machine is nobody's business."""
     assert addressed(host, server) == instead
+
+
+def test_a_peer_on_a_socket_of_both_families_is_the_same_peer() -> None:
+    """The gateway beside the service is believed there too."""
+    scope = {"server": ("::ffff:127.0.0.1", 4000), "client": ("::ffff:127.0.0.1", 50000)}
+    assert peer(scope) == ip_address("127.0.0.1")
+    assert is_local(scope)
+    assert not is_local(scope | {"client": ("::ffff:10.0.0.5", 50000)})
 
 
 async def test_a_unix_socket_is_not_named(tmp_path: Path) -> None:
