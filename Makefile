@@ -59,7 +59,8 @@ lock: $(VENV)/.dev ## Pin the newest versions that pyproject.toml allows
 # What no Python or npm package brings. Debian's chromium answers to this one name everywhere.
 system:
 	@missing=; PATH="$$PATH:/usr/sbin"; \
-	for pair in redis-server:redis-server nginx:nginx prometheus:prometheus chromium:chromium \
+	for pair in redis-server:redis-server nginx:nginx caddy:caddy haproxy:haproxy \
+		prometheus:prometheus chromium:chromium javac:default-jdk-headless \
 		node:nodejs npm:npm curl:curl; do \
 		command -v $${pair%%:*} > /dev/null || missing="$$missing $${pair##*:}"; \
 	done; \

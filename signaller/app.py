@@ -106,6 +106,7 @@ def create_app(
                 allow_methods=["GET", "POST", "DELETE", "OPTIONS"],
                 allow_headers=["*"],  # x-stainless-*, openai-* and the like: an open set
                 expose_headers=EXPOSED_HEADERS,
+                allow_private_network=True,  # Chromium asks where a service has a private address
                 max_age=PREFLIGHT_SECONDS,
             ),
             Middleware(LastResort),

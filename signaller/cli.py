@@ -209,9 +209,8 @@ def demo(
             "'pip install .[demo]', where the source is"
         )
     configure(log_level, log_format or _default_format())
-    with _faults_are_said(), tcp_listeners(host, port):
-        pass  # a port in use is said before the demo begins
-    run_demo(host, port, redis_url=redis_url)
+    with _faults_are_said():
+        run_demo(host, port, redis_url=redis_url)
 
 
 @contextlib.contextmanager

@@ -3,12 +3,12 @@
 import asyncio
 import secrets
 import signal
-import socket
 
 import click
 
 from signaller.app import create_app
 from signaller.config import generate_token_key
+from signaller.listening import tcp_listeners
 from signaller.loopback.app import create_loopback
 from signaller.model import Deployment
 from signaller.secret import Secret
@@ -20,13 +20,16 @@ SHUTDOWN_SECONDS = 2
 
 
 def run_demo(host: str, port: int, *, redis_url: str | None = None) -> None:
-    """Serve until SIGINT or SIGTERM."""
+    """Serve until SIGINT or SIGTERM. Raises ConfigError where it cannot listen."""
     asyncio.run(_serve(host, port, Secret(redis_url) if redis_url else None))
 
 
 async def _serve(host: str, port: int, redis_url: Secret | None) -> None:
     provider_key, master_key = (Secret(f"sk-{secrets.token_urlsafe(24)}") for _ in range(2))
-    with _listen("127.0.0.1", 0) as provider_socket, _listen(host, port) as service_socket:
+    with (
+        tcp_listeners("127.0.0.1", 0) as (provider_socket,),
+        tcp_listeners(host, port) as service_sockets,
+    ):
         deployment = Deployment(
             id="loopback",
             model_name=MODEL,
@@ -41,6 +44,7 @@ async def _serve(host: str, port: int, redis_url: Secret | None) -> None:
             token_keys=(Secret(generate_token_key()),),
             redis_url=redis_url,
             tester_key=master_key,
+            tester_host=host,
         )
         provider = EmbeddedServer(
             create_loopback(api_key=provider_key), shutdown_seconds=SHUTDOWN_SECONDS
@@ -55,18 +59,12 @@ async def _serve(host: str, port: int, redis_url: Secret | None) -> None:
             loop.add_signal_handler(number, stop)
         serving = [
             asyncio.create_task(provider.serve(sockets=[provider_socket])),
-            asyncio.create_task(service.serve(sockets=[service_socket])),
+            asyncio.create_task(service.serve(sockets=service_sockets)),
         ]
         await asyncio.gather(provider.ready.wait(), service.ready.wait())
         address = f"[{host}]" if ":" in host else host
-        _greet(f"http://{address}:{service_socket.getsockname()[1]}", master_key)
+        _greet(f"http://{address}:{service_sockets[0].getsockname()[1]}", master_key)
         await asyncio.gather(*serving)
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    return socket.create_server(
-        (host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET
-    )
 
 
 def _greet(url: str, key: Secret) -> None:

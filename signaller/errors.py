@@ -10,6 +10,7 @@ SignallerError                     500  internal_error
 |  +- UnsupportedMediaType         415  unsupported_media_type
 |  +- RouteNotFound                404  route_not_found
 |  +- MethodNotAllowed             405  method_not_allowed
+|  +- WebSocketNotSupported        501  websocket_not_supported
 |  +- ModelNotFound                404  model_not_found
 |  +- CallNotFound                 404  call_id_not_found
 +- InvalidApiKey                   401  invalid_api_key
@@ -143,6 +144,17 @@ class MethodNotAllowed(InvalidRequest):
 
     status, code = 405, "method_not_allowed"
     public = "This route does not take that method; see the Allow header."
+
+
+class WebSocketNotSupported(InvalidRequest):
+    """A path that OpenAI serves over a WebSocket, and this service does not."""
+
+    status, code = 501, "websocket_not_supported"
+    public = (
+        "This service has no realtime WebSocket yet: calls are made over WebRTC. Get a token from "
+        "POST /v1/realtime/client_secrets and send your offer to POST /v1/realtime/calls."
+    )
+    should_retry = False
 
 
 class ModelNotFound(InvalidRequest):

@@ -38,7 +38,8 @@ class Address:
             # A restart need not wait for the last connections' TIME_WAIT.
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             if self.family == socket.AF_INET6:
-                listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+                # Whoever listens everywhere means IPv4 too: health checks ask 127.0.0.1.
+                listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, self.host != "::")
             listener.bind((self.host, port))
             # At once: two that have only bound would share the port, and one fail later.
             listener.listen(BACKLOG)

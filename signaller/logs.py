@@ -100,9 +100,18 @@ def configure(level: str, form: LogFormat) -> None:
     # line ("Optimization" in logging's documentation).
     logging._srcfile = None
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
+    # uvicorn logs the address of each WebSocket with its query, and `websockets` at debug all of
+    # its headers: either may hold a key. Our own line has what may be known.
+    server = logging.getLogger("uvicorn.error")
+    server.setLevel(max(logging.INFO, logging.getLogger().level))
+    server.addFilter(_is_no_address)
     # httpx logs every URL it asks for, aioice every candidate: our own lines say it better.
     for chatty in ("httpx", "aioice", "aiortc", "azure", "msal"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
+
+
+def _is_no_address(record: logging.LogRecord) -> bool:
+    return '"WebSocket %s"' not in str(record.msg)
 
 
 def _time(record: logging.LogRecord) -> str:

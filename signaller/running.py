@@ -48,6 +48,9 @@ class ServiceConfig(uvicorn.Config):
             "",  # `load_app` makes it
             workers=source.workers,
             http=BoundedHttp,
+            ws="websockets-sansio",
+            # A handshake with extensions it cannot read it would answer by itself.
+            ws_per_message_deflate=False,
             lifespan="on",
             backlog=BACKLOG,
             # Who opened the connection must stay visible: a header is believed from few.

@@ -19,6 +19,9 @@ class EmbeddedServer(uvicorn.Server):
             uvicorn.Config(
                 app,
                 http=BoundedHttp,
+                ws="websockets-sansio",
+                # A handshake with extensions it cannot read it would answer by itself.
+                ws_per_message_deflate=False,
                 proxy_headers=False,  # who opened the connection must stay visible
                 log_config=None,
                 access_log=False,

@@ -149,6 +149,8 @@ class Settings:
     nested models (transcription) are looked up here."""
     tester_key: Secret | None = None
     """Filled into the tester page by `signaller demo`, and only there."""
+    tester_host: str | None = None
+    """Where the demo was told to listen."""
     warnings: tuple[str, ...] = ()
     """What is dangerous, or taken otherwise than whoever wrote it may have meant."""
     notes: tuple[str, ...] = ()

@@ -57,7 +57,8 @@ def _only(evidence: Evidence, header: str | None, whom: str) -> str | None:
     values = [value for field, value in evidence.headers if field == header]
     if not values:
         return None
-    if len(values) > 1:
+    # A gateway that appends makes one field of two, with a comma between (RFC 9110, 5.3).
+    if len(values) > 1 or "," in values[0]:
         raise InvalidApiKey(public=f"The gateway's header names {whom} more than once.")
     if not is_name(values[0]):
         raise InvalidApiKey(public=f"The gateway's header must name {whom} in {NAME_RULE}.")

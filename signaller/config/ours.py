@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl, urlsplit
 from signaller.config.keys import generate_token_key, token_key
 from signaller.config.lists import texts
 from signaller.config.section import Section
-from signaller.config.urls import http_url, origin_or_any
+from signaller.config.urls import origin_or_any, public_url
 from signaller.secret import Secret
 from signaller.sessions import MAX_TTL_SECONDS, MIN_TTL_SECONDS
 from signaller.settings import Timeouts, TokenSettings, WarmSettings
@@ -44,7 +44,7 @@ def read_ours(ours: Section, *, workers: int) -> Ours:
     ours.unknown(KEYS, refuse=True)
     redis_url = _redis_url(ours)
     _replicas_share(ours, workers=workers)
-    public_url = ours.text("public_url")
+    address = ours.text("public_url")
     return Ours(
         token_keys=_token_keys(ours),
         token_keys_generated="token_keys" not in ours,
@@ -53,7 +53,7 @@ def read_ours(ours: Section, *, workers: int) -> Ours:
         timeouts=_timeouts(ours.section("timeouts")),
         warm_secrets=_warm_secrets(ours.section("warm_secrets")),
         cors_origins=_cors_origins(ours),
-        public_url=http_url(public_url) if public_url else None,
+        public_url=public_url(address) if address else None,
     )
 
 

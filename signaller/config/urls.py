@@ -47,6 +47,12 @@ def base_url(text: Text, provider: Provider) -> str | None:
     return http_url(replace(text, value=_API_PARTS[provider].sub("", value)))
 
 
+def public_url(text: Text) -> str | None:
+    """Where clients find this service: what stands before `/v1`, which may be written as well."""
+    url = http_url(text)
+    return url.removesuffix("/v1").rstrip("/") if url else None
+
+
 def origin_or_any(text: Text) -> str | None:
     """An origin as browsers send it, or `*`; None after a fault."""
     if text.value == "*":

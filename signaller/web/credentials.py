@@ -75,9 +75,11 @@ def peer(scope: Scope) -> IPv4Address | IPv6Address | Literal["unix"] | None:
 @lru_cache(maxsize=256)  # behind a gateway always the same
 def _address(host: str) -> IPv4Address | IPv6Address | None:
     try:
-        return ip_address(host.partition("%")[0])  # fe80::1%eth0
+        address = ip_address(host.partition("%")[0])  # fe80::1%eth0
     except ValueError:
         return None
+    # A socket of both families shows 10.0.0.5 as ::ffff:10.0.0.5 (RFC 4291, 2.5.5).
+    return (address.ipv4_mapped or address) if isinstance(address, IPv6Address) else address
 
 
 def is_local(scope: Scope) -> bool:

@@ -4,17 +4,26 @@ import hmac
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from typing import NoReturn
+from urllib.parse import urlsplit
 
 from msgspec.structs import replace
-from starlette.datastructures import URL
-from starlette.requests import Request
+from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
 from starlette.types import Scope
 
 from signaller.calls import Calls, Started
 from signaller.deployments import Deployments
-from signaller.errors import InvalidApiKey, InvalidRequest, TokenRejected, token_is
+from signaller.errors import (
+    InvalidApiKey,
+    InvalidRequest,
+    NotAllowed,
+    RouteNotFound,
+    SignallerError,
+    TokenRejected,
+    WebSocketNotSupported,
+    token_is,
+)
 from signaller.hangups import Hangups
 from signaller.journal import Journal, Line, shown_origin
 from signaller.masking import Masking
@@ -29,6 +38,7 @@ from signaller.tokens import PREFIX
 from signaller.unified_calls import UnifiedCalls
 from signaller.web.bodies import at_hand, read_json, read_token
 from signaller.web.credentials import credential, evidence
+from signaller.web.hosts import names_this_machine, own_url
 from signaller.web.json_response import JsonResponse
 from signaller.web.offers import ignored_parameters, read_offer
 from signaller.web.pages import require_named_page
@@ -87,7 +97,7 @@ async def mint(request: Request) -> Response:
         wish = Wish(caller=caller, request=wanted, origin=_origin(request), trace=trace)
         minted = await service.minting.mint(wish, line)
     token = {"value": minted.token.reveal(), "expires_at": minted.expires_at}
-    base_url = service.settings.public_url or service.masking.masked(_own_url(request))
+    base_url = service.settings.public_url or service.masking.masked(own_url(request))
     body = {
         **token,
         "session": minted.session,
@@ -120,7 +130,7 @@ async def start_call(request: Request) -> Response:
     if _is_gone(request):
         # Nobody will ever connect to this call, yet the provider keeps it open.
         await service.hangups.abandon(started.call, trace, why="its client is gone")
-    headers = {"location": f"/v1/realtime/calls/{started.call.id}"}
+    headers = {"location": f"{_public_path(service)}/v1/realtime/calls/{started.call.id}"}
     headers |= _timing(began, started.provider_seconds) | rate_headers(started.allowance)
     return Response(started.sdp, 201, NO_STORE | headers, media_type="application/sdp")
 
@@ -250,13 +260,56 @@ async def metrics(request: Request) -> Response:
 async def tester(request: Request) -> Response:
     """GET /tester.json: what the tester page fills in. A key only where `signaller demo` runs."""
     service = _service(request)
-    key = service.settings.tester_key
+    settings, key = service.settings, service.settings.tester_key
+    if key and not names_this_machine(request.headers.get("host"), settings.tester_host):
+        raise NotAllowed(
+            "the demo's key asked for under a foreign name",
+            public="The demo fills in its key only under a name of its own machine: open "
+            "http://localhost:<port>/, or start it with --host and the address you use.",
+        )
     body = {
         "demo": key is not None,
         "key": key.reveal() if key else None,
         "models": service.deployments.models if key else [],
     }
     return JsonResponse(body, headers=NO_STORE)
+
+
+async def realtime(request: Request) -> Response:
+    """/v1/realtime, asked for over plain HTTP: OpenAI's beta took offers there."""
+    if request.method != "POST":
+        raise WebSocketNotSupported
+    raise RouteNotFound(
+        public="Offers are taken at POST /v1/realtime/calls now, with a token from POST "
+        "/v1/realtime/client_secrets; this route was the beta's."
+    )
+
+
+async def beta_session(_: Request) -> Response:
+    """Where OpenAI's beta, and Azure's, made sessions."""
+    raise RouteNotFound(
+        public="Sessions are made at POST /v1/realtime/client_secrets now; this route was the "
+        "beta's. For a transcription send it a session of the type 'transcription'."
+    )
+
+
+async def realtime_websocket(connection: HTTPConnection) -> NoReturn:
+    """/v1/realtime as a WebSocket."""
+    _refuse_websocket(connection, WebSocketNotSupported())
+
+
+async def no_websocket(connection: HTTPConnection) -> NoReturn:
+    """Any other WebSocket."""
+    public = (
+        "There is no WebSocket at this path. Calls are made over WebRTC: send an offer to POST "
+        "/v1/realtime/calls."
+    )
+    _refuse_websocket(connection, RouteNotFound(public=public))
+
+
+def _refuse_websocket(connection: HTTPConnection, error: SignallerError) -> NoReturn:
+    with _service(connection).journal.refusals("websocket", **_trace(connection).ids):
+        raise error
 
 
 def _is_gone(request: Request) -> bool:
@@ -283,12 +336,12 @@ def masking_in_force(scope: Scope) -> Masking:
     return in_force.service.masking
 
 
-def _service(request: Request) -> Service:
+def _service(request: HTTPConnection) -> Service:
     in_force: InForce = request.scope["state"]["in_force"]  # `request.state` makes an object
     return in_force.service
 
 
-def _trace(request: Request) -> Trace:
+def _trace(request: HTTPConnection) -> Trace:
     trace: Trace = request.scope["trace"]
     return trace
 
@@ -303,17 +356,9 @@ def _end_user(request: Request) -> str | None:
     return request.headers.get("openai-safety-identifier") or None
 
 
-def _own_url(request: Request) -> str:
-    """How the client addressed this service."""
-    scope = request.scope
-    return _url_of(scope["scheme"], request.headers.get("host"), scope.get("server"))
-
-
-@lru_cache(maxsize=64)  # hardly ever more than one, and Starlette takes it apart anew each time
-def _url_of(scheme: str, host: str | None, server: tuple[str, int | None] | None) -> str:
-    headers = [(b"host", host.encode("latin-1"))] if host is not None else []
-    scope = {"scheme": scheme, "server": server, "path": "", "headers": headers}
-    return str(URL(scope=scope))
+def _public_path(service: Service) -> str:
+    """What a gateway takes off the paths of its clients: the path of `public_url`."""
+    return urlsplit(service.settings.public_url or "").path
 
 
 def _bytes(secret: Secret) -> bytes:

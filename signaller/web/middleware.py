@@ -35,6 +35,9 @@ _POLICIES = {
 }
 SECURITY_HEADERS = [(name.encode(), value.encode()) for name, value in _POLICIES.items()]
 
+REQUESTS = frozenset(("http", "websocket"))
+STARTS = frozenset(("http.response.start", "websocket.http.response.start"))
+
 Given = dict[bytes, list[str]]
 MIRRORED = b"access-control-allow-headers"
 """In it a preflight is told what it had asked for."""
@@ -62,7 +65,7 @@ class LastResort:
         try:
             await self.app(scope, receive, send_and_note)
         except Exception as error:
-            if scope["type"] != "http" or started:
+            if scope["type"] not in REQUESTS or started:
                 raise
             path = masking_in_force(scope).masked(scope["path"])[:100]
             fields = {"request_id": scope["trace"].request_id, "path": path}
@@ -79,19 +82,19 @@ class Envelope:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
-        if scope["type"] != "http":
+        if scope["type"] not in REQUESTS:
             await self.app(scope, receive, send)
             return
         given = _given(scope)
         scheme = _forwarded_scheme(given)
-        if scheme is not None and is_local(scope):
+        if scope["type"] == "http" and scheme is not None and is_local(scope):
             scope = {**scope, "scheme": scheme}
         masking = masking_in_force(scope)
         trace = scope["trace"] = _trace(given, masking)
         request_id = (b"x-request-id", trace.request_id.encode("ascii"))
 
         async def send_with_headers(message: Message) -> None:
-            if message["type"] == "http.response.start":
+            if message["type"] in STARTS:
                 headers = message["headers"] = list(message.get("headers", ()))
                 there = {name for name, _ in headers}
                 if MIRRORED in there:
@@ -115,8 +118,11 @@ def _given(scope: Scope) -> Given:
 
 
 def _forwarded_scheme(given: Given) -> str | None:
-    """What a gateway says its own side speaks; only one on this machine is believed."""
-    scheme = given.get(b"x-forwarded-proto", [""])[0].strip().lower()
+    """What a gateway says its own side speaks; only one on this machine is believed.
+
+    Of several in a row each adds what it was spoken to in: the first one is the client's side.
+    """
+    scheme = given.get(b"x-forwarded-proto", [""])[0].partition(",")[0].strip().lower()
     return scheme if scheme in ("http", "https") else None
 
 

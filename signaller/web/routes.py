@@ -3,10 +3,11 @@
 from collections.abc import Awaitable, Callable
 from importlib.resources import files
 from pathlib import Path
+from typing import NoReturn
 
-from starlette.requests import Request
+from starlette.requests import HTTPConnection, Request
 from starlette.responses import FileResponse, Response
-from starlette.routing import BaseRoute, Mount, Route
+from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
 from starlette.staticfiles import StaticFiles
 from starlette.types import Receive, Scope, Send
 
@@ -50,15 +51,24 @@ def routes() -> list[BaseRoute]:
                 methods=["DELETE"],
             ),
             Route(f"{prefix}/models", Endpoint(handlers.models), methods=["GET"]),
+            Route(f"{prefix}/realtime", Endpoint(handlers.realtime)),
+            WebSocketRoute(f"{prefix}/realtime", Handshake(handlers.realtime_websocket)),
+            Route(f"{prefix}/realtime/sessions", Endpoint(handlers.beta_session)),
+            Route(f"{prefix}/realtime/transcription_sessions", Endpoint(handlers.beta_session)),
         )
     ]
     return [
         *api,
         Route("/healthz", Endpoint(handlers.healthz), methods=["GET"]),
         Route("/readyz", Endpoint(handlers.readyz), methods=["GET"]),
+        # LiteLLM's names for the same.
+        Route("/health/liveliness", Endpoint(handlers.healthz), methods=["GET"]),
+        Route("/health/liveness", Endpoint(handlers.healthz), methods=["GET"]),
+        Route("/health/readiness", Endpoint(handlers.readyz), methods=["GET"]),
         Route("/metrics", Endpoint(handlers.metrics), methods=["GET"]),
         Route("/tester.json", Endpoint(handlers.tester), methods=["GET"]),
         *page_routes(static_directory()),
+        WebSocketRoute("/{path:path}", Handshake(handlers.no_websocket)),
     ]
 
 
@@ -85,6 +95,17 @@ class Endpoint:
         """ASGI."""
         response = await self._answer(Request(scope, receive, send))
         await response(scope, receive, send)
+
+
+class Handshake:
+    """What refuses a WebSocket (RFC 6455, 4.2.2) as an ASGI application."""
+
+    def __init__(self, refuse: Callable[[HTTPConnection], Awaitable[NoReturn]]) -> None:
+        self._refuse = refuse
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI."""
+        await self._refuse(HTTPConnection(scope))
 
 
 class FilePage:

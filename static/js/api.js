@@ -78,7 +78,9 @@ export async function postOffer(token, offer, options = {}) {
   const location = new URL(place, response.url);
   if (location.origin !== new URL(response.url).origin) throw new AnswerError("The call's Location is at another host.");
   const callId = decodeURIComponent(location.pathname.split("/").pop() ?? "");
-  return { answer: await response.text(), location: location.href, callId, exchange };
+  // Below the address that answered: `Location` is written for those who come through the gateway.
+  const address = `${response.url}/${encodeURIComponent(callId)}`;
+  return { answer: await response.text(), location: address, callId, exchange };
 }
 
 /**

@@ -116,7 +116,14 @@ async def test_the_unix_socket_is_trusted_only_where_said(
     assert (await trusting.identify(naming("acme", peer="unix"))).name == "acme"
 
 
-@pytest.mark.parametrize("names", [("acme", "acme"), ("acme", "other"), ("", "acme")])
+@pytest.mark.parametrize(
+    "names",
+    [
+        *(("acme", "acme"), ("acme", "other"), ("", "acme")),
+        # A gateway that appends makes one field of two (RFC 9110, 5.3).
+        *(("acme, other",), ("acme,other",), ("acme,",), (", acme",)),
+    ],
+)
 async def test_a_header_twice_is_refused(desk: FrontDesk, names: tuple[str, ...]) -> None:
     """One of them may be the client's own."""
     with pytest.raises(InvalidApiKey, match="more than once"):
@@ -154,6 +161,8 @@ async def test_the_end_user_is_named_likewise(
     [
         (("u-1", "u-2"), "an end user more than once"),
         (("u-1", ""), "an end user more than once"),
+        (("u-1, u-2",), "an end user more than once"),
+        ((",u-1",), "an end user more than once"),
         (("",), "an end user in 1 to 128 printable"),
         (("u" * 129,), "an end user in 1 to 128 printable"),
         (("\U0001f642" * 65,), "768 as JSON"),

@@ -4,11 +4,13 @@ import asyncio
 import hashlib
 import re
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from tests.support.process import MASTER, config, run, served
+from tests.support.process import MASTER, config, environment, run, served
 from tests.support.service import token_key
 
 
@@ -99,6 +101,45 @@ def test_a_fault_stops_the_start(
     assert expected in done.stderr
     assert "Traceback" not in done.stderr
     assert done.stdout == ""
+
+
+@pytest.mark.parametrize(
+    "env",
+    [
+        {"PYTHONIOENCODING": "ascii"},
+        {"PYTHONIOENCODING": "latin-1"},
+        {"PYTHONIOENCODING": "cp1252:strict"},
+        {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
+    ],
+    ids=lambda env: "-".join(env.values()),
+)
+def test_a_terminal_without_utf8_can_be_read(tmp_path: Path, env: dict[str, str]) -> None:
+    """What it has no letter for is an escape: the words around it stay, and nothing breaks."""
+    path = Path(config(tmp_path, "http://127.0.0.1:1", model="voice \u2713 Zo\u00eb"))
+    for arguments in (["check", "--config", str(path)], ["keygen", "--caller"], ["--help"]):
+        done = subprocess.run(  # noqa: S603 - our own module
+            [sys.executable, "-m", "signaller", *arguments],
+            env=environment(**env),
+            capture_output=True,
+            check=False,
+            timeout=60,
+        )
+        said = done.stdout + done.stderr
+        assert (done.returncode, b"Traceback" in said) == (0, False), said
+        if arguments[0] == "check":
+            assert b"voice " in done.stdout
+            assert b"http://127.0.0.1:1" in done.stdout
+    path.write_text(path.read_text() + "signaller: {zo\u00eb\u2713: 1}\n")
+    refused = subprocess.run(  # noqa: S603 - our own module
+        [sys.executable, "-m", "signaller", "check", "--config", str(path)],
+        env=environment(**env),
+        capture_output=True,
+        check=False,
+        timeout=60,
+    )
+    assert refused.returncode == 2
+    assert b"Traceback" not in refused.stderr
+    assert b"expected one of callers" in refused.stderr
 
 
 @pytest.mark.parametrize("what", ["missing", "a folder", "bytes"])

@@ -220,12 +220,19 @@ def test_a_name_is_listened_on_at_each_of_its_addresses() -> None:
         assert len({listener.getsockname()[1] for listener in listeners}) == 1
 
 
-def test_an_ipv6_address_is_listened_on() -> None:
-    """Where the kernel has IPv6; where it has not, the line says what is wrong."""
+def kernel_has_ipv6() -> bool:
+    """Whether ::1 is an address of this machine."""
     try:
         with socket.socket(socket.AF_INET6) as probe:
             probe.bind(("::1", 0))
     except OSError:
+        return False
+    return True
+
+
+def test_an_ipv6_address_is_listened_on() -> None:
+    """Where the kernel has IPv6; where it has not, the line says what is wrong."""
+    if not kernel_has_ipv6():
         with (
             pytest.raises(ConfigError, match="--host: expected an address"),
             tcp_listeners("::1", 0),
@@ -240,6 +247,17 @@ def test_an_ipv6_address_is_listened_on() -> None:
         with pytest.raises(ConfigError) as refused, tcp_listeners("::1", port):
             pass
         assert f"[::1]:{port} in use" in fault(refused)
+
+
+@pytest.mark.parametrize("host", ["::", "0::0"])
+def test_to_listen_everywhere_is_to_listen_on_ipv4_too(host: str) -> None:
+    """A container's health check asks 127.0.0.1, whatever `--host` says."""
+    with tcp_listeners(host, 0) as (listener,):
+        port = listener.getsockname()[1]
+        assert describe_listener(listener) == f"http://[::]:{port}"
+        for address in ("127.0.0.1", "::1") if kernel_has_ipv6() else ("127.0.0.1",):
+            with socket.create_connection((address, port), 5):
+                listener.accept()[0].close()
 
 
 @pytest.mark.parametrize("host", ["192.0.2.1", "no-such-host.invalid", "x" * 70, "a..b"])

@@ -46,6 +46,24 @@ def test_every_key_of_the_reference_arrives() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("https://voice.example/v1", "https://voice.example"),
+        ("https://voice.example/v1/", "https://voice.example"),
+        ("https://h.example/voice/v1", "https://h.example/voice"),
+        ("https://h.example/openai/v1", "https://h.example/openai"),
+        ("https://h.example/voice/", "https://h.example/voice"),
+        ("https://h.example/v10", "https://h.example/v10"),
+    ],
+)
+def test_the_public_url_may_end_in_v1(written: str, meant: str) -> None:
+    """As SDKs want their `base_url`: it is understood, not said twice in `calls_url`."""
+    assert load_settings(ours(f"{{public_url: '{written}'}}"), ENV).public_url == meant
+    env = {**ENV, "SIGNALLER_PUBLIC_URL": written}
+    assert load_settings(None, env).public_url == meant
+
+
 @pytest.mark.parametrize("section", ["", "{}"])
 def test_everything_of_ours_may_be_left_out(section: str) -> None:
     """Defaults hold, a token key is made up and said so."""

@@ -2,11 +2,13 @@
 
 import json
 import re
+import sys
 from pathlib import Path
 
 import pytest
 
 from tests.packaging.tree import ROOT, run, tool
+from tests.support.process import config, served
 
 DOCKERFILE = ROOT / "Dockerfile"
 
@@ -63,6 +65,22 @@ def test_the_image_says_whether_it_is_well(stages: list[list[tuple[str, str]]]) 
     assert command[0] == "python"
     assert "/healthz" in command[-1]
     compile(command[-1], "healthcheck", "exec")
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::"])  # noqa: S104 - inside a container
+def test_the_health_check_finds_the_service(
+    stages: list[list[tuple[str, str]]], tmp_path: Path, host: str
+) -> None:
+    """Whichever interfaces it serves; and it fails where nothing does."""
+    (check,) = [rest for name, rest in stages[-1] if name == "HEALTHCHECK"]
+    (_, *arguments) = json.loads(check[check.index("[") :])
+    with served("--config", config(tmp_path, "http://127.0.0.1:1"), "--host", host) as process:
+        process.ready()
+        port = process.url().rpartition(":")[2]
+        healthy = [sys.executable, *(each.replace("4000", port) for each in arguments)]
+        run(*healthy)
+    with pytest.raises(AssertionError):
+        run(*healthy)
 
 
 def test_the_image_serves_every_interface_and_takes_options(

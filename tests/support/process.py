@@ -137,13 +137,14 @@ def config(folder: Path, provider_url: str, extra: str = "", *, model: str = "vo
     """A configuration file with one deployment."""
     path = folder / "config.yaml"
     path.write_text(
-        f"""
+        encoding="utf-8",
+        data=f"""
 model_list:
   - model_name: {model}
     litellm_params: {{model: openai/gpt-realtime, api_key: sk-provider, api_base: "{provider_url}"}}
     model_info: {{mode: realtime}}
 general_settings: {{master_key: {MASTER}}}
 {extra}
-"""
+""",
     )
     return str(path)

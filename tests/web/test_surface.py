@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import time
+from urllib.parse import urljoin
 
 import httpx
 import pytest
@@ -16,10 +17,12 @@ from starlette.types import Message
 from signaller.app import create_app
 from signaller.errors import InvalidJson, InvalidRequest
 from signaller.jwe import MAX_COMPACT_CHARS
+from signaller.secret import Secret
 from signaller.sessions import parse_mint_request
 from signaller.tokens import Claims, Tokens
 from signaller.web.bodies import parse_json, read_body
 from signaller.web.offers import parse_multipart
+from signaller.web.routes import PREFIXES
 from tests.support.provider import FakeProvider
 from tests.support.service import (
     MASTER_KEY,
@@ -33,7 +36,8 @@ from tests.support.service import (
 )
 from tests.support.serving import serving
 
-MASTER = {"authorization": f"Bearer {MASTER_KEY}"}
+MASTER_FIELD = f"Bearer {MASTER_KEY}".encode()
+MASTER = {"authorization": MASTER_FIELD.decode()}
 
 
 @pytest.mark.parametrize(
@@ -57,6 +61,34 @@ async def test_what_does_not_exist(method: str, path: str, status: int, code: st
         response = await service.client.request(method, path)
         assert (response.status_code, error(response)["code"]) == (status, code)
         assert ("allow" in response.headers) == (status == 405)
+
+
+@pytest.mark.parametrize("prefix", PREFIXES)
+@pytest.mark.parametrize(
+    ("path", "instead"),
+    [
+        ("/realtime/sessions", "POST /v1/realtime/client_secrets"),
+        ("/realtime/transcription_sessions", "POST /v1/realtime/client_secrets"),
+        ("/realtime?model=gpt-realtime", "POST /v1/realtime/calls"),
+    ],
+)
+async def test_a_route_of_the_beta_names_its_successor(
+    prefix: str, path: str, instead: str
+) -> None:
+    """404 under every prefix, with a sentence that says where it went."""
+    async with running() as service:
+        response = await service.client.post(prefix + path, content=b"v=0\r\n", headers=MASTER)
+        assert (response.status_code, error(response)["code"]) == (404, "route_not_found")
+        assert instead in error(response)["message"]
+
+
+@pytest.mark.parametrize("path", ["liveliness", "liveness", "readiness"])
+async def test_litellms_probes_are_answered(path: str) -> None:
+    """Whoever takes signaller in its place keeps the probes of the deployment."""
+    async with running() as service:
+        response = await service.client.get(f"/health/{path}")
+        ours = await service.client.get("/readyz" if path == "readiness" else "/healthz")
+        assert (response.status_code, response.json()) == (200, ours.json())
 
 
 async def test_options_tells_which_offers_are_taken() -> None:
@@ -113,6 +145,22 @@ async def test_a_listed_origin_may_call_from_a_browser() -> None:
         assert "access-control-allow-credentials" not in response.headers
 
 
+async def test_a_listed_origin_may_reach_a_private_network() -> None:
+    """Chromium asks before a public page speaks to a private address; others are not let in."""
+    asks = {
+        "access-control-request-method": "POST",
+        "access-control-request-private-network": "true",
+    }
+    async with running(cors_origins=(ORIGIN,)) as service:
+        may = await service.client.options("/v1/realtime/calls", headers={"origin": ORIGIN, **asks})
+        other = {"origin": "https://other.example", **asks}
+        may_not = await service.client.options("/v1/realtime/calls", headers=other)
+    assert may.status_code == 200
+    assert may.headers["access-control-allow-private-network"] == "true"
+    assert may_not.status_code == 400
+    assert "access-control-allow-origin" not in may_not.headers
+
+
 @pytest.mark.parametrize("origins", [(), ("https://other.example",)])
 async def test_other_origins_may_not(origins: tuple[str, ...]) -> None:
     """Same-origin is the default."""
@@ -144,6 +192,78 @@ async def test_calls_url_follows_the_public_url() -> None:
     async with running(public_url="https://voice.example/rt") as service:
         answer = (await service.mint()).json()
         assert answer["calls_url"] == "https://voice.example/rt/v1/realtime/calls"
+
+
+@pytest.mark.parametrize("public_url", ["https://voice.example", "https://voice.example/rt/x"])
+async def test_location_has_the_path_of_the_public_url(public_url: str) -> None:
+    """A gateway takes its prefix off and puts none on: the client needs it to hang up."""
+    async with running(public_url=public_url) as service:
+        minted = (await service.mint()).json()
+        called = await service.call(minted["value"])
+        location = called.headers["location"]
+        assert urljoin(minted["calls_url"], location).rpartition("/")[0] == minted["calls_url"]
+        call_id = location.rpartition("/")[2]
+        ended = await service.client.delete(f"/v1/realtime/calls/{call_id}", headers=MASTER)
+        assert ended.status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("values", "scheme"),
+    [
+        (["https"], "https"),
+        (["https, http"], "https"),
+        (["http,https"], "http"),
+        (["HTTPS , http"], "https"),
+        (["https", "http"], "https"),
+        (["ws, https"], "http"),
+        (["https; x"], "http"),
+        ([""], "http"),
+    ],
+)
+async def test_the_first_scheme_is_the_clients(values: list[str], scheme: str) -> None:
+    """Each gateway in a row adds what it was spoken to in; what is no scheme says nothing."""
+    async with running() as service:
+        fields = [(b"x-forwarded-proto", value.encode()) for value in values]
+        minted = await service.mint(headers=[*fields, (b"authorization", MASTER_FIELD)])
+        host = service.url.removeprefix("http://")
+        assert minted.json()["calls_url"] == f"{scheme}://{host}/v1/realtime/calls"
+
+
+@pytest.mark.parametrize(
+    ("host", "told", "given"),
+    [
+        ("localhost:4000", "127.0.0.1", True),
+        ("LOCALHOST.", "127.0.0.1", True),
+        ("voice.localhost:4000", "127.0.0.1", True),
+        ("127.0.0.1:4000", "0.0.0.0", True),  # noqa: S104 - where a demo may be told to listen
+        ("127.9.8.7", "127.0.0.1", True),
+        ("[::1]:4000", "127.0.0.1", True),
+        ("0.0.0.0:4000", "0.0.0.0", True),  # noqa: S104 - the same
+        ("192.0.2.7:4000", "192.0.2.7", True),
+        ("[2001:DB8::7]:4000", "2001:db8::7", True),
+        ("demo.lan", "Demo.lan", True),
+        ("evil.example", "127.0.0.1", False),
+        ("127.0.0.1.evil.example", "127.0.0.1", False),
+        ("localhost.evil.example:4000", "127.0.0.1", False),
+        ("notlocalhost", "127.0.0.1", False),
+        ("192.0.2.7", "0.0.0.0", False),  # noqa: S104 - the same
+        ("[::ffff:192.0.2.7]", "::", False),
+        ("localhost@evil.example", "127.0.0.1", False),
+        ("localhost, evil.example", "127.0.0.1", False),
+        ("", "127.0.0.1", False),
+    ],
+)
+async def test_the_demos_key_is_for_this_machine(host: str, told: str, given: bool) -> None:
+    """A page whose name was pointed here (DNS rebinding) is of this origin, but gets no key."""
+    key = Secret("sk-canary-of-the-demo")
+    async with running(tester_key=key, tester_host=told) as service:
+        response = await service.client.get("/tester.json", headers={"host": host})
+        if given:
+            assert response.json()["key"] == key.reveal()
+        else:
+            assert (response.status_code, error(response)["code"]) == (403, "not_allowed")
+            assert "localhost" in error(response)["message"]
+            assert key.reveal() not in response.text
 
 
 async def raw(service: Service, head: bytes, body: bytes = b"") -> int:

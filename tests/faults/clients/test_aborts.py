@@ -15,6 +15,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")  # the provider lives on t
 
 AT_ONCE = 20
 CALLS = "/v1/realtime/calls"
+UPGRADE = b"Connection: Upgrade\r\nUpgrade: h2c\r\nExpect: 100-continue\r\n"
 
 
 def call(token: str) -> bytes:
@@ -63,7 +64,10 @@ async def test_an_offer_that_never_came_costs_no_token(
 
 
 @pytest.mark.parametrize("reset", [True, False], ids=["reset", "closed"])
-async def test_a_call_whose_client_left_is_hung_up(service: Attacked, reset: bool) -> None:
+@pytest.mark.parametrize("more", [b"", UPGRADE], ids=["plain", "offering-h2c"])
+async def test_a_call_whose_client_left_is_hung_up(
+    service: Attacked, reset: bool, more: bytes
+) -> None:
     """Aborted while the provider thinks: whatever it then begins is ended."""
     provider = service.provider
     provider.live_calls.clear()
@@ -74,7 +78,11 @@ async def test_a_call_whose_client_left_is_hung_up(service: Attacked, reset: boo
     async with contextlib.AsyncExitStack() as stack:
         wires = [await stack.enter_async_context(connected(service.port)) for _ in tokens]
         for wire, token in zip(wires, tokens, strict=True):
-            await wire.send(call(token))
+            request = call(token).replace(b"Host: x\r\n", b"Host: x\r\n" + more)
+            await wire.send(request.removesuffix(OFFER))
+            if more:
+                assert await wire.head() == 100
+            await wire.send(OFFER)
         await provider.call.arrived(begun + AT_ONCE)
         if reset:
             for wire in wires:

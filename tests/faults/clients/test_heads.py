@@ -23,7 +23,7 @@ BOMBS = {
         b"\r\nContent-Length: 0\r\n\r\n",
     ],
     "long-extension": [
-        head("POST", "/v1/realtime/calls", "Transfer-Encoding: chunked") + b"1;",
+        head("POST", "/v1/realtime/calls", "Host: x", "Transfer-Encoding: chunked") + b"1;",
         *[b"x" * MEGABYTE] * 8,
     ],
     "pipeline": [LAST.replace(b"close", b"keep-alive") * 20_000],

@@ -6,6 +6,7 @@ import re
 import socket
 import struct
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 SECONDS = 30
 """For one exchange, on a machine that is busy with other tests."""
@@ -13,6 +14,10 @@ LAST = b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
 """Answered with 200 and a closed connection, where both sides agree on what came before."""
 RESET = struct.pack("ii", 1, 0)
 """SO_LINGER: closing sends RST."""
+
+
+Door = int | Path
+"""A port of this machine, or a Unix socket."""
 
 
 class Wire:
@@ -50,9 +55,12 @@ class Wire:
 
 
 @contextlib.asynccontextmanager
-async def connected(port: int) -> AsyncIterator[Wire]:
+async def connected(door: Door) -> AsyncIterator[Wire]:
     """A connection that ends with the block."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    if isinstance(door, Path):
+        reader, writer = await asyncio.open_unix_connection(door)
+    else:
+        reader, writer = await asyncio.open_connection("127.0.0.1", door)
     try:
         yield Wire(reader, writer)
     finally:
@@ -61,9 +69,9 @@ async def connected(port: int) -> AsyncIterator[Wire]:
             await writer.wait_closed()
 
 
-async def exchange(port: int, *pieces: bytes) -> bytes:
+async def exchange(door: Door, *pieces: bytes) -> bytes:
     """All that is said to these bytes before the server closes. Raises TimeoutError."""
-    async with connected(port) as wire:
+    async with connected(door) as wire:
         for piece in pieces:
             await wire.send(piece)
         return await wire.rest()
