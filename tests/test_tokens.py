@@ -99,7 +99,11 @@ GOOD: dict[str, object] = {
     "jti": "g1",
     "sub": "web",
     "crd": "key:1",
+    "dep": "d1",
+    "cre": "c1",
     "mdl": "gpt-realtime",
+    "ses": "realtime",
+    "use": 1,
     "org": [],
     "key": "a2tra2s",
 }
@@ -124,6 +128,8 @@ def test_the_forgery_of_these_tests_is_a_good_one() -> None:
         pytest.param({"org": [7]}, id="an origin of another type"),
         pytest.param({"crd": 7}, id="crd of another type"),
         pytest.param({"key": "!"}, id="key not base64url"),
+        pytest.param({"ses": "translation"}, id="another type of session"),
+        pytest.param({"use": "1"}, id="use of another type"),
     ],
 )
 def test_claims_that_are_not_ours_are_refused(change: dict[str, object]) -> None:

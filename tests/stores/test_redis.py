@@ -78,6 +78,8 @@ async def test_a_dump_holds_neither_secret_nor_key(
         dump = "".join(f"{name}={redis.get(name)}\n" for name in texts)
         lists = redis.scan_iter("*", _type="list")
         dump += "".join(f"{name}={redis.lrange(name, 0, -1)}\n" for name in lists)
+        indexes = redis.scan_iter("*", _type="zset")
+        dump += "".join(f"{name}={redis.zrange(name, 0, -1)}\n" for name in indexes)
         assert dump.count("=") >= redis.dbsize()
     assert sealed in dump
     for canary in (

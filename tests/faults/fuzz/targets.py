@@ -46,7 +46,8 @@ MOST_CLAIMS = 3000
 """Bytes that still fit a token."""
 PAYLOAD = (
     b'{"iss": "signaller", "aud": "realtime/calls", "sub": "web", "iat": 0, "exp": 60, "jti": "g",'
-    b' "mdl": "voice", "org": ["https://a"], "crd": "key:0", "key": "AAAA"}'
+    b' "dep": "d1", "cre": "c1", "mdl": "voice", "ses": "realtime", "use": 1,'
+    b' "org": ["https://a"], "crd": "key:0", "key": "AAAA"}'
 )
 SESSION = b'{"session": {"type": "realtime", "tools": [{"a": [1.5e3, null, "\\u00e9"]}]}}'
 FORM_TYPE = "multipart/form-data; boundary=b"

@@ -19,6 +19,8 @@ from tests.faults.redis.scene import Scene, staged
 SKEW_SECONDS = 300
 LONG_LIFE = {"expires_after": {"anchor": "created_at", "seconds": 900}}
 """More than all clocks are apart."""
+SHORT_LIFE = {"expires_after": {"anchor": "created_at", "seconds": 60}}
+"""Less than that."""
 RIGHT, BEHIND, AHEAD = 0, 1, 2
 
 
@@ -59,7 +61,7 @@ async def test_a_race_across_the_skew_has_one_winner(scene: Scene) -> None:
 
 async def test_a_short_token_of_a_replica_behind_is_over_for_all(scene: Scene) -> None:
     """Redis never kept its grant: its own replica takes the token for good, and still refuses."""
-    token = await scene.replicas[BEHIND].token()
+    token = await scene.replicas[BEHIND].token(**SHORT_LIFE)
     assert [(await each.call(token)).status for each in scene.replicas] == [401] * 3
     assert scene.provider.call.requests == []
 
@@ -68,7 +70,7 @@ async def test_a_short_token_of_a_replica_ahead_lives_no_longer_than_its_secret(
     scene: Scene,
 ) -> None:
     """Its own replica finds it too old; for the others it lasts as long as the provider says."""
-    minted = await scene.replicas[AHEAD].mint()
+    minted = await scene.replicas[AHEAD].mint(**SHORT_LIFE)
     (secret_expires_at,) = scene.provider.secrets.values()
     assert minted.response.json()["expires_at"] == secret_expires_at
     token = token_in(minted)
