@@ -60,7 +60,7 @@ class Field:
         )
 
     def relay(self, module: str, *, provider: Server | None = None) -> Contender:
-        """A bare Starlette relay, served as the service is: uvicorn, uvloop, httptools."""
+        """A bare Starlette relay, served as the service is: uvicorn, uvloop, h11."""
         url = f"http://127.0.0.1:{(provider or self.quick).port}"
         return self._bare(module, {"BENCH_PROVIDER": url})
 
@@ -98,7 +98,7 @@ class Field:
             name=_NAMES[module],
             command=(
                 *python("uvicorn", f"bench.relays.{module}:app", "--port", str(port)),
-                *("--no-access-log", "--log-level", "warning"),
+                *("--http", "h11", "--no-access-log", "--log-level", "warning"),
             ),
             files={},
             port=port,

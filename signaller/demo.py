@@ -62,7 +62,9 @@ async def _serve(host: str, port: int, redis_url: Secret | None) -> None:
             asyncio.create_task(service.serve(sockets=service_sockets)),
         ]
         await asyncio.gather(provider.ready.wait(), service.ready.wait())
-        address = f"[{host}]" if ":" in host else host
+        # Browsers give a microphone to names of this machine, not to "all addresses".
+        everywhere = host in {"0.0.0.0", "::"}  # noqa: S104 - as told
+        address = "localhost" if everywhere else f"[{host}]" if ":" in host else host
         _greet(f"http://{address}:{service_sockets[0].getsockname()[1]}", master_key)
         await asyncio.gather(*serving)
 
