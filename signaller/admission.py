@@ -8,7 +8,7 @@ from signaller.policy import Policy
 from signaller.tokens import Claims
 
 
-def require_standing(claims: Claims, policy: Policy | None, now: float) -> Policy:
+def require_valid(claims: Claims, policy: Policy | None, now: float) -> Policy:
     """The caller's policy. Raises TokenRejected for a token that is over by it."""
     if policy is None:
         raise TokenRejected(f"grant {claims.grant_id}: the caller's credential is withdrawn")

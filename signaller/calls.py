@@ -6,12 +6,13 @@ from collections.abc import Mapping
 import msgspec
 from msgspec.structs import replace
 
-from signaller.admission import require_origin, require_standing, withheld_uses
+from signaller.admission import require_origin, require_valid, withheld_uses
 from signaller.call_book import CallBook, new_call
 from signaller.deployments import Deployments
 from signaller.errors import (
     ModelNotAllowed,
     RateLimitExceeded,
+    SignallerError,
     StoreUnavailable,
     TokenRejected,
     UpstreamError,
@@ -119,7 +120,8 @@ class Calls:
 
         Raises TokenRejected, ModelNotAllowed and OriginNotAllowed; the token is not spent.
         """
-        claims = self._tokens.read(token)
+        with token_is("spent"):
+            claims = self._tokens.read(token)
         line.add(
             caller=claims.caller,
             grant=claims.grant_id,
@@ -127,9 +129,10 @@ class Calls:
             expires_at=claims.expires_at,
             origins=claims.origins,
         )
-        policy = self._callers.policy_of(claims.caller, claims.credential_id)
+        with token_is("spent"):
+            known = self._callers.policy_of(claims.caller, claims.credential_id)
+            policy = require_valid(claims, known, self._clock())
         with token_is("unspent"):
-            policy = require_standing(claims, policy, self._clock())
             self._deployments.check_allowed(claims.model, policy, param="model")
             line.add(origin=shown_origin(origin))
             require_origin(claims, policy, origin)
@@ -149,7 +152,8 @@ class Calls:
             offer, wanted = self._prepared(admission, deployment, offer)
         redeemed = await self._redeem(admission, trace)
         grant = redeemed.grant
-        with token_is("spent"):
+        # Of several uses only the store knows how many are left.
+        with token_is("spent" if grant.terms.uses == 1 else "unknown"):
             if wanted is not None:
                 offer = replace(offer, safety_identifier=grant.safety_identifier)
             allowance = await self._within_terms(redeemed, wanted)
@@ -176,11 +180,9 @@ class Calls:
         served = deployment and resolve(deployment, claims.model)
         if served is None:
             # It may be known where the token was minted: replicas reload one after the other.
-            gone = TokenRejected(
+            raise TokenRejected(
                 f"grant {claims.grant_id}: deployment {claims.deployment_id} is gone"
             )
-            gone.fate = "unspent"
-            raise gone
         return served
 
     def _prepared(
@@ -205,27 +207,36 @@ class Calls:
         claims = admission.claims
         withheld = withheld_uses(claims, admission.policy)
         found = await self._store.redeem(claims.grant_id, withheld=withheld)
-        if isinstance(found, Grant):
-            grant, secret = unseal(found, claims)
-            rates = tightest((*grant.call_rates, *call_rates(grant.caller, admission.policy)))
-            return _Redeemed(grant=grant, secret=secret, rates=rates)
-        if claims.expires_at <= self._clock():
-            raise TokenRejected(f"grant {claims.grant_id}: expired while its offer was read")
-        if found is None:
-            raise TokenRejected(f"grant {claims.grant_id}: revoked, or not in this store")
-        await self._replayed(admission, found, trace)
-        raise TokenRejected(f"grant {claims.grant_id}: no uses left")
+        with token_is("spent"):
+            if isinstance(found, Grant):
+                grant, secret = unseal(found, claims)
+                rates = tightest((*grant.call_rates, *call_rates(grant.caller, admission.policy)))
+                return _Redeemed(grant=grant, secret=secret, rates=rates)
+            if claims.expires_at <= self._clock():
+                raise TokenRejected(f"grant {claims.grant_id}: expired while its offer was read")
+            if found is None:
+                raise TokenRejected(
+                    f"grant {claims.grant_id}: revoked, withheld, or not in this store"
+                )
+            await self._replayed(admission, found, trace)
+            raise TokenRejected(f"grant {claims.grant_id}: no uses left")
 
     async def _replayed(self, admission: Admission, spent: Spent, trace: Trace) -> None:
         """The token itself was good and in time: somebody has used it before."""
         claims = admission.claims
         self._journal.note("replay", **trace.ids, caller=claims.caller, grant=claims.grant_id)
-        if admission.policy.on_replay == "hangup":
-            for call_id in spent.call_ids:
+        if admission.policy.on_replay == "refuse":
+            return
+        for call_id in spent.call_ids:
+            try:
                 call = await self._book.find(call_id)
-                # The list is the store's word only; whose a call is, its own record proves.
-                if call is not None and call.grant_id == claims.grant_id:
-                    await self._hangups.abandon(call, trace, why="its token was replayed")
+            except StoreUnavailable as error:
+                fields = {**trace.ids, "call": call_id, "detail": str(error)}
+                log.warning("replayed token's call not found", extra={"fields": fields})
+                continue
+            # The list is the store's word only; whose a call is, its own record proves.
+            if call is not None and call.grant_id == claims.grant_id:
+                await self._hangups.abandon(call, trace, why="its token was replayed")
 
     async def _within_terms(
         self, redeemed: _Redeemed, wanted: MintRequest | None
@@ -237,8 +248,7 @@ class Calls:
                 self._deployments.check_nested(wanted.session, minted_under)
             return await self._rates.take(redeemed.rates)
         except (ModelNotAllowed, RateLimitExceeded, StoreUnavailable) as error:
-            if await self._give_back(redeemed.grant):
-                error.fate = "unspent"
+            await self._give_back(redeemed.grant, error)
             raise
 
     async def _answer(
@@ -256,11 +266,8 @@ class Calls:
 
     async def _return(self, redeemed: _Redeemed, refused: UpstreamError) -> None:
         """No call began: the token is good once more, but not for ever."""
-        if not await self._give_back(redeemed.grant, at_most=MAX_RETURNS):
-            refused.public += SPENT
-            refused.should_retry = False
+        if not await self._give_back(redeemed.grant, refused, at_most=MAX_RETURNS):
             return
-        refused.fate = "unspent"
         try:
             await self._rates.take_back(redeemed.rates)
         except StoreUnavailable as error:
@@ -268,15 +275,23 @@ class Calls:
             fields = {"grant": redeemed.grant.id, "detail": str(error)}
             log.warning("rate not given back", extra={"fields": fields})
 
-    async def _give_back(self, grant: Grant, *, at_most: int | None = None) -> bool:
+    async def _give_back(
+        self, grant: Grant, refused: SignallerError, *, at_most: int | None = None
+    ) -> bool:
+        """Whether it was; the refusal says what has become of the token."""
         try:
-            return await self._store.give_back(grant, at_most=at_most)
+            returned = await self._store.give_back(grant, at_most=at_most)
         except StoreUnavailable as error:
-            # The client is told what the provider said; all it loses is a token.
-            log.warning(
-                "token not given back", extra={"fields": {"grant": grant.id, "detail": str(error)}}
-            )
+            # The client is told what the provider said; all it may have lost is a token.
+            fields = {"grant": grant.id, "detail": str(error)}
+            log.warning("token not given back", extra={"fields": fields})
+            refused.fate = "unknown"
             return False
+        refused.fate = "unspent" if returned.uses_left else "spent"
+        if not returned.uses_left:
+            refused.public += SPENT
+            refused.should_retry = False
+        return returned.given_back
 
     async def _drop_warm(self, grant: Grant) -> None:
         """Let nobody else get a token on this secret."""

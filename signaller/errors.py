@@ -39,7 +39,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Literal
 
-Fate = Literal["unspent", "spent"]
+Fate = Literal["unspent", "spent", "unknown"]
 
 
 class SignallerError(Exception):
@@ -53,8 +53,7 @@ class SignallerError(Exception):
     )
     # OpenAI's SDKs retry 408, 409, 429 and 5xx twice unless told not to (`x-should-retry`).
     should_retry: bool | None = None
-    # What has become of the token that a call was asked for with. None: there is none, or nobody
-    # knows.
+    # What has become of the token that a call was asked for with. None: nobody has said it yet.
     fate: Fate | None = None
 
     def __init__(
@@ -240,7 +239,6 @@ class TokenRejected(SignallerError):
     """A token that opens nothing, whatever the reason: the client learns only what to do next."""
 
     status, type, code = 401, "authentication_error", "token_rejected"
-    fate: Fate | None = "spent"
     public = (
         "The token is missing, malformed, expired or already used. Get a fresh one "
         "from POST /v1/realtime/client_secrets and send it as 'Authorization: Bearer ek_...'."
@@ -314,6 +312,10 @@ class HangupUnconfirmed(UpstreamError):
 
     code = "hangup_unconfirmed"
     public = "The provider has not confirmed the end of this call."
+
+    def __init__(self, detail: str, *, public: str, retry_after: float | None = None) -> None:
+        super().__init__(detail, public=public, retry_after=retry_after)
+        self.should_retry = retry_after is not None
 
 
 AMBIGUOUS_STATUSES = frozenset({408, 502, 504, *range(520, 525)})

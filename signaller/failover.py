@@ -28,31 +28,35 @@ class Failover:
         attempt: Callable[[Deployment], Awaitable[T]],
         *,
         seconds: float,
+        leave_half: bool,
         trace: Trace,
         line: Line,
     ) -> tuple[Deployment, T]:
         """The first deployment that serves, and what it gave.
 
         `seconds` are for all of them together (the longest `timeout` of theirs, if that is more).
-        `attempt` gets each with its share of them as its time-out. Raises UpstreamError: the first
-        one that does not fail over, or the last.
+        `attempt` gets each with what it may take of them as its time-out: `leave_half` of what
+        is left to those that come after it, or all. Raises UpstreamError: the first one that does
+        not fail over, or the last.
         """
         loop = asyncio.get_running_loop()
-        until = loop.time() + max(each.timeout_seconds or seconds for each in candidates)
-        for others, deployment in zip(range(len(candidates) - 1, -1, -1), candidates, strict=True):
+        whole = max((each.timeout_seconds or seconds for each in candidates), default=seconds)
+        until = loop.time() + whole
+        for number, deployment in enumerate(candidates, 1):
+            is_last = number == len(candidates)
             line.add(deployment=deployment.id)
-            # One that stalls leaves half of what there is to those that come after it.
-            left = (until - loop.time()) / (2 if others else 1)
-            limited = min(deployment.timeout_seconds or seconds, left)
+            left = until - loop.time()
+            share = left / 2 if leave_half and not is_last else left
+            limited = min(deployment.timeout_seconds or seconds, share)
             try:
                 return deployment, await attempt(replace(deployment, timeout_seconds=limited))
             except UpstreamError as error:
                 if not error.fails_over:
                     raise
                 self._failed(deployment, error, trace)
-                if not others:
+                if is_last:
                     raise
-        raise RuntimeError("no candidates, and no error that says so")
+        raise ValueError("no deployment to try")
 
     def _failed(self, deployment: Deployment, error: UpstreamError, trace: Trace) -> None:
         # A refused credential may depend on what was asked for: it rests nothing.

@@ -19,7 +19,7 @@ from signaller.errors import (
 )
 from signaller.fingerprints import credential_fingerprint
 from signaller.journal import Journal, Line
-from signaller.model import Call, Deployment, Evidence, Provider, Trace
+from signaller.model import Call, Deployment, Evidence, Provider, Trace, Turn
 from signaller.ports import Callers, Clock, Store, Upstream
 from signaller.tokens import PREFIX, Tokens
 
@@ -59,6 +59,8 @@ class Hangups:
         self._clock = clock
         self._call_seconds = call_seconds
         self._ending: dict[str, asyncio.Task[None]] = {}
+        self._uncounted: dict[str, float] = {}
+        """Until when each call that nobody could count an attempt for is left alone."""
 
     async def hang_up(self, evidence: Evidence, call_id: str, trace: Trace, line: Line) -> None:
         """End a call for whoever holds its token, the caller it belongs to, or the master key.
@@ -137,16 +139,13 @@ class Hangups:
 
     async def _take_turn(self, call: Call, deployment: Deployment) -> int:
         """Which attempt this is. Raises HangupUnconfirmed when it may not be made now."""
-        if call.deadline <= self._clock():
-            raise CallNotFound(f"call {call.id} is past its deadline", param="call_id")
         seconds = (deployment.timeout_seconds or self._call_seconds) + MARGIN_SECONDS
         try:
             turn = await self._store.begin_ending(call, seconds=seconds, at_most=MAX_ATTEMPTS)
         except StoreUnavailable as error:
-            # It may be why this call must end: one that is not counted is better than none.
             fields = {"call": call.id, "detail": str(error)}
             log.warning("attempt to end a call not counted", extra={"fields": fields})
-            return 1
+            turn = self._uncounted_turn(call)
         if turn.attempt:
             return turn.attempt
         if math.isinf(turn.wait_seconds):
@@ -161,6 +160,15 @@ class Hangups:
             "Retry-After says.",
             retry_after=turn.wait_seconds,
         )
+
+    def _uncounted_turn(self, call: Call) -> Turn:
+        """Without a store that counts: a call must be ended all the more, but not in a flood."""
+        now = self._clock()
+        self._uncounted = {id_: until for id_, until in self._uncounted.items() if until > now}
+        if call.id in self._uncounted:
+            return Turn(attempt=0, wait_seconds=self._uncounted[call.id] - now)
+        self._uncounted[call.id] = now + LONGEST_PAUSE_SECONDS
+        return Turn(attempt=1)
 
     async def _pause(self, call: Call, attempt: int, trace: Trace) -> None:
         seconds = min(FIRST_PAUSE_SECONDS * 2 ** (attempt - 1), LONGEST_PAUSE_SECONDS)

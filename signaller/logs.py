@@ -74,21 +74,19 @@ MADE_HERE = frozenset(
     ("request_id", "trace_id", "grant", "call", "credential", "deployment", "outcome")
 )
 """Fields that hold nobody's text but ours, or what was judged when it came (`Trace`)."""
-LOGGERS = ("signaller", "signaller.audit", "uvicorn.error", "asyncio")
-"""Who may have something of a client's or of a provider's to say."""
 
 
 @contextlib.contextmanager
 def masked(mask: Callable[[str], str]) -> Iterator[None]:
-    """Mask all that is logged while the block lasts."""
-    masking, loggers = Masked(mask), [logging.getLogger(name) for name in LOGGERS]
-    for logger in loggers:
-        logger.addFilter(masking)
+    """Mask all that is logged while the block lasts, whoever logs it."""
+    masking, handlers = Masked(mask), list(logging.getLogger().handlers)
+    for handler in handlers:
+        handler.addFilter(masking)
     try:
         yield
     finally:
-        for logger in loggers:
-            logger.removeFilter(masking)
+        for handler in handlers:
+            handler.removeFilter(masking)
 
 
 def configure(level: str, form: LogFormat) -> None:

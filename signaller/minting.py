@@ -27,7 +27,7 @@ from signaller.sessions import MAX_TTL_SECONDS, Aliases, MintRequest, upstream_s
 from signaller.settings import TokenSettings
 from signaller.tokens import Claims, Tokens
 from signaller.warming import Shared, WarmSecrets
-from signaller.wishes import Granted, Wish, Wishes
+from signaller.wishes import Judged, Wish, Wishes
 
 SECRET_MARGIN_SECONDS = 30
 """How much longer than our token the provider's secret is asked to live: a call that starts in the
@@ -82,24 +82,27 @@ class Minting:
     async def mint(self, wish: Wish, line: Line) -> Minted:
         """A token for one session. Nothing is asked of a provider before all else is in order.
 
-        Raises what `Wishes.grant` raises, RateLimitExceeded, StoreUnavailable and UpstreamError:
+        Raises what `Wishes.judge` raises, RateLimitExceeded, StoreUnavailable and UpstreamError:
         the last one, when every deployment of the model has failed.
         """
         policy = wish.caller.policy
-        granted = self._wishes.grant(wish, line)
+        judged = self._wishes.judge(wish, line)
+        # Without a store there is no token: ask before anything is counted or paid for.
+        await self._store.ping(within_seconds=PROOF_SECONDS)
         allowance = await self._rates.take(wish.caller.mint_rates)
         ttl = self._ttl_seconds(policy, wish.request)
         asked = SessionRequest(
-            session=granted.session,
+            session=judged.session,
             expires_after_seconds=min(ttl + SECRET_MARGIN_SECONDS, MAX_TTL_SECONDS),
             trace=wish.trace,
-            safety_identifier=granted.safety_identifier,
+            safety_identifier=judged.safety_identifier,
         )
         with line.timing("provider_ms") as provider:
             deployment, shared = await self._failover.first(
-                granted.candidates,
+                judged.candidates,
                 partial(self._secret, wish, asked),
                 seconds=self._mint_seconds,
+                leave_half=True,  # a secret that comes too late costs nothing
                 trace=wish.trace,
                 line=line,
             )
@@ -110,10 +113,10 @@ class Minting:
             session_type=wish.request.session_type,
             uses=policy.token_uses or self._token_settings.uses,
             start_by=min(now + ttl, shared.secret.expires_at),
-            origins=granted.origins,
+            origins=judged.origins,
         )
         line.add(expires_at=terms.start_by, uses=terms.uses, origins=terms.origins)
-        claims = await self._grant(wish, granted, deployment, shared, terms)
+        claims = await self._grant(wish, judged, deployment, shared, terms)
         line.add(grant=claims.grant_id)
         return Minted(
             token=self._tokens.mint(claims),
@@ -135,13 +138,11 @@ class Minting:
         upstream = self._upstreams[deployment.provider]
         if self._warm.enabled and deployment.warm_secrets and wish.caller.policy.warm_secrets:
             return await self._warm.mint(upstream, deployment, asked, wish.caller.name)
-        # Without a store there is no token: ask before the provider mints anything.
-        await self._store.ping(within_seconds=PROOF_SECONDS)
         secret = await upstream.mint(deployment, asked)
         return Shared(secret=secret, record=None, warm=False)
 
     async def _grant(
-        self, wish: Wish, granted: Granted, deployment: Deployment, shared: Shared, terms: Terms
+        self, wish: Wish, judged: Judged, deployment: Deployment, shared: Shared, terms: Terms
     ) -> Claims:
         caller, seal_key = wish.caller, os.urandom(32)
         grant = Grant(
@@ -153,7 +154,7 @@ class Minting:
             terms=terms,
             call_rates=caller.call_rates,
             models=caller.policy.models,
-            safety_identifier=granted.safety_identifier,
+            safety_identifier=judged.safety_identifier,
             warm_secret=shared.record,
         )
         # The store gets the secret under a key that only the token will carry.

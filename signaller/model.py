@@ -275,6 +275,14 @@ class Call(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What only this service can make of the other members (`call_book`)."""
 
 
+class Returned(msgspec.Struct, frozen=True, kw_only=True):
+    """What has become of a use that somebody wanted to give back."""
+
+    given_back: bool
+    uses_left: int
+    """Of the grant, in either case; 0 as well if it is no more."""
+
+
 class Turn(msgspec.Struct, frozen=True, kw_only=True):
     """Whether it is somebody's turn to ask the provider for the end of a call."""
 

@@ -15,6 +15,7 @@ from signaller.model import (
     Offer,
     ProviderRequest,
     Rate,
+    Returned,
     SessionRequest,
     Spent,
     Trace,
@@ -66,10 +67,10 @@ class Store(Protocol):
         `withheld`.
         """
 
-    async def give_back(self, grant: Grant, *, at_most: int | None = None) -> bool:
+    async def give_back(self, grant: Grant, *, at_most: int | None = None) -> Returned:
         """Undo one `redeem`; only for when it is certain that no call began.
 
-        False: it was given back `at_most` times in this way before, and is not again.
+        A grant that was given back `at_most` times in this way before is not again.
         """
 
     async def uses_left(self, grant_id: str) -> int:

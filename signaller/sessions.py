@@ -99,14 +99,12 @@ def parse_unified_session(session: Mapping[str, object], *, end_user: str | None
     Raises TokenRejected if it names no model, and InvalidRequest.
     """
     if session.get("model") is None and not next(nested_models(session), None):
-        no_token = TokenRejected(
+        raise TokenRejected(
             "a caller's credential, and no model",
             public="This is a caller's credential, not a token. Get a token from "
             "POST /v1/realtime/client_secrets, or name the model of the call: in 'session' beside "
             "the offer, or as ?model= in the URL.",
         )
-        no_token.fate = None
-        raise no_token
     given = {name: value for name, value in session.items() if value is not None}
     return parse_mint_request({"session": given}, end_user=end_user)
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from signaller.admission import ends_at, require_standing, withheld_uses
+from signaller.admission import ends_at, require_valid, withheld_uses
 from signaller.deployments import Deployments
 from signaller.errors import ModelNotAllowed, NotAllowed, TokenRejected
 from signaller.journal import Line
@@ -60,7 +60,7 @@ class TokenControl:
             return None  # RFC 7662, 2.2: who may not know of a token learns that it is not active
         policy = self._callers.policy_of(claims.caller, claims.credential_id)
         try:
-            policy = require_standing(claims, policy, self._clock())
+            policy = require_valid(claims, policy, self._clock())
             self._deployments.check_allowed(claims.model, policy, param="model")
         except (TokenRejected, ModelNotAllowed):
             return None

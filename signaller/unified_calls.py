@@ -18,7 +18,7 @@ from signaller.model import Answer, Deployment, Offer, Provider, SessionRequest,
 from signaller.ports import Clock, Rates, Store, Upstream
 from signaller.secret import Secret
 from signaller.sessions import Aliases, filtered, upstream_session
-from signaller.wishes import Granted, Wish, Wishes
+from signaller.wishes import Judged, Wish, Wishes
 
 SECRET_SECONDS = 60
 """The life of a secret that is minted for the very next request."""
@@ -53,19 +53,20 @@ class UnifiedCalls:
     async def start(self, wish: Wish, offer: Offer, line: Line) -> Started:
         """Trade an offer for the provider's answer; the session is the wish's.
 
-        Raises what `Wishes.grant` raises, NotSupported, RateLimitExceeded, StoreUnavailable and
+        Raises what `Wishes.judge` raises, NotSupported, RateLimitExceeded, StoreUnavailable and
         UpstreamError. An offer is never sent again once it may have begun a call.
         """
         caller = wish.caller
-        granted = self._wishes.grant(wish, line)
-        candidates = self._able(granted, offer)
-        allowance = await self._rates.take((*caller.mint_rates, *caller.call_rates))
+        judged = self._wishes.judge(wish, line)
+        candidates = self._able(judged, offer)
         await self._store.ping()  # without a store nobody could end the call
+        allowance = await self._rates.take((*caller.mint_rates, *caller.call_rates))
         with line.timing("provider_ms") as provider:
             deployment, answer = await self._failover.first(
                 candidates,
-                partial(self._answer, wish, granted, offer),
+                partial(self._answer, wish, judged, offer),
                 seconds=self._call_seconds,
+                leave_half=False,  # one that stalls may have begun a call: nobody comes after it
                 trace=wish.trace,
                 line=line,
             )
@@ -84,10 +85,10 @@ class UnifiedCalls:
             call=call, sdp=answer.sdp, provider_seconds=provider.seconds, allowance=allowance
         )
 
-    def _able(self, granted: Granted, offer: Offer) -> list[Deployment]:
+    def _able(self, judged: Judged, offer: Offer) -> list[Deployment]:
         """The deployments whose provider takes such an offer; for none the reason is raised."""
         able, refusal = [], None
-        for deployment in granted.candidates:
+        for deployment in judged.candidates:
             upstream = self._upstreams[deployment.provider]
             try:
                 upstream.check_offer(deployment, filtered(offer, deployment))
@@ -100,13 +101,13 @@ class UnifiedCalls:
         return able
 
     async def _answer(
-        self, wish: Wish, granted: Granted, offer: Offer, deployment: Deployment
+        self, wish: Wish, judged: Judged, offer: Offer, deployment: Deployment
     ) -> Answer:
         upstream = self._upstreams[deployment.provider]
-        session = upstream_session(granted.session, wish.request.model, deployment, self._aliases)
+        session = upstream_session(judged.session, wish.request.model, deployment, self._aliases)
         offer = filtered(offer, deployment)
         if upstream.takes_sessions:
-            told = replace(offer, session=session, safety_identifier=granted.safety_identifier)
+            told = replace(offer, session=session, safety_identifier=judged.safety_identifier)
             return await _call(upstream, deployment, None, told, wish.trace)
         loop = asyncio.get_running_loop()
         until = loop.time() + (deployment.timeout_seconds or self._call_seconds)
@@ -114,7 +115,7 @@ class UnifiedCalls:
             session=session,
             expires_after_seconds=SECRET_SECONDS,
             trace=wish.trace,
-            safety_identifier=granted.safety_identifier,
+            safety_identifier=judged.safety_identifier,
         )
         secret = await upstream.mint(deployment, asked)
         left = dataclasses.replace(deployment, timeout_seconds=until - loop.time())

@@ -9,7 +9,7 @@ import asyncio
 import hmac
 import logging
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from hashlib import sha1
 
 import msgspec
@@ -43,7 +43,17 @@ mints would fill a small Redis, and who instructs at such length can afford a mi
 DIGEST_CHARACTERS = 32
 """128 bits: nobody gets to another one's secret by accident or by search."""
 
-_read_record = msgspec.json.Decoder(tuple[str, int, dict[str, object]]).decode
+
+class _Record(msgspec.Struct, frozen=True, kw_only=True):
+    """What is sealed in the store."""
+
+    value: str
+    made_at: int
+    expires_at: int
+    session: Mapping[str, object]
+
+
+_read_record = msgspec.json.Decoder(_Record).decode
 
 
 class Shared(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,6 +64,13 @@ class Shared(msgspec.Struct, frozen=True, kw_only=True):
     """As `Store.drop_warm` takes it; None: it is nobody else's."""
     warm: bool
     """Whether it was there already."""
+
+
+class _Found(msgspec.Struct, frozen=True, kw_only=True):
+    """A secret out of the store, and when it was made (Unix seconds)."""
+
+    shared: Shared
+    made_at: int
 
 
 class _Wanted(msgspec.Struct, frozen=True, kw_only=True):
@@ -103,12 +120,13 @@ class WarmSecrets:
         wanted = self._wanted(upstream, deployment, request, caller)
         found = await self._found(wanted.name)
         if found is not None:
-            life, longer = request.expires_after_seconds, wanted.longer.expires_after_seconds
-            left = found.secret.expires_at - self._clock() - life
+            secret, life = found.shared.secret, request.expires_after_seconds
+            left = secret.expires_at - life - self._clock()
             if left >= 0:
-                if left < REFRESH_SHARE * (longer - life):
+                # Of the time that the provider gave it, which may be less than was asked for.
+                if left < REFRESH_SHARE * (secret.expires_at - life - found.made_at):
                     self._renew(wanted)
-                return found
+                return found.shared
         return await asyncio.shield(self._fresh(wanted))
 
     def _fresh(self, wanted: _Wanted) -> asyncio.Task[Shared]:
@@ -192,6 +210,10 @@ class WarmSecrets:
         """The record that holds it from now on; None where nothing could be kept."""
         until = secret.expires_at - wanted.request.expires_after_seconds
         if until <= self._clock():
+            log.warning(
+                "a warm secret lives too short to be shared",
+                extra={"fields": {"deployment": wanted.deployment.id}},
+            )
             return None
         try:
             sealed = self._seal(wanted.name, secret)
@@ -203,16 +225,20 @@ class WarmSecrets:
             return None
         return _record(wanted.name, sealed) if kept else None
 
-    async def _found(self, name: str) -> Shared | None:
+    async def _found(self, name: str) -> _Found | None:
         try:
             sealed = await self._store.get_warm(name)
         except StoreUnavailable as error:
             _not_cached("get_warm", error)
             return None
-        secret = self._open(name, sealed) if sealed is not None else None
-        if sealed is None or secret is None:
+        record = self._open(name, sealed) if sealed is not None else None
+        if sealed is None or record is None:
             return None
-        return Shared(secret=secret, record=_record(name, sealed), warm=True)
+        secret = EphemeralSecret(
+            value=Secret(record.value), expires_at=record.expires_at, session=record.session
+        )
+        shared = Shared(secret=secret, record=_record(name, sealed), warm=True)
+        return _Found(shared=shared, made_at=record.made_at)
 
     def _wanted(
         self, upstream: Upstream, deployment: Deployment, request: SessionRequest, caller: str
@@ -235,18 +261,22 @@ class WarmSecrets:
         )
 
     def _seal(self, name: str, secret: EphemeralSecret) -> str:
-        record = write_json((secret.value.reveal(), secret.expires_at, secret.session))
-        key = self._keys[0]
-        return encrypt(record, key, bound_to=name.encode(), max_chars=MAX_SEALED_CHARS)
+        record = _Record(
+            value=secret.value.reveal(),
+            made_at=int(self._clock()),
+            expires_at=secret.expires_at,
+            session=secret.session,
+        )
+        text, key = write_json(record), self._keys[0]
+        return encrypt(text, key, bound_to=name.encode(), max_chars=MAX_SEALED_CHARS)
 
-    def _open(self, name: str, sealed: str) -> EphemeralSecret | None:
+    def _open(self, name: str, sealed: str) -> _Record | None:
         try:
             bound_to = name.encode()
             opened = decrypt(sealed, self._keys, bound_to=bound_to, max_chars=MAX_SEALED_CHARS)
-            value, expires_at, session = _read_record(opened)
+            return _read_record(opened)
         except ValueError:
             return None  # of a ring that is no more, or not what was kept under this name
-        return EphemeralSecret(value=Secret(value), expires_at=expires_at, session=session)
 
 
 def _digest(key: bytes, text: bytes) -> str:

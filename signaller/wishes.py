@@ -22,7 +22,7 @@ class Wish(msgspec.Struct, frozen=True, kw_only=True):
     trace: Trace
 
 
-class Granted(msgspec.Struct, frozen=True, kw_only=True):
+class Judged(msgspec.Struct, frozen=True, kw_only=True):
     """A wish that may be fulfilled, as far as that can be known here."""
 
     candidates: list[Deployment]
@@ -41,7 +41,7 @@ class Wishes:
         self._deployments = deployments
         self._safety = safety
 
-    def grant(self, wish: Wish, line: Line) -> Granted:
+    def judge(self, wish: Wish, line: Line) -> Judged:
         """What may be done.
 
         Raises ModelNotAllowed, ModelNotFound, OriginNotAllowed and InvalidRequest (an end user
@@ -51,7 +51,7 @@ class Wishes:
         line.add(model=request.model)
         candidates = self._deployments.candidates(request.model, policy)
         self._deployments.check_nested(request.session, policy)
-        return Granted(
+        return Judged(
             candidates=candidates,
             session=forced(request.session, policy.session),
             origins=pinned_origins(policy, wish.origin),

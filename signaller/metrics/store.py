@@ -7,7 +7,7 @@ from prometheus_client import Counter, Histogram
 from signaller.errors import RateLimitExceeded
 from signaller.metrics.series import Series
 from signaller.metrics.step import Step
-from signaller.model import Allowance, Call, Grant, Rate, Spent, Turn
+from signaller.model import Allowance, Call, Grant, Rate, Returned, Spent, Turn
 from signaller.ports import Rates, Store
 
 
@@ -60,7 +60,7 @@ class MeteredStore:
         with self._redeem.measured():
             return await self._store.redeem(grant_id, withheld=withheld)
 
-    async def give_back(self, grant: Grant, *, at_most: int | None = None) -> bool:
+    async def give_back(self, grant: Grant, *, at_most: int | None = None) -> Returned:
         """`Store.give_back`, measured."""
         with self._give_back.measured():
             return await self._store.give_back(grant, at_most=at_most)

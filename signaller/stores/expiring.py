@@ -56,6 +56,7 @@ class ExpiringMap(Generic[T]):
         self._size = 0
         self._owners: dict[str, _Owned] = {}
         self._spare: OrderedDict[str, None] = OrderedDict()  # everybody's, the oldest first
+        self._spare_size = 0
         # Which keys may expire in which second, and these seconds, soonest first. The keys may be
         # those of entries that have been removed or replaced.
         self._expiring: dict[int, list[str]] = {}
@@ -89,10 +90,11 @@ class ExpiringMap(Generic[T]):
         """
         self._drop_expired()
         known = self._take(key)
-        if not self._make_room(owner, size) and not always:
+        if not always and not self._could_make_room(owner, size):
             if known is not None:
                 self._insert(key, known)
             raise self._full()
+        self._make_room(owner, size)
         self._insert(key, _Entry(expires_at, value, owner, size, spare))
         if known is None or known.expires_at != expires_at:
             self._note(key, expires_at)
@@ -126,15 +128,25 @@ class ExpiringMap(Generic[T]):
         ):
             raise self._full()
 
-    def _make_room(self, owner: str, size: int) -> bool:
+    def _could_make_room(self, owner: str, size: int) -> bool:
+        """Whether there would be room without what may go: the owner's own, and what is spare."""
         if size > self._share_bytes:
             return False
+        owned = self._owners.get(owner)
+        places = len(self._spare)
+        freed = self._spare_size
+        if owned and self._beyond_share(owned, size):
+            places += 1
+            freed += max(0, owned.size + size - self._share_bytes)
+        fits = self._size - freed + size <= self._max_bytes
+        return fits and len(self._entries) - places < self._max_entries
+
+    def _make_room(self, owner: str, size: int) -> None:
         owned = self._owners.get(owner)
         while owned and self._beyond_share(owned, size):
             self._take(next(iter(owned.spare or owned.live)))
         while self._beyond_all(size) and self._spare:
             self._take(next(iter(self._spare)))
-        return not self._beyond_all(size)
 
     def _beyond_share(self, owned: _Owned, size: int) -> bool:
         return len(owned) >= self._share_entries or owned.size + size > self._share_bytes
@@ -158,6 +170,7 @@ class ExpiringMap(Generic[T]):
         owned.size += entry.size
         if entry.spare:
             owned.spare[key] = self._spare[key] = None
+            self._spare_size += entry.size
         else:
             owned.live[key] = None
 
@@ -170,6 +183,7 @@ class ExpiringMap(Generic[T]):
         owned.size -= entry.size
         if entry.spare:
             del owned.spare[key], self._spare[key]
+            self._spare_size -= entry.size
         else:
             del owned.live[key]
         if not owned:

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from signaller.errors import StoreUnavailable, token_is
 from signaller.json_writer import write_json
-from signaller.model import Call, Grant, Spent, Turn
+from signaller.model import Call, Grant, Returned, Spent, Turn
 from signaller.ports import Clock
 from signaller.stores.expiring import ExpiringMap
 from signaller.stores.windows import MemoryWindows
@@ -97,21 +97,21 @@ class MemoryStore:
         self._keep(grant_id, replace(kept, uses=left, grant=kept.grant if left else None))
         return kept.grant
 
-    async def give_back(self, grant: Grant, *, at_most: int | None = None) -> bool:
+    async def give_back(self, grant: Grant, *, at_most: int | None = None) -> Returned:
         """Undo one `redeem`; a grant never gets more uses than it was minted with."""
         kept = self._grants.get(grant.id)
         if kept is None:  # revoked, or expired
-            return False
+            return Returned(given_back=False, uses_left=0)
         returns = kept.returns
         if at_most is not None:
             if returns >= at_most:
-                return False
+                return Returned(given_back=False, uses_left=kept.uses)
             returns += 1
         uses = min(kept.uses + 1, grant.terms.uses)
         # What was tried in vain meanwhile must not end the next good call.
         back = replace(kept, uses=uses, grant=grant, replayed=False, returns=returns)
         self._keep(grant.id, back)
-        return True
+        return Returned(given_back=True, uses_left=uses)
 
     async def uses_left(self, grant_id: str) -> int:
         """How many more calls a grant may start."""

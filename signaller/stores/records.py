@@ -22,7 +22,7 @@ def grant_to_json(grant: Grant) -> str:
 
 
 def grant_from_json(text: str | bytes) -> Grant:
-    """The grant. What is not one is StoreUnavailable; unknown members are a newer peer's."""
+    """The grant. What is not one is StoreUnavailable."""
     return _read("grant", _read_grant, text)
 
 
@@ -32,7 +32,7 @@ def call_to_json(call: Call) -> str:
 
 
 def call_from_json(text: str | bytes) -> Call:
-    """The call. What is not one is StoreUnavailable; unknown members are a newer peer's."""
+    """The call. What is not one is StoreUnavailable."""
     return _read("call", _read_call, text)
 
 

@@ -4,7 +4,7 @@ import math
 import time
 
 from signaller.errors import StoreUnavailable
-from signaller.model import Call, Grant, Spent, Turn
+from signaller.model import Call, Grant, Returned, Spent, Turn
 from signaller.ports import Clock
 from signaller.secret import Secret
 from signaller.stores.connecting import Link, connect
@@ -77,16 +77,16 @@ class RedisStore:
         # Redis expires by its own clock, which may be behind ours.
         return grant if self._clock() < grant.terms.start_by else None
 
-    async def give_back(self, grant: Grant, *, at_most: int | None = None) -> bool:
+    async def give_back(self, grant: Grant, *, at_most: int | None = None) -> Returned:
         """Undo one `redeem`; a grant never gets more uses than it was minted with."""
         if grant.terms.start_by <= self._clock():
-            return False
+            return Returned(given_back=False, uses_left=0)
         key, record = _grant_key(grant.id), grant_to_json(grant)
         bound = -1 if at_most is None else at_most
-        reply = await self._steps.script(
+        given_back, uses_left = await self._steps.script(
             "give_back", GIVE_BACK, key, record, grant.terms.uses, bound
         )
-        return bool(reply)
+        return Returned(given_back=bool(given_back), uses_left=uses_left)
 
     async def uses_left(self, grant_id: str) -> int:
         """How many more calls a grant may start, by Redis's clock; its body stays unread."""

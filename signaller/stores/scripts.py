@@ -51,22 +51,22 @@ grant's JSON, or an array with a tombstone's trail."""
 
 GIVE_BACK = Script(rf"""
 local record = redis.call('GET', KEYS[1])
-if not record then return 0 end
+if not record then return {{0, 0}} end
 {_PARSED}
 local at_most = tonumber(ARGV[3])
 local begun = string.gsub(trail, '\n!', '')
 if at_most >= 0 then
   local _, returns = string.gsub(begun, '\n~', '')
-  if returns >= at_most then return 0 end
+  if returns >= at_most then return {{0, uses}} end
   begun = begun .. '\n~'
 end
 local left = math.min(uses + 1, tonumber(ARGV[2]))
 redis.call('SET', KEYS[1], string.format('%d:', left) .. ARGV[1] .. begun, 'KEEPTTL')
-return 1
+return {{1, left}}
 """)
 """KEYS: the grant; ARGV: its JSON, the uses it was minted with, how often this may be done (-1:
-uncounted). Adds one use to what is there, 1 if it did, and takes back the mark: what was tried in
-vain meanwhile must not end the next good call."""
+uncounted). Adds one use to what is there, and takes back the mark: what was tried in vain meanwhile
+must not end the next good call. 1 if it did, otherwise 0; and how many uses are left."""
 
 LINK = Script(rf"""
 local record = redis.call('GET', KEYS[1])

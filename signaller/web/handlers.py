@@ -28,7 +28,7 @@ from signaller.hangups import Hangups
 from signaller.journal import Journal, Line, shown_origin
 from signaller.masking import Masking
 from signaller.minting import Minting
-from signaller.model import Trace
+from signaller.model import Caller, Trace
 from signaller.ports import Callers, Store
 from signaller.secret import Secret
 from signaller.sessions import nested_models, parse_mint_request, parse_unified_session
@@ -81,13 +81,7 @@ async def mint(request: Request) -> Response:
     """POST /v1/realtime/client_secrets"""
     began, service, trace = time.perf_counter(), _service(request), _trace(request)
     with service.journal.line("mint", **trace.ids) as line:
-        caller = await service.callers.identify(evidence(request))
-        line.add(
-            caller=caller.name,
-            credential=caller.credential_id,
-            origin=shown_origin(_origin(request)),
-        )
-        require_named_page(request, caller.policy, service.settings)
+        caller = await _identified(request, line)
         wanted = parse_mint_request(
             await read_json(request),
             only_model=service.deployments.only_model(caller.policy),
@@ -135,6 +129,15 @@ async def start_call(request: Request) -> Response:
     return Response(started.sdp, 201, NO_STORE | headers, media_type="application/sdp")
 
 
+async def _identified(request: Request, line: Line) -> Caller:
+    """Who asks, from a page that may. Raises InvalidApiKey and its like, and OriginNotAllowed."""
+    service, origin = _service(request), _origin(request)
+    caller = await service.callers.identify(evidence(request))
+    line.add(caller=caller.name, credential=caller.credential_id, origin=shown_origin(origin))
+    require_named_page(request, caller.policy, service.settings)
+    return caller
+
+
 async def _start_with_token(request: Request, token: Secret, line: Line) -> Started:
     service = _service(request)
     # A forged token is refused before its body is read.
@@ -149,19 +152,13 @@ async def _start_as_caller(request: Request, line: Line) -> Started:
     """The unified interface: no token, but a proof of who calls, and a session or a model."""
     service = _service(request)
     try:
-        caller = await service.callers.identify(evidence(request))
+        caller = await _identified(request, line)
     except InvalidApiKey as unknown:
         raise TokenRejected(str(unknown)) from unknown
-    line.add(
-        caller=caller.name,
-        credential=caller.credential_id,
-        origin=shown_origin(_origin(request)),
-        unified=True,
-    )
-    require_named_page(request, caller.policy, service.settings)
+    line.add(unified=True)
     offer = await read_offer(request)
     session = offer.session or {}
-    if not session.get("model"):
+    if session.get("model") is None:
         session = {**session, "model": request.query_params.get("model")}
     wanted = parse_unified_session(session, end_user=_end_user(request))
     _refuse_keys(request, wanted.session, wanted.model)
@@ -321,13 +318,14 @@ def _is_gone(request: Request) -> bool:
 def _refuse_keys(request: Request, session: Mapping[str, object], *models: str) -> None:
     """Raise InvalidRequest: a wildcard in `model_list` would send the key to the provider."""
     masking = masking_in_force(request.scope).also(credential(request))
-    nested = (model for _, model in nested_models(session))
-    if any(masking.finds(model) for model in (*models, *nested)):
-        raise InvalidRequest(
-            public="The name of a model holds a key. Send the model's name in 'model', and the "
-            "key in the Authorization header.",
-            param="model",
-        )
+    named = [("model", model) for model in models]
+    for place, model in (*named, *nested_models(session)):
+        if masking.finds(model):
+            raise InvalidRequest(
+                public="The name of a model holds a key. Send the model's name in 'model', and "
+                "the key in the Authorization header.",
+                param=place,
+            )
 
 
 def masking_in_force(scope: Scope) -> Masking:

@@ -12,6 +12,8 @@ from signaller.errors import OriginNotAllowed
 from signaller.policy import Policy
 from signaller.settings import Settings
 
+DEFAULT_PORTS = {"http": 80, "https": 443}
+
 
 def require_named_page(request: Request, policy: Policy, settings: Settings) -> None:
     """Raise OriginNotAllowed for an `Origin` that nothing names.
@@ -24,8 +26,10 @@ def require_named_page(request: Request, policy: Policy, settings: Settings) -> 
         return
     if origin in settings.cors_origins or origin in (policy.origins or ()):
         return
+    scheme = origin.partition(":")[0]
+    page = _place(origin, scheme)
     ours = (settings.public_url, f"//{request.headers.get('host', '')}")
-    if _host(origin) and any(url and _host(origin) == _host(url) for url in ours):
+    if page is not None and any(page == _place(url, scheme) for url in ours if url):
         return
     raise OriginNotAllowed(
         public="Pages of this origin may not ask in your name. The operator lists origins under "
@@ -33,9 +37,14 @@ def require_named_page(request: Request, policy: Policy, settings: Settings) -> 
     )
 
 
-def _host(url: str) -> str:
-    """Host and port, whatever the scheme: a gateway may have ended TLS."""
+def _place(url: str, scheme: str) -> tuple[str, int] | None:
+    """Host and port; a page of `scheme` was fetched from its default one where none is said.
+
+    The scheme itself is not compared: a gateway may have ended TLS.
+    """
     try:
-        return urlsplit(url).netloc.lower()
-    except ValueError:
-        return ""
+        parts = urlsplit(url)
+        port = parts.port or DEFAULT_PORTS.get(scheme, 0)
+    except ValueError:  # no such port
+        return None
+    return (parts.hostname, port) if parts.hostname else None

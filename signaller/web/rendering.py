@@ -40,7 +40,7 @@ def error_response(error: SignallerError, masking: Masking = NOTHING_HELD) -> Re
         "code": error.code,
         "param": masking.masked(error.param) if error.param else error.param,
     }
-    if error.fate is not None:
+    if error.fate in ("unspent", "spent"):
         body["token"] = error.fate
     return JsonResponse({"error": body}, error.status, headers)
 

@@ -13,6 +13,7 @@ from signaller.model import (
     Offer,
     ProviderRequest,
     Rate,
+    Returned,
     SessionRequest,
     Spent,
     Terms,
@@ -84,10 +85,10 @@ class FakeStore(Failing):
         self._act()
         return Spent(call_ids=(grant_id,))
 
-    async def give_back(self, grant: Grant, *, at_most: int | None = None) -> bool:
-        """True."""
+    async def give_back(self, grant: Grant, *, at_most: int | None = None) -> Returned:
+        """Three are left."""
         self._act()
-        return True
+        return Returned(given_back=True, uses_left=3)
 
     async def uses_left(self, grant_id: str) -> int:
         """Three."""

@@ -13,7 +13,7 @@ from signaller.errors import (
     UpstreamUnavailable,
 )
 from signaller.metrics import Metrics
-from signaller.model import Answer, EphemeralSecret, Rate, Spent, Turn
+from signaller.model import Answer, EphemeralSecret, Rate, Returned, Spent, Turn
 from signaller.ports import Store, Upstream
 from tests.metrics.doubles import (
     CALL,
@@ -32,7 +32,10 @@ RATE = Rate(bucket="mint:web", per_minute=9)
 STORE_STEPS: dict[str, tuple[Callable[[Store], Awaitable[object]], object]] = {
     "put_grant": (lambda store: store.put_grant(GRANT), None),
     "redeem": (lambda store: store.redeem("g1"), Spent(call_ids=("g1",))),
-    "give_back": (lambda store: store.give_back(GRANT), True),
+    "give_back": (
+        lambda store: store.give_back(GRANT),
+        Returned(given_back=True, uses_left=3),
+    ),
     "uses_left": (lambda store: store.uses_left("g1"), 3),
     "revoke": (lambda store: store.revoke("g1"), None),
     "link": (lambda store: store.link(GRANT, "rtc_1"), True),

@@ -64,7 +64,8 @@ async def test_a_counted_return_has_an_end(store: Store, clock: SetClock) -> Non
     await store.put_grant(grant)
     for back in (True, True, False):
         assert await store.redeem(grant.id) == grant
-        assert await store.give_back(grant, at_most=2) is back
+        returned = await store.give_back(grant, at_most=2)
+        assert (returned.given_back, returned.uses_left) == (back, int(back))
     assert await store.uses_left(grant.id) == 0
 
 
@@ -74,9 +75,9 @@ async def test_an_uncounted_return_has_none(store: Store, clock: SetClock) -> No
     await store.put_grant(grant)
     for _ in range(5):
         assert await store.redeem(grant.id) == grant
-        assert await store.give_back(grant)
+        assert (await store.give_back(grant)).given_back
     assert await store.redeem(grant.id) == grant
-    assert await store.give_back(grant, at_most=1)
+    assert (await store.give_back(grant, at_most=1)).given_back
 
 
 async def test_what_is_gone_is_not_given_back(store: Store, clock: SetClock) -> None:
@@ -85,4 +86,5 @@ async def test_what_is_gone_is_not_given_back(store: Store, clock: SetClock) -> 
     await store.put_grant(grant)
     await store.redeem(grant.id)
     await store.revoke(grant.id)
-    assert not await store.give_back(grant, at_most=3)
+    returned = await store.give_back(grant, at_most=3)
+    assert (returned.given_back, returned.uses_left) == (False, 0)
