@@ -43,6 +43,7 @@ class Provider(FakeUpstream):
         self.free = asyncio.Event()
         self.free.set()
         self.session: dict[str, object] = {}
+        self.longest = 10**9
         self.adapter = OpenAI(http_client(), Timeouts())
 
     def mint_request(self, deployment: Deployment, request: SessionRequest) -> ProviderRequest:
@@ -57,7 +58,7 @@ class Provider(FakeUpstream):
         self._act()
         return EphemeralSecret(
             value=Secret(f"ek_{number}"),
-            expires_at=int(self.clock.now) + request.expires_after_seconds,
+            expires_at=int(self.clock.now) + min(request.expires_after_seconds, self.longest),
             session=self.session,
         )
 
@@ -408,3 +409,28 @@ async def test_who_asks_in_which_trace_makes_no_difference() -> None:
     warmth = Warmth()
     traced = Trace(request_id="other", traceparent="00-" + "1" * 32 + "-" + "2" * 16 + "-01")
     assert await warmth.mint() == await warmth.mint(replace(REQUEST, trace=traced))
+
+
+async def test_a_provider_that_gives_less_is_not_asked_at_every_mint() -> None:
+    """The last fifth is one of the life that a secret has, not of the one that was asked for."""
+    warmth = Warmth()
+    warmth.provider.longest = REQUEST.expires_after_seconds + 100
+    for _ in range(79):
+        await warmth.mint()
+        warmth.clock.now += 1
+    await warmth.at_rest()
+    assert warmth.provider.asked == 1
+    warmth.clock.now += 2
+    await warmth.mint()
+    await warmth.at_rest()
+    assert warmth.provider.asked == 2
+
+
+async def test_a_secret_that_lives_too_short_is_said(caplog: pytest.LogCaptureFixture) -> None:
+    """Nothing can be shared, and an operator learns of which deployment."""
+    warmth = Warmth()
+    warmth.provider.longest = REQUEST.expires_after_seconds
+    await warmth.mint()
+    await warmth.mint()
+    assert warmth.provider.asked == 2
+    assert "lives too short to be shared" in caplog.text

@@ -339,3 +339,20 @@ def test_removed_entries_leave_nothing_behind(clock: SetClock) -> None:
         kept.remove(str(number))
     assert (len(kept), kept.size, len(kept._owners)) == (0, 0, 0)
     assert kept._noted < 100
+
+
+def test_what_is_refused_takes_nothing_away(clock: SetClock) -> None:
+    """Neither its owner's older entries nor what is spare, which would not have been enough."""
+    kept: ExpiringMap[str] = ExpiringMap(clock, "things", max_entries=100, max_bytes=400)
+    until = int(clock.now) + 60
+
+    def put(key: str, owner: str, size: int, **options: bool) -> None:
+        kept.put(key, key, until, owner=owner, size=size, **options)
+
+    put("mine", "a", 40)
+    for number, size in enumerate((100, 100, 100, 45)):
+        put(f"others{number}", f"o{number}", size)
+    put("spare", "b", 10, spare=True)
+    with pytest.raises(StoreUnavailable):
+        put("mine, too", "a", 90)
+    assert [kept.get(key) for key in ("mine", "spare")] == ["mine", "spare"]

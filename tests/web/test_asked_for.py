@@ -277,3 +277,36 @@ async def test_any_page_may_where_all_are_named() -> None:
     """`*` is the operator's word."""
     async with running(callers=(named("web", KEY),), cors_origins=("*",)) as service:
         assert await minted_from(service, "https://anywhere.example") == 200
+
+
+@pytest.mark.parametrize(
+    ("origin", "host"),
+    [
+        ("https://voice.example", "voice.example:443"),
+        ("http://voice.example", "voice.example:80"),
+        ("https://voice.example", "voice.example"),
+        ("https://voice.example:8443", "voice.example:8443"),
+        ("https://VOICE.example", "voice.example"),
+    ],
+)
+async def test_our_own_page_may_ask_behind_whatever_names_the_port(origin: str, host: str) -> None:
+    """Proxies write a default port that browsers leave out."""
+    async with running(callers=(named("web", KEY),)) as service:
+        headers = bearer(KEY) | {"origin": origin, "host": host}
+        assert (await service.mint(headers=headers)).status_code == 200
+        elsewhere = headers | {"host": "voice.example:9999"}
+        assert (await service.mint(headers=elsewhere)).status_code == 403
+
+
+async def test_a_nested_model_may_go_by_the_providers_name_too() -> None:
+    """As our mint has answered it, in a transcription session beside the offer."""
+    nested = {"audio": {"input": {"transcription": {"model": UPSTREAM_MODEL}}}}
+    callers = (named("web", KEY, models=((MODEL,),)),)
+    async with running(callers=callers) as service:
+        minted = await service.mint(
+            {"model": MODEL, "session": {"type": "transcription"}}, headers=bearer(KEY)
+        )
+        called = await service.call_with(minted.json()["value"], nested)
+        assert called.status_code == 201
+        sent = json.loads(parts(service.provider.call.requests[0])["session"])
+        assert sent["audio"]["input"]["transcription"]["model"] == UPSTREAM_MODEL

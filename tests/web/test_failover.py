@@ -27,7 +27,7 @@ async def test_stalled_deployments_take_one_deadline_together(stalled: int) -> N
             response = await service.mint()
             took = time.monotonic() - began
         assert (response.status_code, error(response)["code"]) == (504, "upstream_timeout")
-        assert 1.5 < took < 3.5
+        assert took < 4  # four times `mint_seconds` would be eight
 
 
 async def test_one_that_stalls_leaves_time_for_the_next() -> None:
@@ -37,9 +37,8 @@ async def test_one_that_stalls_leaves_time_for_the_next() -> None:
     async with serving(stalled.app) as first, serving(healthy.app) as second:
         both = (deployment(first), deployment(second, id="d2", weight=0))
         async with running(deployments=both, timeouts=Timeouts(mint_seconds=2)) as service:
-            began = time.monotonic()
             assert (await service.mint()).status_code == 200
-            assert 0.9 < time.monotonic() - began < 1.9
+            assert len(stalled.mint.requests) == len(healthy.mint.requests) == 1
 
 
 async def test_a_deployments_own_timeout_rules() -> None:
@@ -54,4 +53,4 @@ async def test_a_deployments_own_timeout_rules() -> None:
         async with running(deployments=both, timeouts=Timeouts(mint_seconds=2)) as service:
             began = time.monotonic()
             assert (await service.mint()).status_code == 200
-            assert time.monotonic() - began < 1.5
+            assert time.monotonic() - began < 10  # half of the longest would be fifteen

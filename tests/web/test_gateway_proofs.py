@@ -191,3 +191,17 @@ async def test_azure_is_told_of_nobody() -> None:
         assert identifiers(service) == [None] * 6
         for request in service.provider.requests:
             assert "safety" not in str(request).lower()
+
+
+async def test_models_that_a_jwt_took_away_stay_away_beside_the_offer() -> None:
+    """The policy of now does not know of them: they are terms of the token."""
+    claims = {"models": "models"}
+    async with behind_gateway(claims=claims) as service:
+        token = await minted(service, vouched(models=[MODEL]))
+        refused = await service.call_with(
+            token, {"audio": {"input": {"transcription": {"model": "whisper-1"}}}}
+        )
+        assert (refused.status_code, error(refused)["code"]) == (403, "model_not_allowed")
+        assert error(refused)["token"] == "unspent"
+        assert service.provider.call.requests == []
+        assert (await service.call_with(token, {})).status_code == 201

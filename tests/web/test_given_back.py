@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import time
 from typing import Any
 from uuid import uuid4
 
@@ -10,10 +9,11 @@ import httpx
 import pytest
 
 from signaller.secret import Secret
-from signaller.settings import Timeouts
+from signaller.settings import Timeouts, TokenSettings
 from tests.support.provider import FakeProvider
 from tests.support.service import (
     MODEL,
+    OFFER,
     Service,
     bearer,
     deployment,
@@ -22,8 +22,10 @@ from tests.support.service import (
     running,
 )
 from tests.support.serving import serving
+from tests.web.reloading import reloadable
 
 KEY, OTHER_KEY = "sk-canary-web-0123456789abcdef", "sk-canary-two-0123456789abcdef"
+SDP = {"content-type": "application/sdp"}
 STORES = pytest.mark.parametrize("redis", [False, True], ids=["memory", "redis"])
 REFUSALS = 4
 """A token is given back three times, so four requests reach the provider."""
@@ -166,29 +168,82 @@ async def test_errors_without_a_token_do_not_speak_of_one() -> None:
         assert "token" not in error(await service.mint({"model": 7}))
 
 
-async def test_hangups_of_one_call_are_spaced_and_bounded() -> None:
+async def test_hangups_of_one_call_are_spaced() -> None:
     """A provider that fails is asked once, then after a pause; the pause is told."""
-    async with running() as service:
+    async with reloadable() as reloads:
+        service = reloads.service
         token = await service.token()
         location = (await service.call(token)).headers["location"]
         service.provider.hangup.answers(500, {})
-        began = time.monotonic()
         first = await service.client.delete(location, headers=bearer(token))
         assert first.status_code == 500
-        refused = []
-        while time.monotonic() < began + 0.9:
-            answers = await asyncio.gather(
-                *(service.client.delete(location, headers=bearer(token)) for _ in range(20))
-            )
-            refused += answers
+        refused = await asyncio.gather(
+            *(service.client.delete(location, headers=bearer(token)) for _ in range(40))
+        )
         assert len(service.provider.hangup.requests) == 1
         assert {(each.status_code, error(each)["code"]) for each in refused} == {
             (502, "hangup_unconfirmed")
         }
         assert {each.headers["retry-after"] for each in refused} == {"1"}
         service.provider.hangup.behaves()
-        assert await service.ended(location, token) == 200
+        reloads.clock.now += 1
+        ended = await service.client.delete(location, headers=bearer(token))
+        assert ended.status_code == 200
         assert service.provider.live_calls == set()
+
+
+async def test_whoever_ends_a_call_together_hears_the_same() -> None:
+    """One hang-up at the provider, and both are told that it is over."""
+    async with running() as service:
+        token = await service.token()
+        location = (await service.call(token)).headers["location"]
+        service.provider.hangup.holds()
+        asking = [
+            asyncio.create_task(service.client.delete(location, headers=bearer(token)))
+            for _ in range(2)
+        ]
+        await service.provider.hangup.arrived()
+        service.provider.hangup.release()
+        assert [(await each).status_code for each in asking] == [200, 200]
+        assert len(service.provider.hangup.requests) == 1
+
+
+@STORES
+async def test_a_token_of_several_uses_is_not_called_spent_too_early(
+    redis: bool, redis_url: str
+) -> None:
+    """A use that is lost is one of several: only the last one spends the token."""
+    url = Secret(redis_url) if redis else None
+    async with running(redis_url=url, token=TokenSettings(uses=3)) as service:
+        token = await service.token()
+        service.provider.call.answers(400, {})
+        fates = [fate(await service.call(token)) for _ in range(6)]
+        assert fates == [(400, "unspent")] * 5 + [(400, "spent")]
+        assert fate(await service.call(token)) == (401, "spent")
+
+
+async def test_what_nobody_knows_is_not_said() -> None:
+    """A time-out with a token of several uses: some may be left."""
+    provider = FakeProvider()
+    several = {"token": TokenSettings(uses=3), "timeouts": Timeouts(call_seconds=0.3)}
+    async with running(provider, **several) as service:  # type: ignore[arg-type]  # of both kinds
+        token = await service.token()
+        provider.call.holds()
+        assert fate(await service.call(token)) == (504, None)
+        provider.call.release()
+        assert (await service.call(token)).status_code == 201
+
+
+@pytest.mark.parametrize("credential", ["", "junk", "sk-nobody-0123456789"])
+async def test_who_sent_no_token_hears_of_none(credential: str) -> None:
+    """The same 401, without a word on what was not there."""
+    async with running() as service:
+        headers = bearer(credential) if credential else {}
+        refused = await service.client.post(
+            "/v1/realtime/calls", content=OFFER, headers=headers | SDP
+        )
+        assert fate(refused) == (401, None)
+        assert fate(await service.call("ek_junk")) == (401, "spent")
 
 
 async def test_a_model_of_the_session_is_refused_before_redeeming() -> None:

@@ -1,12 +1,18 @@
 """The unified interface: a caller's own credential, an offer, and a session or a model."""
 
+import asyncio
 import json
+import time
 from typing import Any
 
 import httpx
 import pytest
+import redis.asyncio
 
+from signaller.secret import Secret
+from signaller.settings import Timeouts
 from tests.support.provider import ANSWER, FakeProvider, parts
+from tests.support.redis import redis_server
 from tests.support.service import (
     MASTER_KEY,
     MODEL,
@@ -201,3 +207,79 @@ async def test_the_end_user_goes_with_the_call() -> None:
             service, key=MASTER_KEY, headers={"openai-safety-identifier": "ann"}
         )
         assert (refused.status_code, error(refused)["param"]) == (400, "safety_identifier")
+
+
+async def test_a_slow_provider_has_the_whole_time() -> None:
+    """Another deployment could not take over a call that may have begun: nothing is kept for it."""
+    slow, spare = FakeProvider(), FakeProvider()
+    slow.call.holds()
+    async with serving(slow.app) as first, serving(spare.app) as second:
+        both = (deployment(first), deployment(second, id="d2", weight=0))
+        timeouts = Timeouts(call_seconds=4)
+        async with running(
+            deployments=both, timeouts=timeouts, callers=(named("web", KEY),)
+        ) as service:
+            asking = asyncio.create_task(unified(service))
+            await slow.call.arrived()
+            done, _ = await asyncio.wait([asking], timeout=2.5)
+            assert not done
+            slow.call.release()
+            assert (await asking).status_code == 201
+            assert spare.call.requests == []
+
+
+async def test_azures_mint_and_call_have_one_deadline() -> None:
+    """What the mint has taken is not there for the call."""
+    provider = FakeProvider()
+    timeouts = Timeouts(call_seconds=2)
+    async with running(
+        provider, azure=True, timeouts=timeouts, callers=(named("web", KEY),)
+    ) as service:
+        provider.mint.holds()
+        provider.call.holds()
+        began = time.monotonic()
+        asking = asyncio.create_task(unified(service))
+        await provider.mint.arrived()
+        await asyncio.wait([asking], timeout=1)
+        provider.mint.release()
+        assert (await asking).status_code == 504
+        assert time.monotonic() - began < 2.9
+        provider.call.release()
+
+
+async def test_a_store_without_room_costs_no_hit() -> None:
+    """It is known before anything is counted."""
+    callers = (named("web", KEY, calls_per_minute=1),)
+    with redis_server("--maxmemory-policy", "noeviction") as port:
+        url = Secret(f"redis://127.0.0.1:{port}/0")
+        async with (
+            running(redis_url=url, callers=callers) as service,
+            redis.asyncio.Redis(port=port) as full,
+        ):
+            await full.config_set("maxmemory", 1)
+            for _ in range(3):
+                assert (await unified(service)).status_code == 503
+            assert service.provider.requests == []
+            await full.config_set("maxmemory", 0)
+            assert (await unified(service)).status_code == 201
+
+
+@pytest.mark.parametrize("field", ["model", "nested"])
+async def test_a_key_in_the_place_of_a_model_goes_nowhere(field: str) -> None:
+    """A wildcard would send it to the provider; the error says where it stood, and not what."""
+    nested = {"audio": {"input": {"transcription": {"model": MASTER_KEY}}}}
+    session = SESSION | ({"model": MASTER_KEY} if field == "model" else nested)
+    async with running() as base:
+        url = base.settings.deployments[0].base_url
+        wildcard = (deployment(url, model_name="*", upstream_model="*"),)
+        async with running(deployments=wildcard, callers=(named("web", KEY),)) as service:
+            token = await service.token()
+            for credential in (KEY, token):
+                if credential == token and field == "model":
+                    continue
+                refused = await service.call_with(credential, session)
+                assert refused.status_code == 400
+                places = {"model": "model", "nested": "session.audio.input.transcription.model"}
+                assert error(refused)["param"] == places[field]
+                assert MASTER_KEY not in refused.text
+        assert base.provider.call.requests == []

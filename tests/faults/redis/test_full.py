@@ -8,6 +8,7 @@ from tests.faults.redis.replica import is_store_refusal
 from tests.faults.redis.scene import staged
 from tests.faults.redis.servers import keys_without_ttl
 from tests.stores.servers import asking, started
+from tests.support.service import bearer
 
 NOEVICTION = ("--maxmemory-policy", "noeviction")
 
@@ -45,3 +46,20 @@ async def test_a_token_outlasts_a_full_redis_and_can_be_revoked_in_it(tmp_path: 
             assert [(await first.call(good)).status for _ in range(2)] == [201, 401]
             assert (await first.call(leaked)).status == 401
             scene.holds()
+
+
+async def test_hangups_in_a_full_redis_are_no_flood(tmp_path: Path) -> None:
+    """An attempt that cannot be counted is made all the same, once in a while at each replica."""
+    with started(tmp_path, *NOEVICTION) as server, asking(server.port) as redis:
+        async with staged(f"redis://127.0.0.1:{server.port}/0") as scene:
+            replica = scene.replicas[0]
+            token = await replica.token()
+            location = (await replica.call(token)).response.headers["location"]
+            scene.provider.hangup.answers(500, {})
+            redis.config_set("maxmemory", 1)
+            statuses = [
+                (await replica.client.delete(location, headers=bearer(token))).status_code
+                for _ in range(30)
+            ]
+            assert statuses == [500] + [502] * 29
+            assert len(scene.provider.hangup.requests) == 1
