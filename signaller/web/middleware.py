@@ -8,7 +8,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from signaller.errors import SignallerError
-from signaller.masking import Masking
+from signaller.masking import Masking, cut
 from signaller.model import Trace
 from signaller.secret import Secret
 from signaller.web.credentials import is_local
@@ -41,6 +41,7 @@ STARTS = frozenset(("http.response.start", "websocket.http.response.start"))
 Given = dict[bytes, list[str]]
 MIRRORED = b"access-control-allow-headers"
 """In it a preflight is told what it had asked for."""
+LONGEST_MIRRORED = 2048
 CREDENTIALS = (b"authorization", b"api-key")
 READ_HERE = frozenset(
     (b"x-forwarded-proto", b"x-request-id", b"traceparent", b"tracestate", *CREDENTIALS)
@@ -144,7 +145,11 @@ def _trace(given: Given, masking: Masking) -> Trace:
 
 
 def _mirrored(name: bytes, value: bytes, masking: Masking) -> bytes:
-    return masking.masked(value.decode("latin-1")).encode("latin-1") if name == MIRRORED else value
+    if name != MIRRORED:
+        return value
+    # Anybody may ask, so a long list is cut before it is looked at; SDKs ask for some 300 characters.
+    asked = cut(value.decode("latin-1"), LONGEST_MIRRORED)
+    return masking.masked(asked).encode("latin-1")
 
 
 def _brought(given: Given) -> list[Secret]:
