@@ -147,7 +147,7 @@ def _trace(given: Given, masking: Masking) -> Trace:
 def _mirrored(name: bytes, value: bytes, masking: Masking) -> bytes:
     if name != MIRRORED:
         return value
-    # Anybody may ask, so a long list is cut before it is looked at; SDKs ask for some 300 characters.
+    # Anybody may ask, so a long list is cut before it is looked at; SDKs ask for 300 characters.
     asked = cut(value.decode("latin-1"), LONGEST_MIRRORED)
     return masking.masked(asked).encode("latin-1")
 
