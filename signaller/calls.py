@@ -228,12 +228,7 @@ class Calls:
         if admission.policy.on_replay == "refuse":
             return
         for call_id in spent.call_ids:
-            try:
-                call = await self._book.find(call_id)
-            except StoreUnavailable as error:
-                fields = {**trace.ids, "call": call_id, "detail": str(error)}
-                log.warning("replayed token's call not found", extra={"fields": fields})
-                continue
+            call = await self._book.find(call_id)
             # The list is the store's word only; whose a call is, its own record proves.
             if call is not None and call.grant_id == claims.grant_id:
                 await self._hangups.abandon(call, trace, why="its token was replayed")
