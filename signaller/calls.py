@@ -133,7 +133,8 @@ class Calls:
             known = self._callers.policy_of(claims.caller, claims.credential_id)
             policy = require_valid(claims, known, self._clock())
         with token_is("unspent"):
-            self._deployments.check_allowed(claims.model, policy, param="model")
+            for model in (claims.model, *claims.nested_models):
+                self._deployments.check_allowed(model, policy, param="model")
             line.add(origin=shown_origin(origin))
             require_origin(claims, policy, origin)
         return Admission(claims=claims, policy=policy)
@@ -215,9 +216,7 @@ class Calls:
             if claims.expires_at <= self._clock():
                 raise TokenRejected(f"grant {claims.grant_id}: expired while its offer was read")
             if found is None:
-                raise TokenRejected(
-                    f"grant {claims.grant_id}: revoked, withheld, or not in this store"
-                )
+                raise TokenRejected(f"grant {claims.grant_id}: revoked, or not in this store")
             await self._replayed(admission, found, trace)
             raise TokenRejected(f"grant {claims.grant_id}: no uses left")
 

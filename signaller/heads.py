@@ -55,6 +55,8 @@ class OneMeaning(h11.Connection):
 
     _in_this_read = 0
     """Requests."""
+    _seen = 0
+    """How much of an unfinished head has been judged: a drip of bytes costs no second look."""
 
     def receive_data(self, data: bytes) -> None:
         """Take what came. Behind `Connection: close` nothing is heard any more (RFC 9112, 9.6)."""
@@ -72,13 +74,18 @@ class OneMeaning(h11.Connection):
         return event
 
     def _judge(self, received: bytes) -> None:
-        head, end, _ = received.partition(b"\r\n\r\n")
-        if BARE_OR_FOLDED.search(head):
+        news = max(0, self._seen - 3)  # what is looked for may have begun before
+        end = received.find(b"\r\n\r\n", news)
+        self._seen = len(received) if end < 0 else 0
+        head = received if end < 0 else received[:end]
+        if BARE_OR_FOLDED.search(head, news):
             raise h11.RemoteProtocolError("a line that ends or goes on in an unusual way")
-        if len(head) > MAX_HEAD_BYTES or head.count(b"\n") > MAX_FIELDS:
+        if len(head) > MAX_HEAD_BYTES:
             raise h11.RemoteProtocolError("too large a head", error_status_hint=431)
-        if not end:
+        if end < 0:
             return
+        if head.count(b"\n") > MAX_FIELDS:
+            raise h11.RemoteProtocolError("too many fields", error_status_hint=431)
         self._in_this_read += 1
         if self._in_this_read > MAX_PIPELINED:
             raise h11.RemoteProtocolError("too many requests at once")

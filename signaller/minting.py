@@ -166,6 +166,7 @@ class Minting:
             deployment_id=deployment.id,
             credential=grant.credential,
             model=terms.model,
+            nested_models=wish.request.nested_models,
             session_type=terms.session_type,
             uses=terms.uses,
             origins=terms.origins,

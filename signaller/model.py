@@ -71,6 +71,18 @@ def _rate(bucket: str, per_minute: int | None) -> tuple[Rate, ...]:
     return () if per_minute is None else (Rate(bucket=bucket, per_minute=per_minute),)
 
 
+def in_order(rates: Iterable[Rate]) -> tuple[Rate, ...]:
+    """A person's rates before those that all people of a caller share.
+
+    In a race, who is over their own takes nothing from the others.
+    """
+    return tuple(sorted(rates, key=lambda rate: not _is_of_one(rate.bucket)))
+
+
+def _is_of_one(bucket: str) -> bool:
+    return bucket.partition(":")[0].endswith(" of one")
+
+
 def tightest(rates: Iterable[Rate]) -> tuple[Rate, ...]:
     """One rate for each bucket: the lowest of those that name it."""
     lowest: dict[str, Rate] = {}

@@ -63,8 +63,8 @@ class Store(Protocol):
     async def redeem(self, grant_id: str, *, withheld: int = 0) -> Grant | Spent | None:
         """Take one use, atomically; Spent if none is left, None if there is no such grant.
 
-        A grant that has expired or was revoked is no more, and so is one whose last uses are
-        `withheld`.
+        A grant that has expired or was revoked is no more. Its last uses may be `withheld`: they
+        count as spent.
         """
 
     async def give_back(self, grant: Grant, *, at_most: int | None = None) -> Returned:

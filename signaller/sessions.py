@@ -12,6 +12,7 @@ from signaller.model import Deployment, Offer, Provider, SessionType
 
 MIN_TTL_SECONDS, MAX_TTL_SECONDS = 10, 7200  # OpenAI's own bounds for expires_after.seconds
 MAX_MODEL_CHARS = 256  # as JSON: it travels in the token, which has a limit
+MAX_NESTED_CHARS = 512  # as JSON: they travel there too; a session names one or two
 MAX_END_USER_CHARS = 256  # an address or a UUID; it is hashed before it goes anywhere
 SESSION_TYPES: tuple[SessionType, ...] = ("realtime", "transcription")
 KNOWN = frozenset({"model", "session", "expires_after", "safety_identifier"})
@@ -41,6 +42,8 @@ BELONGS = {
     },
 }
 """Where what older and other APIs take beside the model belongs now."""
+MAX_QUOTED_CHARS = 40
+"""Of a field's name; ours have at most 26."""
 FREE = frozenset({"tools", "prompt", "metadata", "tracing"})
 """Members of a session whose own members are named by whoever writes them: no model is there."""
 
@@ -57,6 +60,12 @@ class MintRequest(msgspec.Struct, frozen=True, kw_only=True):
     """None: the configured default."""
     safety_identifier: str | None = None
     """The end user as the caller knows them; None: not said."""
+
+    @property
+    def nested_models(self) -> tuple[str, ...]:
+        """The models that the session names below its own, once each."""
+        named = dict.fromkeys(model for _, model in nested_models(self.session))
+        return tuple(model for model in named if model != self.model)
 
     @property
     def session_type(self) -> SessionType:
@@ -85,6 +94,13 @@ def parse_mint_request(
             "GET /v1/models lists the models you may use.",
             param="model",
         )
+    nested = dict.fromkeys(name for _, name in nested_models(session))
+    if len(json.dumps(list(nested))) > MAX_NESTED_CHARS:
+        raise InvalidRequest(
+            public="The session names too many models, or one with too long a name: "
+            f"{MAX_NESTED_CHARS} characters are allowed for all of them together.",
+            param="session",
+        )
     return MintRequest(
         model=sys.intern(model),  # grants and calls remember it, most of them the same one
         session={**session, "type": kind},
@@ -93,11 +109,19 @@ def parse_mint_request(
     )
 
 
-def parse_unified_session(session: Mapping[str, object], *, end_user: str | None) -> MintRequest:
-    """A session that a caller sends with an offer and no token.
+def parse_unified_session(
+    given: Mapping[str, object], *, model: str | None, end_user: str | None
+) -> MintRequest:
+    """A session that a caller sends with an offer and no token; `model` is what the URL says.
 
-    Raises TokenRejected if it names no model, and InvalidRequest.
+    Raises TokenRejected if nothing names a model, and InvalidRequest.
     """
+    session = {name: value for name, value in given.items() if value is not None}
+    if model and session.setdefault("model", model) != model:
+        raise InvalidRequest(
+            public="'session.model' and ?model= in the URL differ. Send one of them.",
+            param="session.model",
+        )
     if session.get("model") is None and not next(nested_models(session), None):
         raise TokenRejected(
             "a caller's credential, and no model",
@@ -105,8 +129,7 @@ def parse_unified_session(session: Mapping[str, object], *, end_user: str | None
             "POST /v1/realtime/client_secrets, or name the model of the call: in 'session' beside "
             "the offer, or as ?model= in the URL.",
         )
-    given = {name: value for name, value in session.items() if value is not None}
-    return parse_mint_request({"session": given}, end_user=end_user)
+    return parse_mint_request({"session": session}, end_user=end_user)
 
 
 def parse_session_beside_offer(
@@ -265,10 +288,15 @@ def _refuse_unknown(body: Mapping[str, object]) -> None:
             continue
         place = BELONGS.get(name)
         raise UnknownParameter(
-            public=f"'{name[:40]}' has no effect beside 'session'. "
+            public=f"'{_short(name)}' has no effect beside 'session'. "
             + (f"It belongs in '{place}'." if place else f"Known are {', '.join(sorted(KNOWN))}."),
-            param=name[:40],
+            param=_short(name),
         )
+
+
+def _short(name: str) -> str:
+    """A field's name as it may be quoted: a part of a long one may be half of a key."""
+    return name if len(name) <= MAX_QUOTED_CHARS else "(a long name)"
 
 
 def _model(body: Mapping[str, object], session: Mapping[str, object]) -> str | None:
@@ -300,6 +328,12 @@ def _ttl_seconds(body: Mapping[str, object]) -> int | None:
     after = _object(body, "expires_after", "expires_after")
     if after is None:
         return None
+    for name in after.keys() - {"anchor", "seconds"}:
+        at = f"expires_after.{_short(name)}"
+        raise UnknownParameter(
+            public=f"'{at}' has no effect. Known are expires_after.anchor and .seconds.",
+            param=at,
+        )
     if after.get("anchor", "created_at") != "created_at":
         raise InvalidRequest(
             public="expires_after.anchor must be 'created_at'.", param="expires_after.anchor"

@@ -61,7 +61,8 @@ class TokenControl:
         policy = self._callers.policy_of(claims.caller, claims.credential_id)
         try:
             policy = require_valid(claims, policy, self._clock())
-            self._deployments.check_allowed(claims.model, policy, param="model")
+            for model in (claims.model, *claims.nested_models):
+                self._deployments.check_allowed(model, policy, param="model")
         except (TokenRejected, ModelNotAllowed):
             return None
         left = await self._store.uses_left(claims.grant_id) - withheld_uses(claims, policy)

@@ -36,6 +36,8 @@ class Claims(msgspec.Struct, frozen=True, kw_only=True):
     credential: str
     """The fingerprint of the deployment's credential that minted it."""
     model: str
+    nested_models: tuple[str, ...]
+    """Those that its session names below its own, as the caller names them."""
     session_type: SessionType
     uses: int
     """How many calls it was minted for; how many are left, only the store knows."""
@@ -58,6 +60,7 @@ class _Payload(msgspec.Struct, frozen=True, kw_only=True):
     dep: str
     cre: str
     mdl: str
+    nst: tuple[str, ...]
     ses: SessionType
     use: int
     org: tuple[str, ...]
@@ -102,6 +105,7 @@ class Tokens:
             dep=claims.deployment_id,
             cre=claims.credential,
             mdl=claims.model,
+            nst=claims.nested_models,
             ses=claims.session_type,
             use=claims.uses,
             org=claims.origins,
@@ -154,6 +158,7 @@ def _verify(signed: bytes, key: bytes) -> Claims:
         deployment_id=payload.dep,
         credential=payload.cre,
         model=payload.mdl,
+        nested_models=payload.nst,
         session_type=payload.ses,
         uses=payload.use,
         origins=payload.org,

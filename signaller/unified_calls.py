@@ -9,12 +9,20 @@ from msgspec.structs import replace
 
 from signaller.call_book import new_call
 from signaller.calls import Started
-from signaller.errors import NotSupported, UpstreamError
+from signaller.errors import NotSupported, UpstreamAuthFailed, UpstreamError
 from signaller.failover import Failover
 from signaller.fingerprints import credential_fingerprint
 from signaller.hangups import Hangups
 from signaller.journal import Line
-from signaller.model import Answer, Deployment, Offer, Provider, SessionRequest, Trace
+from signaller.model import (
+    Answer,
+    Deployment,
+    Offer,
+    Provider,
+    SessionRequest,
+    Trace,
+    in_order,
+)
 from signaller.ports import Clock, Rates, Store, Upstream
 from signaller.secret import Secret
 from signaller.sessions import Aliases, filtered, upstream_session
@@ -60,7 +68,7 @@ class UnifiedCalls:
         judged = self._wishes.judge(wish, line)
         candidates = self._able(judged, offer)
         await self._store.ping()  # without a store nobody could end the call
-        allowance = await self._rates.take((*caller.mint_rates, *caller.call_rates))
+        allowance = await self._rates.take(in_order((*caller.mint_rates, *caller.call_rates)))
         with line.timing("provider_ms") as provider:
             deployment, answer = await self._failover.first(
                 candidates,
@@ -128,6 +136,8 @@ async def _call(
     try:
         return await upstream.call(deployment, secret, offer, trace)
     except UpstreamError as error:
+        if error.secret_is_dead:  # there is no token behind it that could be replaced
+            raise UpstreamAuthFailed(str(error)) from error
         # Another deployment may get the offer only if this one has certainly begun nothing.
         error.fails_over = error.fails_over and error.no_call_began
         raise

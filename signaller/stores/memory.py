@@ -89,7 +89,7 @@ class MemoryStore:
             self._keep(grant_id, replace(kept, replayed=True))
             return Spent(call_ids=kept.call_ids)
         if kept.uses <= withheld:
-            return None
+            return Spent(call_ids=kept.call_ids)
         # A call that could not be remembered would have to be ended as soon as it had begun.
         with token_is("unspent"):
             self._calls.check_room(kept.caller)

@@ -41,13 +41,13 @@ if uses == 0 then
   if not has('!') then redis.call('APPEND', KEYS[1], '\n!') end
   return {{trail}}
 end
-if uses <= tonumber(ARGV[1]) then return false end
+if uses <= tonumber(ARGV[1]) then return {{trail}} end
 local kept = uses > 1 and body or ''
 redis.call('SET', KEYS[1], string.format('%d:', uses - 1) .. kept .. trail, 'KEEPTTL')
 return body
 """)
 """KEYS: the grant; ARGV: how many of its uses are withheld. Takes one of the others: nil, the
-grant's JSON, or an array with a tombstone's trail."""
+grant's JSON, or an array with the trail where there is none."""
 
 GIVE_BACK = Script(rf"""
 local record = redis.call('GET', KEYS[1])
@@ -79,7 +79,8 @@ return 1
 """KEYS: the grant; ARGV: a call's id. 0 if the grant was replayed, otherwise 1."""
 
 # How the end of a call is asked for: `<attempts>:<not before>`, in Redis's milliseconds. The clock
-# may be another one after a failover: what lies further ahead than a turn lasts was another's.
+# may be another one after a failover: what lies further ahead than a turn or any pause (a minute at
+# the most) was another's.
 BEGIN_ENDING = Script("""
 local at_most, busy = tonumber(ARGV[1]), tonumber(ARGV[2])
 local time = redis.call('TIME')
@@ -88,7 +89,7 @@ local attempts, free_at = string.match(redis.call('GET', KEYS[1]) or '0:0', '^(%
 if not attempts then return redis.error_reply('CORRUPT an ending without a count') end
 attempts, free_at = tonumber(attempts), tonumber(free_at)
 if attempts >= at_most then return {0, -1} end
-if now < free_at and free_at - now <= busy then return {0, free_at - now} end
+if now < free_at and free_at - now <= math.max(busy, 60000) then return {0, free_at - now} end
 local record = string.format('%d:%.0f', attempts + 1, now + busy)
 redis.call('SET', KEYS[1], record, 'PXAT', ARGV[3])
 return {attempts + 1, 0}

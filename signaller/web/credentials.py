@@ -32,10 +32,10 @@ class GivenHeaders:
         self._headers = headers
 
     def __iter__(self) -> Iterator[tuple[str, str]]:
-        return ((name, _text(value)) for name, value in self._headers.items())
+        return ((name, text(value)) for name, value in self._headers.items())
 
 
-def _text(value: str) -> str:
+def text(value: str) -> str:
     """A header as the gateway meant it: UTF-8, which ASGI servers hand on byte by byte."""
     if value.isascii():
         return value

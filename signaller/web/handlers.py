@@ -37,7 +37,7 @@ from signaller.token_control import TokenControl
 from signaller.tokens import PREFIX
 from signaller.unified_calls import UnifiedCalls
 from signaller.web.bodies import at_hand, read_json, read_token
-from signaller.web.credentials import credential, evidence
+from signaller.web.credentials import credential, evidence, text
 from signaller.web.hosts import names_this_machine, own_url
 from signaller.web.json_response import JsonResponse
 from signaller.web.offers import ignored_parameters, read_offer
@@ -154,13 +154,18 @@ async def _start_as_caller(request: Request, line: Line) -> Started:
     try:
         caller = await _identified(request, line)
     except InvalidApiKey as unknown:
-        raise TokenRejected(str(unknown)) from unknown
+        raise TokenRejected(
+            str(unknown),
+            public=f"{TokenRejected.public} Or prove to be a caller, with a session beside the "
+            f"offer. {unknown.public}",
+        ) from unknown
     line.add(unified=True)
     offer = await read_offer(request)
-    session = offer.session or {}
-    if session.get("model") is None:
-        session = {**session, "model": request.query_params.get("model")}
-    wanted = parse_unified_session(session, end_user=_end_user(request))
+    wanted = parse_unified_session(
+        offer.session or {},
+        model=request.query_params.get("model"),
+        end_user=_end_user(request),
+    )
     _refuse_keys(request, wanted.session, wanted.model)
     wish = Wish(
         caller=caller,
@@ -350,8 +355,13 @@ def _origin(request: Request) -> str | None:
 
 
 def _end_user(request: Request) -> str | None:
-    """What OpenAI's API takes as the end user's name."""
-    return request.headers.get("openai-safety-identifier") or None
+    """What OpenAI's API takes as the end user's name. Raises InvalidRequest for two."""
+    values = request.headers.getlist("openai-safety-identifier")
+    if len(values) > 1:
+        raise InvalidRequest(
+            public="The header OpenAI-Safety-Identifier stands twice.", param="safety_identifier"
+        )
+    return text(values[0]) if values and values[0] else None
 
 
 def _public_path(service: Service) -> str:

@@ -9,7 +9,13 @@ from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import Field, File, parse_options_header
 from starlette.requests import Request
 
-from signaller.errors import BodyTooLarge, InvalidOffer, InvalidRequest, UnsupportedMediaType
+from signaller.errors import (
+    BodyTooLarge,
+    InvalidOffer,
+    InvalidRequest,
+    UnknownParameter,
+    UnsupportedMediaType,
+)
 from signaller.model import Offer
 from signaller.sdp import MAX_SDP_BYTES, parse_offer
 from signaller.web.bodies import MAX_JSON_BYTES, media_type, parse_json, read_body
@@ -34,7 +40,7 @@ async def read_offer(request: Request) -> Offer:
 def ignored_parameters(request: Request) -> list[str]:
     """The names in the URL's query that mean nothing here, for the log: few, and short."""
     names = request.query_params.keys() - {"model", WEBRTCFILTER}
-    return [name[:40] for name in sorted(names)[:8]]
+    return [name if len(name) <= 40 else "(a long name)" for name in sorted(names)[:8]]
 
 
 def _webrtcfilter(request: Request) -> bool:
@@ -65,6 +71,12 @@ async def _read_body(request: Request) -> Offer:
 
 
 def _from_parts(parts: Mapping[str, bytes]) -> Offer:
+    if others := parts.keys() - {"sdp", "session"}:
+        raise UnknownParameter(
+            public="The multipart body has a part that is not known here. Send 'sdp' and, beside "
+            "it, 'session'.",
+            param=min((name for name in others if len(name) <= 40), default=None),
+        )
     if "sdp" not in parts:
         raise InvalidOffer(public="The multipart body has no part named 'sdp'.", param="sdp")
     offer = parse_offer(parts["sdp"])
@@ -133,4 +145,6 @@ def _without_preamble(content_type: str, body: bytes) -> bytes:
     _, options = parse_options_header(content_type)
     delimiter = b"--" + options.get(b"boundary", b"")
     start = body.find(b"\r\n" + delimiter)
+    if delimiter + b"--" not in body:
+        raise InvalidRequest(public="The multipart body is cut off: it lacks its last boundary.")
     return body if body.startswith(delimiter) or start < 0 else body[start + 2 :]

@@ -67,8 +67,9 @@ def routes() -> list[BaseRoute]:
         Route("/health/readiness", Endpoint(handlers.readyz), methods=["GET"]),
         Route("/metrics", Endpoint(handlers.metrics), methods=["GET"]),
         Route("/tester.json", Endpoint(handlers.tester), methods=["GET"]),
-        *page_routes(static_directory()),
+        # Before the mounts, which would take a handshake for theirs.
         WebSocketRoute("/{path:path}", Handshake(handlers.no_websocket)),
+        *page_routes(static_directory()),
     ]
 
 

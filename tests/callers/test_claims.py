@@ -295,6 +295,7 @@ def test_whatever_claims_say_fits_a_token_or_is_refused(name: str, origins: list
         deployment_id="i" * 200,
         credential="c" * 16,
         model=model,
+        nested_models=("n" * 508,),
         session_type="transcription",
         uses=100,
         origins=caller.policy.origins or (),

@@ -5,6 +5,7 @@ import math
 
 import pytest
 
+from signaller.model import Spent
 from signaller.ports import Store
 from tests.stores.making import SetClock, make_call, make_grant
 
@@ -48,12 +49,12 @@ async def test_a_pause_for_an_unknown_call_is_nothing(store: Store, clock: SetCl
 
 @pytest.mark.parametrize("withheld", [1, 2])
 async def test_withheld_uses_are_not_redeemed(store: Store, clock: SetClock, withheld: int) -> None:
-    """And whoever tries is no replayer: without the policy they are there again."""
+    """They count as spent, and without the policy they are there again."""
     grant = make_grant(clock, uses=3)
     await store.put_grant(grant)
     for _ in range(3 - withheld):
         assert await store.redeem(grant.id, withheld=withheld) == grant
-    assert await store.redeem(grant.id, withheld=withheld) is None
+    assert await store.redeem(grant.id, withheld=withheld) == Spent()
     assert await store.uses_left(grant.id) == withheld
     assert await store.redeem(grant.id) == grant
 
@@ -88,3 +89,13 @@ async def test_what_is_gone_is_not_given_back(store: Store, clock: SetClock) -> 
     await store.revoke(grant.id)
     returned = await store.give_back(grant, at_most=3)
     assert (returned.given_back, returned.uses_left) == (False, 0)
+
+
+async def test_a_pause_may_be_longer_than_a_turn(store: Store, clock: SetClock) -> None:
+    """It is no other clock's doing."""
+    call = make_call(clock)
+    assert (await store.begin_ending(call, seconds=2, at_most=9)).attempt == 1
+    await store.pause_ending(call, seconds=30)
+    turn = await store.begin_ending(call, seconds=2, at_most=9)
+    assert turn.attempt == 0
+    assert 20 < turn.wait_seconds <= 30

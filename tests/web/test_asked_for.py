@@ -310,3 +310,75 @@ async def test_a_nested_model_may_go_by_the_providers_name_too() -> None:
         assert called.status_code == 201
         sent = json.loads(parts(service.provider.call.requests[0])["session"])
         assert sent["audio"]["input"]["transcription"]["model"] == UPSTREAM_MODEL
+
+
+@pytest.mark.parametrize("name", ["second", "minutes"])
+async def test_a_slip_in_expires_after_is_refused_by_name(name: str) -> None:
+    """Otherwise the token would live for ten minutes, and nobody would know why."""
+    async with running() as service:
+        refused = await service.mint({"model": MODEL, "expires_after": {name: 60}})
+        found = error(refused)
+        assert (refused.status_code, found["code"]) == (400, "unknown_parameter")
+        assert found["param"] == f"expires_after.{name}"
+
+
+async def test_a_long_name_is_not_quoted_in_part() -> None:
+    """Half of a key would not be recognised as one."""
+    key = "0123456789abcdef" * 4
+    async with running(callers=(named("web", key),)) as service:
+        refused = await service.mint({"model": MODEL, key: 1}, headers=bearer(key))
+        assert refused.status_code == 400
+        assert key[:16] not in refused.text
+
+
+FORM = {"content-type": "multipart/form-data; boundary=xyz"}
+SDP_PART = b'--xyz\r\nContent-Disposition: form-data; name="sdp"\r\n\r\n' + OFFER + b"\r\n"
+SESSION_PART = (
+    b'--xyz\r\nContent-Disposition: form-data; name="%b"\r\n\r\n{"instructions": "Be safe."}\r\n'
+)
+
+
+@pytest.mark.parametrize("lost", [1, 4, 5, 9, 20, 60])
+async def test_a_form_that_is_cut_off_is_refused(lost: int) -> None:
+    """The session at its end would be lost in silence."""
+    body = (SDP_PART + SESSION_PART % b"session" + b"--xyz--")[:-lost]
+    async with running() as service:
+        token = await service.token()
+        refused = await service.client.post(
+            "/v1/realtime/calls", content=body, headers=bearer(token) | FORM
+        )
+        assert (refused.status_code, error(refused)["token"]) == (400, "unspent")
+        assert service.provider.call.requests == []
+
+
+async def test_a_part_by_another_name_is_refused() -> None:
+    """`Session` is not `session`."""
+    body = SDP_PART + SESSION_PART % b"Session" + b"--xyz--\r\n"
+    async with running() as service:
+        token = await service.token()
+        refused = await service.client.post(
+            "/v1/realtime/calls", content=body, headers=bearer(token) | FORM
+        )
+        found = error(refused)
+        assert (found["code"], found["param"]) == ("unknown_parameter", "Session")
+
+
+async def test_a_person_is_the_same_in_a_header_and_in_a_field() -> None:
+    """UTF-8 in both; two headers name nobody."""
+    header = {"openai-safety-identifier": "jos\u00e9".encode()}
+    callers = (named("web", KEY, safety_identifier=True),)
+    async with running(callers=callers) as service:
+        given = [(name.encode(), value.encode()) for name, value in bearer(KEY).items()]
+        sent = [*given, *((name.encode(), value) for name, value in header.items())]
+        both = {"model": MODEL, "safety_identifier": "jos\u00e9"}
+        assert (await service.mint(both, headers=sent)).status_code == 200
+        twice = [*sent, *((name.encode(), value) for name, value in header.items())]
+        assert (await service.mint(headers=twice)).status_code == 400
+
+
+async def test_a_session_that_names_too_many_models_is_refused() -> None:
+    """They travel in the token, which has a limit."""
+    async with running() as service:
+        session = {"agents": [{"model": f"model-{number}"} for number in range(100)]}
+        refused = await service.mint({"model": MODEL, "session": session})
+        assert (refused.status_code, error(refused)["param"]) == (400, "session")

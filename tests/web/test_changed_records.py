@@ -142,6 +142,7 @@ async def test_a_call_in_anothers_name_is_not_there(redis_url: str) -> None:
         {"ended": True},
         {"proof": ""},
         {"proof": "0" * 64},
+        {"proof": "\u00e9"},
     ],
     ids=lambda change: next(iter(change)),
 )

@@ -144,3 +144,28 @@ async def test_the_sessions_type_is_one_of_the_terms(
         if status == 400:
             assert (error(called)["param"], error(called)["token"]) == ("session.type", "unspent")
             assert running.provider.call.requests == []
+
+
+async def test_a_nested_model_that_was_taken_away() -> None:
+    """The session that was minted names it: its token starts no call with it."""
+    async with reloadable(**web()) as running:
+        session = {"input_audio_transcription": {"model": "dear"}}
+        response = await running.service.mint(
+            {"model": MODEL, "session": session}, headers=bearer(KEY)
+        )
+        token = response.json()["value"]
+        await running.reload(**web(models=((MODEL,),)))
+        refused = await running.service.call(token)
+        assert (refused.status_code, error(refused)["code"]) == (403, "model_not_allowed")
+        assert error(refused)["token"] == "unspent"
+        assert await active(running, token) == {"active": False}
+
+
+async def test_a_use_that_was_taken_away_is_a_replay() -> None:
+    """Whoever uses the token once more than is allowed now ends the call that it began."""
+    async with reloadable(**web(token_uses=2, on_replay="hangup")) as running:
+        token = await minted(running)
+        assert (await running.service.call(token)).status_code == 201
+        await running.reload(**web(token_uses=1, on_replay="hangup"))
+        assert (await running.service.call(token)).status_code == 401
+        assert running.provider.live_calls == set()

@@ -315,6 +315,7 @@ def test_any_model_name_fits_a_token_or_is_refused(model: str) -> None:
             deployment_id="i" * 200,
             credential="c" * 16,
             model=name,
+            nested_models=("n" * 508,),
             session_type="transcription",
             uses=100,
             origins=("https://" + "o" * 54,) * 16,

@@ -9,6 +9,7 @@ import httpx
 import pytest
 import redis.asyncio
 
+from signaller.model import Rate, in_order
 from signaller.secret import Secret
 from signaller.settings import Timeouts
 from tests.support.provider import ANSWER, FakeProvider, parts
@@ -283,3 +284,46 @@ async def test_a_key_in_the_place_of_a_model_goes_nowhere(field: str) -> None:
                 assert error(refused)["param"] == places[field]
                 assert MASTER_KEY not in refused.text
         assert base.provider.call.requests == []
+
+
+@pytest.mark.parametrize("model", ["other", "", False])
+async def test_two_models_that_differ_are_refused(model: object) -> None:
+    """In the URL and in the session; a wrong type is not passed over for the other one."""
+    async with running(callers=(named("web", KEY),)) as service:
+        form = {
+            "sdp": (None, OFFER, "application/sdp"),
+            "session": (None, json.dumps({"model": model}).encode(), "application/json"),
+        }
+        refused = await service.client.post(
+            f"/v1/realtime/calls?model={MODEL}", files=form, headers=bearer(KEY)
+        )
+        assert (refused.status_code, error(refused)["param"]) == (400, "session.model")
+        assert service.provider.requests == []
+
+
+async def test_a_wrong_credential_hears_of_both_ways() -> None:
+    """Whoever meant to send a key is not told about tokens only."""
+    async with running() as service:
+        found = error(await unified(service, key="sk-nobody-0123456789"))
+        assert "client_secrets" in found["message"]
+        assert "API key" in found["message"]
+
+
+async def test_a_secret_that_azure_refuses_is_no_tokens() -> None:
+    """The caller has none; another deployment may do better."""
+    failing, spare = FakeProvider(), FakeProvider()
+    failing.call.answers(401, {})
+    async with serving(failing.app) as first, serving(spare.app) as second:
+        both = (
+            deployment(first, provider="azure"),
+            deployment(second, provider="azure", id="d2", weight=0),
+        )
+        async with running(deployments=both, callers=(named("web", KEY),)) as service:
+            assert (await unified(service)).status_code == 201
+            assert len(spare.call.requests) == 1
+
+
+def test_a_persons_rates_come_before_those_of_all() -> None:
+    """In a race, who is over their own takes nothing from the others."""
+    shared, person = Rate(bucket="mints:app", per_minute=9), "calls of one:ada:app"
+    assert in_order((shared, Rate(bucket=person, per_minute=1)))[0].bucket == person

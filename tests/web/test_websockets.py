@@ -55,7 +55,10 @@ async def test_a_path_that_openai_has_is_not_implemented(service: Service, path:
     assert (plain.status_code, plain.json()["error"]) == (501, error)
 
 
-@pytest.mark.parametrize("path", ["/", "/healthz", "/v1/models", "/v1/realtime/calls", "/nope"])
+@pytest.mark.parametrize(
+    "path",
+    ["/", "/healthz", "/v1/models", "/v1/realtime/calls", "/nope", "/css/base.css", "/js/x"],
+)
 async def test_any_other_path_has_no_web_socket(service: Service, path: str) -> None:
     """404, also where a GET would be answered: a client must not take that for half a success."""
     status, _, error = await refused(service, path)

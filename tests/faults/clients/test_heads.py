@@ -1,7 +1,11 @@
 """Heads that are bombs: answered or refused, and never held in memory."""
 
+import time
+
+import h11
 import pytest
 
+from signaller.heads import MAX_HEAD_BYTES, OneMeaning
 from tests.faults.clients.attacked import PROMPT_SECONDS, Attacked
 from tests.faults.clients.wire import LAST, exchange, head, statuses
 
@@ -53,3 +57,15 @@ async def test_a_bomb_behind_a_body_is_not_held_either(service: Attacked) -> Non
     assert set(statuses(said)) <= {400, 401}
     assert service.marks() == before
     assert service.peak_kib() - resident < GROWTH_KIB
+
+
+async def test_a_drip_of_a_long_head_costs_no_second_look() -> None:
+    """A byte behind 60 KB is looked at, and not all that came before it."""
+    connection = OneMeaning(h11.SERVER, MAX_HEAD_BYTES)
+    connection.receive_data(b"GET / HTTP/1.1\r\nHost: x\r\nCookie: " + b"x" * 60_000)
+    connection.next_event()
+    began = time.process_time()
+    for _ in range(2000):
+        connection.receive_data(b"x")
+        assert connection.next_event() is h11.NEED_DATA
+    assert time.process_time() - began < 0.5  # a look at all of it each time takes two seconds

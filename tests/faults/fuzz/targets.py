@@ -29,6 +29,7 @@ CLAIMS = Claims(
     credential_id="key:0",
     deployment_id="d1",
     credential="c" * 16,
+    nested_models=("whisper-1",),
     session_type="realtime",
     uses=1,
     model="voice",
@@ -46,7 +47,7 @@ MOST_CLAIMS = 3000
 """Bytes that still fit a token."""
 PAYLOAD = (
     b'{"iss": "signaller", "aud": "realtime/calls", "sub": "web", "iat": 0, "exp": 60, "jti": "g",'
-    b' "dep": "d1", "cre": "c1", "mdl": "voice", "ses": "realtime", "use": 1,'
+    b' "dep": "d1", "cre": "c1", "mdl": "voice", "nst": [], "ses": "realtime", "use": 1,'
     b' "org": ["https://a"], "crd": "key:0", "key": "AAAA"}'
 )
 SESSION = b'{"session": {"type": "realtime", "tools": [{"a": [1.5e3, null, "\\u00e9"]}]}}'

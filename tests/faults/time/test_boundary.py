@@ -58,6 +58,7 @@ def test_a_token_says_itself_when_it_is_over(clock: SetClock) -> None:
         credential_id="c",
         deployment_id="d1",
         credential="c" * 16,
+        nested_models=("whisper-1",),
         session_type="realtime",
         uses=1,
         model="voice",
