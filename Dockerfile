@@ -22,6 +22,6 @@ ENV PATH=/opt/signaller/bin:$PATH \
 USER 10001:10001
 EXPOSE 4000
 HEALTHCHECK --interval=10s --timeout=3s --start-period=10s --retries=3 \
-    CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:4000/healthz', timeout=2)"]
+    CMD ["python", "-c", "import os, urllib.request; urllib.request.urlopen('http://127.0.0.1:' + (os.environ.get('PORT') or '4000') + '/healthz', timeout=2)"]
 ENTRYPOINT ["signaller"]
 CMD ["--host", "0.0.0.0"]

@@ -13,6 +13,9 @@ LOCK := $(BIN)/uv --no-config pip compile pyproject.toml --quiet --universal --p
 	--generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links \
 	--extra demo --extra azure --group dev
 
+# Tests and benches start hundreds of processes: compiling all modules anew would double a start.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help demo test bench faults sbom audit check fix setup system lock
@@ -24,7 +27,7 @@ demo: $(VENV)/.demo ## Start the service and a provider on this machine, and pri
 	@exec $(BIN)/signaller demo $(ARGS)
 
 test: setup ## Install what the tests need and run all of them
-	@$(BIN)/pytest -n 2 --dist loadfile $(ARGS)
+	@$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 faults: setup ## Break everything around the service, in the long form
 	@FAULTS=long $(BIN)/pytest tests/faults -m "" $(ARGS)

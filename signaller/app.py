@@ -2,57 +2,58 @@
 
 import random
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from typing import TypedDict
+from functools import partial
 
+import httpx
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
 
-from signaller.call_book import CallBook
 from signaller.callers import FrontDesk, KeySets
-from signaller.calls import Calls
-from signaller.deployments import Deployments
 from signaller.errors import SignallerError
-from signaller.failover import Failover
-from signaller.hangups import Hangups
-from signaller.journal import Journal
-from signaller.limits import Limits
-from signaller.logs import masked
-from signaller.masking import Masking
+from signaller.logs import Journal
+from signaller.masking import NOTHING_HELD, Masking, MaskingFilter, masked_logs
 from signaller.metrics import Metrics
-from signaller.minting import Minting
 from signaller.model import Provider
-from signaller.ports import Clock, Rates, Store, Upstream
-from signaller.reloading import reload_on_hangup
-from signaller.safety import SafetyIdentifiers
+from signaller.ports import CallBook, Clock, Rates, Store, Upstream
+from signaller.providers import Azure, EntraTokens, OpenAI, Sockets, fetch, http_client
+from signaller.realtime.call_access import CallAccess
+from signaller.realtime.call_feed import CallFeed
+from signaller.realtime.call_lists import CallLists
+from signaller.realtime.call_records import CallRecords, SealedBook
+from signaller.realtime.calls import Calls
+from signaller.realtime.deployments import Deployments, Failover
+from signaller.realtime.hangups import Hangups
+from signaller.realtime.minting import MintChecks, Minting
+from signaller.realtime.token_control import TokenControl
+from signaller.realtime.unified_calls import UnifiedCalls
+from signaller.realtime.warm_secrets import WarmSecrets
 from signaller.settings import MASTER, Settings
 from signaller.stores import MemoryStore, RedisStore
-from signaller.token_control import TokenControl
-from signaller.tokens import Tokens
-from signaller.unified_calls import UnifiedCalls
-from signaller.upstreams import Azure, EntraTokens, OpenAI, ProviderClient, http_client
-from signaller.warming import WarmSecrets
-from signaller.web import rate_headers
-from signaller.web.handlers import InForce, Service
-from signaller.web.middleware import Cors, Envelope, LastResort
-from signaller.web.rendering import render
+from signaller.stores.call_book import RedisCallBook
+from signaller.stores.memory_calls import MemoryCallBook
+from signaller.stores.rates import WindowRates
+from signaller.supervision.clock import CallClock
+from signaller.supervision.owner import HANDOVER_SECONDS, Parts, Watches
+from signaller.supervision.prices import our_prices
+from signaller.tokens.pseudonyms import Pseudonyms
+from signaller.tokens.tokens import Tokens
+from signaller.web.middleware import RequestContext, UnexpectedErrors
+from signaller.web.rendering import RATE_HEADERS, render
 from signaller.web.routes import routes
-from signaller.wishes import Wishes
+from signaller.web.state import InForce, LifespanState, Service
 
 EXPOSED_HEADERS = [
     *("Location", "Retry-After", "Server-Timing", "X-Request-Id", "Link"),
-    *rate_headers.NAMES,
+    *RATE_HEADERS,
 ]
 PREFLIGHT_SECONDS = 600
-
-
-class State(TypedDict):
-    """What the lifespan lends to every request."""
-
-    in_force: InForce
+MARGIN_SECONDS = 5.0
+"""By how much a call's intent outlasts its request to the provider: for the store, before it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,48 +61,45 @@ class Lasting:
     """What a reload leaves as it is: connections, caches, counts."""
 
     clock: Clock
-    client: ProviderClient
+    client: httpx.AsyncClient
+    sockets: Sockets
     entra: EntraTokens
     key_sets: KeySets
     store: Store
+    book: CallBook
+    feed: CallFeed
+    watches: Watches
     rates: Rates
     metrics: Metrics
     journal: Journal
+    log_filter: MaskingFilter
+
+    def tell(self, service: Service) -> None:
+        """Name callers and mask secrets as the configuration of this service says."""
+        listed = (caller.name for caller in service.settings.callers)
+        self.metrics.name_callers(frozenset((MASTER, *listed)))
+        self.log_filter.masking = service.masking
+        self.feed.renew(CallRecords(service.settings.token_keys), service.masking)
 
 
-def create_app(
-    settings: Settings,
-    *,
-    clock: Clock = time.time,
-    reload: Callable[[], Settings] | None = None,
-) -> Starlette:
+def create_app(settings: Settings, *, clock: Clock = time.time) -> Starlette:
     """The service. Connections are opened and closed by its lifespan.
 
-    `reload` reads the configuration anew when the process gets a SIGHUP; it raises ConfigError.
+    The lifespan's state holds `in_force`, which takes other settings (`InForce.reload`).
     """
 
     @asynccontextmanager
-    async def lifespan(_: Starlette) -> AsyncIterator[State]:
+    async def lifespan(_: Starlette) -> AsyncIterator[LifespanState]:
         async with AsyncExitStack() as stack:
-            lasting, in_force = await _open(stack, settings, clock)
-
-            def put_in_force(changed: Settings) -> None:
-                rests = in_force.service.deployments.rests
-                in_force.service = _assemble(changed, lasting, rests)
-
-            if reload is not None:
-                stack.enter_context(
-                    reload_on_hangup(reload, settings, put_in_force, lasting.journal)
-                )
-            yield {"in_force": in_force}
+            yield {"in_force": await _open(stack, settings, clock)}
 
     app = Starlette(
         routes=routes(),
         lifespan=lifespan,
         middleware=[
-            Middleware(Envelope),
+            Middleware(RequestContext),
             Middleware(
-                Cors,
+                CORSMiddleware,
                 allow_origins=settings.cors_origins,
                 allow_methods=["GET", "POST", "DELETE", "OPTIONS"],
                 allow_headers=["*"],  # x-stainless-*, openai-* and the like: an open set
@@ -109,7 +107,7 @@ def create_app(
                 allow_private_network=True,  # Chromium asks where a service has a private address
                 max_age=PREFLIGHT_SECONDS,
             ),
-            Middleware(LastResort),
+            Middleware(UnexpectedErrors),
         ],
         exception_handlers={SignallerError: render, HTTPException: render},
     )
@@ -121,50 +119,73 @@ def create_app(
 def judge(settings: Settings) -> None:
     """Raise ConfigError for what only its user can tell: a Redis URL, a public key."""
     open_store(settings, time.time)
-    FrontDesk(settings, KeySets(http_client(), time.time))  # neither connects to anything
+    client = http_client(settings.egress)  # it connects to nothing before the first request
+    FrontDesk(settings, KeySets(partial(fetch, client), time.time))
 
 
-def open_store(settings: Settings, clock: Clock) -> MemoryStore | RedisStore:
-    """Redis where it is configured, memory otherwise. Connects lazily."""
+def open_store(settings: Settings, clock: Clock) -> tuple[MemoryStore | RedisStore, CallBook]:
+    """A store and the book of calls in it: Redis where it is configured, memory otherwise.
+
+    Connects lazily.
+    """
     if settings.redis_url is None:
-        return MemoryStore(clock)
-    return RedisStore.from_url(
-        settings.redis_url, timeout_seconds=settings.timeouts.store_seconds, clock=clock
+        book = MemoryCallBook(clock)
+        return MemoryStore(clock, check_calls=book.check_room), book
+    store = RedisStore.from_url(
+        settings.redis_url,
+        timeout_seconds=settings.timeouts.store_seconds,
+        clock=clock,
+        login=settings.redis,
     )
+    return store, RedisCallBook(store.steps)
 
 
-async def _open(stack: AsyncExitStack, settings: Settings, clock: Clock) -> tuple[Lasting, InForce]:
-    client = await stack.enter_async_context(http_client())
-    entra = EntraTokens()
+async def _open(stack: AsyncExitStack, settings: Settings, clock: Clock) -> InForce:
+    client = await stack.enter_async_context(http_client(settings.egress))
+    sockets = Sockets(settings.egress)
+    stack.push_async_callback(sockets.aclose)
+    entra = EntraTokens(egress=settings.egress)
     stack.push_async_callback(entra.aclose)
-    store = open_store(settings, clock)
+    store, unmetered = open_store(settings, clock)
     stack.push_async_callback(store.aclose)
-    windows = store.windows()
-    key_sets = KeySets(client, clock)
+    key_sets = KeySets(partial(fetch, client), clock)
     stack.push_async_callback(key_sets.aclose)
-    # A JWT may name any number of callers: metrics name those of the configuration only.
-    metrics = Metrics(label=lambda name: name if name in in_force.service.names else "other")
+    metrics = Metrics()
+    book = metrics.metered_book(unmetered)
+    feed = CallFeed(book)
+    stack.push_async_callback(feed.aclose)
+    watches = Watches(
+        our_prices(),
+        settled=metrics.call_settled,
+        clock=clock,
+        # What is in the memory of this process ends with it.
+        handover_seconds=0 if settings.redis_url is None else HANDOVER_SECONDS,
+    )
     lasting = Lasting(
         clock=clock,
         client=client,
+        sockets=sockets,
         entra=entra,
         key_sets=key_sets,
         store=metrics.metered_store(store),
-        rates=metrics.metered_rates(Limits(windows, windows.take_back)),
+        book=book,
+        feed=feed,
+        watches=watches,
+        rates=metrics.metered_rates(WindowRates(store)),
         metrics=metrics,
         journal=Journal(metrics.observe),
+        log_filter=stack.enter_context(masked_logs(NOTHING_HELD)),
     )
-    in_force = InForce(service=_assemble(settings, lasting, rests={}))
+    assemble = partial(_assemble, lasting)
+    in_force = InForce(service=assemble(settings, {}), assemble=assemble)
+    call_clock = CallClock(lambda: in_force.service.hangups, metrics.live_calls)
+    await stack.enter_async_context(call_clock.running())
+    await stack.enter_async_context(watches.running(in_force.leaving))
+    return in_force
 
-    def mask(text: str) -> str:
-        return in_force.service.masking.masked(text)  # a reload changes what there is to mask
 
-    stack.enter_context(masked(mask))
-    return lasting, in_force
-
-
-def _assemble(settings: Settings, lasting: Lasting, rests: Mapping[str, float]) -> Service:
-    """All that a configuration decides on."""
+def _assemble(lasting: Lasting, settings: Settings, rests: Mapping[str, float]) -> Service:
+    """All that a configuration decides on, over what lasts."""
     clock, store, rates, metrics = lasting.clock, lasting.store, lasting.rates, lasting.metrics
     masking = Masking.of(settings)
     callers = FrontDesk(settings, lasting.key_sets)
@@ -176,38 +197,59 @@ def _assemble(settings: Settings, lasting: Lasting, rests: Mapping[str, float]) 
         rests=rests,
         on_rest=metrics.rests,
     )
-    openai = OpenAI(lasting.client, settings.timeouts, masking=masking)
-    azure = Azure(lasting.client, settings.timeouts, lasting.entra, masking=masking)
+    client, sockets = lasting.client, lasting.sockets
+    openai = OpenAI(client, settings.timeouts, masking=masking, sockets=sockets)
+    azure = Azure(client, settings.timeouts, lasting.entra, masking=masking, sockets=sockets)
     upstreams: dict[Provider, Upstream] = {
         "openai": metrics.metered_upstream(openai),
         "azure": metrics.metered_upstream(azure),
     }
-    wishes = Wishes(deployments=deployments, safety=SafetyIdentifiers(settings.token_keys))
+    checks = MintChecks(
+        deployments=deployments,
+        pseudonyms=Pseudonyms(settings.token_keys),
+        supervision=settings.supervision,
+    )
     failover = Failover(deployments)
-    book = CallBook(store, settings.token_keys)
     minting = Minting(
-        wishes=wishes,
+        checks=checks,
         failover=failover,
         upstreams=upstreams,
         tokens=tokens,
         store=store,
         rates=rates,
-        warm=WarmSecrets(settings.warm_secrets, settings.token_keys, store, clock),
+        warm=_warm_secrets(settings, store, clock),
         clock=clock,
         token_settings=settings.token,
         mint_seconds=settings.timeouts.mint_seconds,
         aliases=settings.aliases,
     )
+    records = CallRecords(settings.token_keys)
+    book = SealedBook(
+        lasting.book,
+        records,
+        clock,
+        kept_seconds=settings.calls.kept_seconds,
+        patience_seconds=_longest_call_step(settings) + MARGIN_SECONDS,
+    )
+    access = CallAccess(callers=callers, tokens=tokens, book=lasting.book, records=records)
     hangups = Hangups(
-        callers=callers,
+        access=access,
         deployments=deployments,
         upstreams=upstreams,
-        tokens=tokens,
-        store=store,
         book=book,
         journal=lasting.journal,
         clock=clock,
         call_seconds=settings.timeouts.call_seconds,
+        seen_here=lasting.watches.seen_here,
+    )
+    lasting.watches.renew(
+        Parts(
+            book=book,
+            deployments=deployments,
+            upstreams=upstreams,
+            hangups=hangups,
+            max_watched=settings.calls.watched_at_once,
+        )
     )
     calls = Calls(
         callers=callers,
@@ -215,38 +257,63 @@ def _assemble(settings: Settings, lasting: Lasting, rests: Mapping[str, float]) 
         upstreams=upstreams,
         tokens=tokens,
         store=store,
-        book=book,
         rates=rates,
         journal=lasting.journal,
+        book=book,
         hangups=hangups,
+        watchers=lasting.watches,
         clock=clock,
         aliases=settings.aliases,
     )
     unified_calls = UnifiedCalls(
-        wishes=wishes,
+        checks=checks,
         failover=failover,
         upstreams=upstreams,
-        store=store,
+        book=book,
         rates=rates,
         hangups=hangups,
+        watchers=lasting.watches,
         clock=clock,
         call_seconds=settings.timeouts.call_seconds,
         aliases=settings.aliases,
     )
-    return Service(
+    service = Service(
         callers=callers,
         deployments=deployments,
         minting=minting,
         calls=calls,
         unified_calls=unified_calls,
         hangups=hangups,
+        call_access=access,
+        call_lists=CallLists(book=lasting.book, records=records),
+        call_feed=lasting.feed,
         token_control=TokenControl(
             callers=callers, deployments=deployments, tokens=tokens, store=store, clock=clock
         ),
         store=store,
         journal=lasting.journal,
         exposition=metrics.exposition,
+        collect=metrics.collect,
         masking=masking,
-        names=frozenset((MASTER, *(caller.name for caller in settings.callers))),
         settings=settings,
+    )
+    lasting.tell(service)
+    return service
+
+
+def _longest_call_step(settings: Settings) -> float:
+    """For how long a provider may be asked for an answer."""
+    own = (each.timeout_seconds or 0 for each in settings.deployments)
+    return max(settings.timeouts.call_seconds, *own, 0)
+
+
+def _warm_secrets(settings: Settings, store: Store, clock: Clock) -> WarmSecrets | None:
+    if settings.warm_secrets.seconds is None:
+        return None
+    return WarmSecrets(
+        seconds=settings.warm_secrets.seconds,
+        across_callers=settings.warm_secrets.across_callers,
+        ring=settings.token_keys,
+        store=store,
+        clock=clock,
     )

@@ -1,27 +1,38 @@
-"""The command line: serve, demo, check, keygen, offer."""
+"""The command line: serve, calls, demo, init, check, schema, keygen, offer."""
 
 import contextlib
 import logging
+import os
+import re
 import socket
 import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from importlib import resources
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import click
+from click.core import ParameterSource
 
 from signaller import __version__
-from signaller.config import describe, generate_caller_key, generate_token_key
+from signaller.calls_command import calls
+from signaller.config import (
+    describe,
+    generate_caller_key,
+    generate_token_key,
+    initial_configuration,
+    json_schema,
+    what_is_missing,
+)
+from signaller.config.faults import shown
 from signaller.errors import ConfigError
-from signaller.listening import describe_listener, tcp_listeners, unix_listener
 from signaller.logs import LogFormat, configure
-from signaller.metrics import of_workers
-from signaller.running import ServiceConfig, metrics_port, run_alone
-from signaller.signals import ending_by_sigterm, hold_hangup, release_hangup
-from signaller.source import Source
-from signaller.workers import private_directory, run_workers
+from signaller.server.config_file import ConfigFile
+from signaller.server.draining import ending_by_sigterm
+from signaller.server.reload import hold_sighup, release_sighup
+from signaller.server.run import ServiceConfig, run
+from signaller.server.sockets import describe_listener, tcp_listeners, unix_listener
 
 log = logging.getLogger("signaller")
 
@@ -39,6 +50,13 @@ def _socket_mode(_: click.Context, __: click.Parameter, value: str) -> int:
         if 0 <= mode <= 0o777 and mode & 0o600 == 0o600:
             return mode
     raise click.BadParameter(f"expected octal permissions such as 600, 660 or 666, found {value}")
+
+
+def _schema(_: click.Context, __: click.Parameter, value: str | None) -> str | None:
+    """One word, as it goes into a comment: a line break would end that."""
+    if value is None or re.fullmatch(r"[!-~]+", value):
+        return value
+    raise click.BadParameter("expected a path or URL in ASCII without spaces (%-encode them)")
 
 
 config_option = click.option(
@@ -67,11 +85,46 @@ log_format_option = click.option(
     default=None,
     help="JSON for machines, console for people; by default console on a terminal.",
 )
+
+
+class _Port(click.IntRange):
+    """A port. PORT may be another program's, so it is judged when it is certain that we listen."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if ctx is None or ctx.get_parameter_source("port") is not ParameterSource.ENVIRONMENT:
+            return super().convert(value, param, ctx)
+        if isinstance(ctx.command, click.Group):
+            return value  # a command may follow that listens nowhere
+        return self.of_variable(value)
+
+    def of_variable(self, value: Any) -> int:
+        """The port that PORT names; it may be an address, or by mistake a key."""
+        try:
+            return int(super().convert(value, None, None))
+        except click.BadParameter:
+            expected = f"a port, a whole number from {self.min} to {self.max}"
+            _fail(f"PORT: expected {expected}, found {shown(value)}")
+
+
+_PORT = _Port(0, 65535)
+
+
 host_option = click.option(
-    "--host", default="127.0.0.1", show_default=True, help="Address to listen on."
+    "--host",
+    default="127.0.0.1",
+    show_default=True,
+    envvar="HOST",
+    show_envvar=True,
+    help="Address to listen on.",
 )
 port_option = click.option(
-    "--port", type=click.IntRange(0, 65535), default=PORT, show_default=True, help="0: any free."
+    "--port",
+    type=_PORT,
+    default=PORT,
+    show_default=True,
+    envvar="PORT",
+    show_envvar=True,
+    help="0: any free.",
 )
 
 
@@ -124,33 +177,30 @@ def main(  # noqa: PLR0917 - click passes them by name
       OPENAI_API_KEY=sk-... SIGNALLER_MASTER_KEY=... signaller
     """
     if context.invoked_subcommand is not None:
-        release_hangup()  # whoever closes the terminal ends the demo
+        release_sighup()  # whoever closes the terminal ends the demo
         return
-    hold_hangup()
+    if uds is None:
+        port = _PORT.of_variable(port)
+    hold_sighup()
     form = log_format or _default_format()
     configure(log_level, form)
-    source = Source(
+    file = ConfigFile(
         path=config_path, workers=workers, allow_public_master_key=allow_public_master_key
     )
     with _faults_are_said(), ending_by_sigterm():
-        _serve(source, log_level, form, _listeners(host, port, uds, uds_mode))
+        _serve(file, log_level, form, _listeners(host, port, uds, uds_mode))
 
 
-def _serve(source: Source, log_level: str, log_format: LogFormat, binding: Binding) -> None:
-    text = source.text()
-    settings = source.understood(text)
+def _serve(file: ConfigFile, log_level: str, log_format: LogFormat, binding: Binding) -> None:
+    settings = file.read(again=file.workers > 1)  # each worker reads it too
     for kind, sentences in (("warning", settings.warnings), ("note", settings.notes)):
         for sentence in sentences:
             click.echo(f"{kind}: {sentence}", err=True)
-    config = ServiceConfig(source, settings, log_level=log_level, log_format=log_format)
+    config = ServiceConfig(file, settings, log_level=log_level, log_format=log_format)
     with binding as listeners:
         for listener in listeners:
             log.info("listening", extra={"fields": {"at": describe_listener(listener)}})
-        if source.workers == 1:
-            run_alone(config, listeners, settings.metrics)
-            return
-        with private_directory() as directory, metrics_port(settings.metrics, of_workers):
-            run_workers(config, listeners, text, directory)
+        run(config, listeners, settings.metrics)
 
 
 @main.command()
@@ -159,18 +209,61 @@ def _serve(source: Source, log_level: str, log_format: LogFormat, binding: Bindi
 @click.option("--strict", is_flag=True, help="Fail on warnings too.")
 def check(config_path: Path | None, allow_public_master_key: bool, strict: bool) -> None:
     """Validate a configuration and say what was understood, secrets masked."""
-    source = Source(path=config_path, allow_public_master_key=allow_public_master_key)
+    file = ConfigFile(path=config_path, allow_public_master_key=allow_public_master_key)
     with _faults_are_said():
-        settings = source.read()
-    click.echo(describe(settings))
+        settings = file.read()
+    click.echo(describe(settings, f"the file {config_path}"))
     if strict and settings.warnings:
         _fail(*(f"--strict: {warning}" for warning in settings.warnings))
 
 
 @main.command()
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path),
+    help="A new file for it, instead of standard output.",
+)
+@click.option("--force", is_flag=True, help="Replace the file of --output.")
+@click.option(
+    "--schema",
+    callback=_schema,
+    help="Where editors find the JSON Schema of the file: a path or URL for its first line.",
+)
+def init(output: Path | None, force: bool, schema: str | None) -> None:
+    """Write a first configuration for what the environment holds, secrets as references."""
+    if force and output is None:
+        raise click.UsageError("--force: expected --output beside it, found none")
+    text = initial_configuration(os.environ, Path.cwd(), schema)
+    missing = what_is_missing(os.environ, Path.cwd())
+    for sentence in missing:
+        click.echo(f"note: {sentence}", err=True)
+    if missing:
+        again = f"signaller init --force --output {output}" if output else "signaller init"
+        click.echo(f"note: once that is set, run it again: {again}", err=True)
+    if output is None:
+        click.echo(text, nl=False)
+        return
+    try:
+        with output.open("w" if force else "x", encoding="utf-8") as file:
+            file.write(text)
+        click.echo(f"written; see what it means: signaller check --config {output}")
+    except FileExistsError:
+        _fail(f"--output: expected a new file (--force replaces one), found {output}")
+    except (OSError, ValueError) as error:  # a NUL in a path is a ValueError
+        why = error.strerror if isinstance(error, OSError) else "no path"
+        _fail(f"--output: expected a file that can be written, found {output}: {why}")
+
+
+@main.command()
+def schema() -> None:
+    """Print the JSON Schema of the configuration file, for editors and other tools."""
+    click.echo(json_schema())
+
+
+@main.command()
 @click.option("--caller", is_flag=True, help="A key for one of signaller.callers instead.")
 def keygen(caller: bool) -> None:
-    """Print a new token key for signaller.token_keys (32 random bytes, base64url)."""
+    """Print a new key for signaller.token_keys (32 random bytes, base64url), or a master key."""
     if not caller:
         click.echo(generate_token_key())
         return
@@ -211,6 +304,9 @@ def demo(
     configure(log_level, log_format or _default_format())
     with _faults_are_said():
         run_demo(host, port, redis_url=redis_url)
+
+
+main.add_command(calls)
 
 
 @contextlib.contextmanager

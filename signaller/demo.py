@@ -1,22 +1,26 @@
 """The service and a provider of its own on this machine, in one process."""
 
 import asyncio
+import logging
 import secrets
 import signal
+from contextvars import ContextVar, copy_context
 
 import click
 
 from signaller.app import create_app
 from signaller.config import generate_token_key
-from signaller.listening import tcp_listeners
 from signaller.loopback.app import create_loopback
 from signaller.model import Deployment
 from signaller.secret import Secret
-from signaller.serving import EmbeddedServer
+from signaller.server.run import EmbeddedServer
+from signaller.server.sockets import tcp_listeners
 from signaller.settings import Settings
 
 MODEL = "gpt-realtime"
 SHUTDOWN_SECONDS = 2
+
+_of_provider: ContextVar[bool] = ContextVar("signaller_of_provider", default=False)
 
 
 def run_demo(host: str, port: int, *, redis_url: str | None = None) -> None:
@@ -43,6 +47,7 @@ async def _serve(host: str, port: int, redis_url: Secret | None) -> None:
             master_key=master_key,
             token_keys=(Secret(generate_token_key()),),
             redis_url=redis_url,
+            supervision="best_effort",
             tester_key=master_key,
             tester_host=host,
         )
@@ -57,8 +62,12 @@ async def _serve(host: str, port: int, redis_url: Secret | None) -> None:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, stop)
+        # Both servers log by uvicorn's one logger: each of its lines would stand there twice.
+        logging.getLogger("uvicorn.error").addFilter(_is_wanted)
+        of_provider = copy_context()
+        of_provider.run(_of_provider.set, True)
         serving = [
-            asyncio.create_task(provider.serve(sockets=[provider_socket])),
+            asyncio.create_task(provider.serve(sockets=[provider_socket]), context=of_provider),
             asyncio.create_task(service.serve(sockets=service_sockets)),
         ]
         await asyncio.gather(provider.ready.wait(), service.ready.wait())
@@ -67,6 +76,10 @@ async def _serve(host: str, port: int, redis_url: Secret | None) -> None:
         address = "localhost" if everywhere else f"[{host}]" if ":" in host else host
         _greet(f"http://{address}:{service_sockets[0].getsockname()[1]}", master_key)
         await asyncio.gather(*serving)
+
+
+def _is_wanted(record: logging.LogRecord) -> bool:
+    return record.levelno > logging.INFO or not _of_provider.get()
 
 
 def _greet(url: str, key: Secret) -> None:

@@ -2,6 +2,7 @@
 
 SignallerError                     500  internal_error
 +- InvalidRequest                  400  invalid_request     a field is wrong; `param` names it
+|  +- Malformed                    400  invalid_request     no HTTP, or HTTP with two meanings
 |  +- InvalidJson                  400  invalid_json
 |  +- InvalidOffer                 400  invalid_offer
 |  +- UnknownParameter             400  unknown_parameter
@@ -14,29 +15,36 @@ SignallerError                     500  internal_error
 |  +- ModelNotFound                404  model_not_found
 |  +- CallNotFound                 404  call_id_not_found
 +- InvalidApiKey                   401  invalid_api_key
+|  +- NoCredential                 401  invalid_api_key
 +- InvalidJwt                      401  invalid_jwt
 +- NotAllowed                      403  not_allowed         the caller's policy says no
 |  +- ScopeMissing                 403  insufficient_scope
 |  +- ModelNotAllowed              403  model_not_allowed
 |  +- OriginNotAllowed             403  origin_not_allowed
 +- RateLimitExceeded               429  rate_limit_exceeded
++- ConcurrentCallsExceeded         429  concurrent_calls_exceeded
 +- IssuerUnavailable               503  issuer_unavailable
-+- TokenRejected                   401  token_rejected      one sentence for every reason
++- TooManyFollowers                503  too_many_followers
++- TokenRejected                   401  token_rejected      one sentence for all but a missing one
 +- UpstreamError                   502  upstream_error
 |  +- UpstreamUnreachable          502  upstream_unreachable    nothing was sent
+|  |  +- UpstreamConnectTimeout    504  upstream_timeout        nothing was sent
 |  +- UpstreamDisconnected         502  upstream_disconnected   something was sent
 |  +- UpstreamTimeout              504  upstream_timeout        something was sent
 |  +- UpstreamInvalidResponse      502  upstream_invalid_response
 |  +- UpstreamAuthFailed           502  upstream_auth_failed
+|  +- UpstreamSecretRefused        502  upstream_secret_refused  the secret behind a token is dead
+|  +- AzureApiVersionUnsupported   502  azure_api_version_unsupported  nothing was sent
+|  +- EntraUnavailable             502  entra_unavailable        nothing was sent
 |  +- HangupUnconfirmed            502  hangup_unconfirmed      the call may live on
 |  +- UpstreamRefused              4xx  the provider's own code
-|  +- UpstreamUnavailable          429, 5xx
+|     +- UpstreamUnavailable       429, 5xx
 +- StoreUnavailable                503  store_unavailable
 ConfigError                        stops the start, never reaches a client
+FetchFailed                        is logged, never reaches a client
 """
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Literal
 
 Fate = Literal["unspent", "spent", "unknown"]
@@ -72,21 +80,20 @@ class SignallerError(Exception):
         """Seconds after which another attempt makes sense; None where waiting does not help."""
 
 
-@contextmanager
-def token_is(fate: Fate) -> Iterator[None]:
-    """Errors of this block say so of the token, unless they know better."""
-    try:
-        yield
-    except SignallerError as error:
-        error.fate = error.fate or fate
-        raise
-
-
 class InvalidRequest(SignallerError):
     """What the client sent cannot be used; `param` names the field."""
 
     status, type, code = 400, "invalid_request_error", "invalid_request"
     public = "The request is not valid."
+
+
+class Malformed(InvalidRequest):
+    """What came is not HTTP, or HTTP that has two meanings."""
+
+    public = (
+        "This is not a well-formed HTTP/1.1 request. Look at its Host field (exactly one), at the "
+        "length of its body, at its line ends and at its size."
+    )
 
 
 class InvalidJson(InvalidRequest):
@@ -180,6 +187,10 @@ class InvalidApiKey(SignallerError):
     )
 
 
+class NoCredential(InvalidApiKey):
+    """Nothing in the request says who the caller is."""
+
+
 class InvalidJwt(SignallerError):
     """A gateway's JWT that does not prove anything; `public` says which rule it breaks."""
 
@@ -228,11 +239,29 @@ class RateLimitExceeded(SignallerError):
         """Until one more is allowed."""
 
 
+class ConcurrentCallsExceeded(SignallerError):
+    """As many calls are live as the caller may have; no call began, and a token is still good."""
+
+    status, type, code = 429, "rate_limit_error", "concurrent_calls_exceeded"
+    public = "As many calls are live as you may have at once. Wait until one has ended."
+    should_retry = False
+
+
 class IssuerUnavailable(SignallerError):
     """The keys of the gateway's issuer were never had, so no JWT can be judged."""
 
     status, type, code = 503, "server_error", "issuer_unavailable"
     public = "The service cannot reach the issuer of JWTs. Try again in a moment."
+
+
+class TooManyFollowers(SignallerError):
+    """As many follow the events of calls as one process, or one caller, may have."""
+
+    status, type, code = 503, "server_error", "too_many_followers"
+    public = (
+        "Too many follow the events of calls already. Wait as long as Retry-After says, or let "
+        "some of your own end."
+    )
 
 
 class TokenRejected(SignallerError):
@@ -265,6 +294,13 @@ class UpstreamUnreachable(UpstreamError):
     public = "The provider could not be reached. Try again."
     no_call_began = True
     fails_over = True
+
+
+class UpstreamConnectTimeout(UpstreamUnreachable):
+    """No connection within the time allowed; nothing was sent."""
+
+    status, code = 504, "upstream_timeout"
+    public = "The provider could not be reached in time. Try again."
 
 
 class UpstreamDisconnected(UpstreamError):
@@ -307,6 +343,46 @@ class UpstreamAuthFailed(UpstreamError):
     should_retry = False
 
 
+class UpstreamSecretRefused(UpstreamError):
+    """The provider no longer takes the ephemeral secret behind a token: the token is worthless."""
+
+    secret_is_dead = True
+    code = "upstream_secret_refused"
+    public = (
+        "The provider no longer accepts the secret behind this token. Get a fresh token from "
+        "POST /v1/realtime/client_secrets."
+    )
+    should_retry = False
+
+
+class AzureApiVersionUnsupported(UpstreamError):
+    """A deployment configured for Azure's retired preview API; nothing was sent."""
+
+    code = "azure_api_version_unsupported"
+    no_call_began = True
+    fails_over = True
+    should_retry = False
+
+    def __init__(self, api_version: str) -> None:
+        super().__init__(
+            public=f"This deployment's api_version {api_version!r} names Azure's retired preview "
+            "API; remove api_version (or set it to 'v1') to use the GA API at /openai/v1."
+        )
+
+
+class EntraUnavailable(UpstreamError):
+    """Entra ID tokens need a package that is not installed; nothing was sent."""
+
+    code = "entra_unavailable"
+    public = (
+        "This deployment uses Entra ID, which needs the 'azure' extra: the operator must run "
+        "'pip install .[azure]' where the source is."
+    )
+    no_call_began = True
+    fails_over = True
+    should_retry = False
+
+
 class HangupUnconfirmed(UpstreamError):
     """Nobody who would know has said that a call is over; the message says what is left to do."""
 
@@ -316,6 +392,17 @@ class HangupUnconfirmed(UpstreamError):
     def __init__(self, detail: str, *, public: str, retry_after: float | None = None) -> None:
         super().__init__(detail, public=public, retry_after=retry_after)
         self.should_retry = retry_after is not None
+
+
+class SupervisionUnavailable(UpstreamError):
+    """A call that may only go on under watch could not be watched, and was hung up."""
+
+    code = "supervision_unavailable"
+    public = (
+        "This call has to be watched, and the provider did not let this service attach to it in "
+        "time; it was hung up. Get a fresh token and try again."
+    )
+    should_retry = False
 
 
 AMBIGUOUS_STATUSES = frozenset({408, 502, 504, *range(520, 525)})
@@ -386,3 +473,7 @@ class ConfigError(Exception):
     def __init__(self, faults: Sequence[str]) -> None:
         super().__init__("\n".join(faults))
         self.faults = tuple(faults)
+
+
+class FetchFailed(Exception):
+    """A document could not be had; the text says why, for the log."""

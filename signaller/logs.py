@@ -1,16 +1,124 @@
-"""Log lines, as JSON or for people; their fields ride in `extra={"fields": ...}`."""
+"""Log lines: one for each thing done (who, what, outcome, durations), as JSON or for people.
+
+The fields of a line ride in `extra={"fields": ...}`; none of them is a secret.
+"""
 
 import contextlib
 import json
 import logging
+import re
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Literal, Self
+
+from signaller.errors import SignallerError
+from signaller.model import Trace
+
+log = logging.getLogger("signaller.audit")
 
 LogFormat = Literal["json", "console"]
 
-encode = json.JSONEncoder(default=str).encode  # json.dumps would make an encoder for each line
+Observe = Callable[[str, Mapping[str, object], BaseException | None], None]
+"""Is told each line when it is complete: its event, its fields, and the error it ended with."""
+
+# RFC 6454, 6.2; anything else in the header may be a key in the wrong place.
+ORIGIN = re.compile(r"null|[a-z][a-z0-9+.-]{0,20}://[a-z0-9.\[\]:-]{1,253}")
+
+
+def shown_origin(text: str | None) -> str | None:
+    """What a client says its origin is, as a line may repeat it."""
+    return text if text is None or ORIGIN.fullmatch(text) else "(not an origin)"
+
+
+def ids_of(trace: Trace | None) -> dict[str, object]:
+    """The fields by which all lines of one request are found, here and elsewhere."""
+    if trace is None:
+        return {}
+    if trace.traceparent is None:
+        return {"request_id": trace.request_id}
+    # The trace id is the second of the four fields (W3C Trace Context).
+    return {"request_id": trace.request_id, "trace_id": trace.traceparent.split("-")[1]}
+
+
+class Timing:
+    """A block and how long it took; its milliseconds become a field, whether it failed or not."""
+
+    def __init__(self, fields: dict[str, object], name: str) -> None:
+        self._fields, self._name = fields, name
+        self._began = self.seconds = 0.0
+
+    def __enter__(self) -> Self:
+        self._began = time.perf_counter()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.seconds = time.perf_counter() - self._began
+        self._fields[self._name] = round(self.seconds * 1000, 1)
+
+
+class Line:
+    """The fields of an audit line while its block runs."""
+
+    def __init__(self, fields: dict[str, object]) -> None:
+        self.fields = fields
+
+    def add(self, **fields: object) -> None:
+        """Say more."""
+        self.fields.update(fields)
+
+    def timing(self, name: str) -> Timing:
+        """Measure a step."""
+        return Timing(self.fields, name)
+
+
+class Journal:
+    """Writes audit lines, and lets somebody count them."""
+
+    def __init__(self, observe: Observe) -> None:
+        self._observe = observe
+
+    @contextlib.contextmanager
+    def line(self, event: str, trace: Trace | None = None, **fields: object) -> Iterator[Line]:
+        """Log one line when the block ends, with its outcome: `ok` or the error's code."""
+        line = Line(ids_of(trace) | fields)
+        try:
+            with line.timing("total_ms"):
+                yield line
+        except BaseException as failure:  # a request that is cancelled has its line as well
+            self._write(event, line, failure)
+            raise
+        self._write(event, line, None)
+
+    @contextlib.contextmanager
+    def refusals(self, event: str, trace: Trace) -> Iterator[None]:
+        """Log one line if the block ends with an error of ours, and none if all is well."""
+        try:
+            yield
+        except SignallerError as error:
+            self._write(event, Line(ids_of(trace)), error)
+            raise
+
+    def note(self, event: str, trace: Trace, **fields: object) -> None:
+        """Log a warning about something that happened in passing."""
+        fields = ids_of(trace) | fields
+        log.warning(event, extra={"fields": fields})
+        self._observe(event, fields, None)
+
+    def _write(self, event: str, line: Line, failure: BaseException | None) -> None:
+        level = logging.INFO
+        match failure:
+            case None:
+                line.fields.setdefault("outcome", "ok")
+            case SignallerError():
+                line.add(outcome=failure.code, status=failure.status, detail=str(failure))
+                level = logging.ERROR if failure.status >= 500 else logging.WARNING
+            case _:
+                line.add(outcome=type(failure).__name__)
+                level = logging.ERROR
+        log.log(level, event, extra={"fields": line.fields})
+        self._observe(event, line.fields, failure)
 
 
 class JsonFormatter(logging.Formatter):
@@ -27,7 +135,7 @@ class JsonFormatter(logging.Formatter):
         }
         if traceback := _traceback(record):
             line["traceback"] = traceback
-        return encode(line)
+        return json.dumps(line, default=str)
 
 
 class ConsoleFormatter(logging.Formatter):
@@ -43,61 +151,11 @@ class ConsoleFormatter(logging.Formatter):
         return text.rstrip()
 
 
-class Masked(logging.Filter):
-    """Takes what must not be shown out of every part of a line: message, fields and traceback."""
-
-    def __init__(self, mask: Callable[[str], str]) -> None:
-        super().__init__()
-        self._mask = mask
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        """Change the record, and let it pass."""
-        record.msg, record.args = self._mask(record.getMessage()), None
-        if fields := _fields(record):
-            record.fields = {
-                name: value if name in MADE_HERE else self._masked(value)
-                for name, value in fields.items()
-            }
-        if traceback := _traceback(record):
-            record.exc_text = self._mask(traceback)
-        return True
-
-    def _masked(self, value: object) -> object:
-        if isinstance(value, str):
-            return self._mask(value)
-        if isinstance(value, tuple | list):
-            return type(value)(map(self._masked, value))
-        return value
-
-
-MADE_HERE = frozenset(
-    ("request_id", "trace_id", "grant", "call", "credential", "deployment", "outcome")
-)
-"""Fields that hold nobody's text but ours, or what was judged when it came (`Trace`)."""
-
-
-@contextlib.contextmanager
-def masked(mask: Callable[[str], str]) -> Iterator[None]:
-    """Mask all that is logged while the block lasts, whoever logs it."""
-    masking, handlers = Masked(mask), list(logging.getLogger().handlers)
-    for handler in handlers:
-        handler.addFilter(masking)
-    try:
-        yield
-    finally:
-        for handler in handlers:
-            handler.removeFilter(masking)
-
-
 def configure(level: str, form: LogFormat) -> None:
     """Send every log line of this process to standard error, uvicorn's included."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter() if form == "json" else ConsoleFormatter())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
-    # Neither form shows the place, thread and process, which cost more to find than the rest of a
-    # line ("Optimization" in logging's documentation).
-    logging._srcfile = None
-    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     # uvicorn logs the address of each WebSocket with its query, and `websockets` at debug all of
     # its headers: either may hold a key. Our own line has what may be known.
     server = logging.getLogger("uvicorn.error")
@@ -122,7 +180,7 @@ def _fields(record: logging.LogRecord) -> Mapping[str, object]:
 
 
 def _traceback(record: logging.LogRecord) -> str | None:
-    """Once it is text (`Masked`), that is what counts; logging's own formatter does the same."""
+    """The text that `MaskingFilter` has already masked, or the exception formatted now."""
     if record.exc_text or not record.exc_info:
         return record.exc_text
     return logging.Formatter().formatException(record.exc_info)

@@ -7,7 +7,9 @@ encoded or in base64. Keys that are not ours are known by how they begin.
 
 import base64
 import binascii
+import contextlib
 import hashlib
+import logging
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields, is_dataclass
@@ -104,6 +106,57 @@ class Masking:
 
 
 NOTHING_HELD = Masking()
+
+
+class MaskingFilter(logging.Filter):
+    """Takes what must not be shown out of every part of a line: message, fields and traceback."""
+
+    def __init__(self, masking: Masking) -> None:
+        super().__init__()
+        self.masking = masking
+        """A reload puts another one in its place."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Change the record, and let it pass."""
+        mask = self.masking.masked
+        record.msg, record.args = mask(record.getMessage()), None
+        fields = getattr(record, "fields", None)
+        if isinstance(fields, dict):
+            record.fields = {
+                name: value if name in MADE_HERE else self._masked(value)
+                for name, value in fields.items()
+            }
+        if record.exc_info and not record.exc_text:
+            record.exc_text = logging.Formatter().formatException(record.exc_info)
+        if record.exc_text:
+            record.exc_text = mask(record.exc_text)
+        return True
+
+    def _masked(self, value: object) -> object:
+        if isinstance(value, str):
+            return self.masking.masked(value)
+        if isinstance(value, tuple | list):
+            return type(value)(map(self._masked, value))
+        return value
+
+
+MADE_HERE = frozenset(
+    ("request_id", "trace_id", "grant", "call", "credential_id", "deployment", "outcome")
+)
+"""Fields that we write ourselves, or that were checked on arrival; they are not masked."""
+
+
+@contextlib.contextmanager
+def masked_logs(masking: Masking) -> Iterator[MaskingFilter]:
+    """Mask all that is logged while the block lasts, whoever logs it."""
+    added, handlers = MaskingFilter(masking), list(logging.getLogger().handlers)
+    for handler in handlers:
+        handler.addFilter(added)
+    try:
+        yield added
+    finally:
+        for handler in handlers:
+            handler.removeFilter(added)
 
 
 def cut(text: str, characters: int) -> str:

@@ -1,29 +1,46 @@
 """The nouns: deployment, session, ephemeral secret, grant, call. Values, hardly any behaviour.
 
-What every request makes anew is a struct of msgspec's: as frozen as a dataclass, and made in a
-tenth of the time. What must be in the store has no default: a member that is lost is noticed. Of
-what stays there in great numbers no cycle can come, so the collector is spared it (`gc=False`).
+What must be in the store has no default: a member that is lost is noticed.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Address, IPv6Address
-from typing import Literal
+from typing import Literal, Self, get_args
 
-import msgspec
-
-from signaller.policy import Policy
+from signaller.policy import (
+    Narrowing,
+    OnDrift,
+    Places,
+    Policy,
+    Rate,
+    SupervisionMode,
+    call_rates,
+    mint_rates,
+    narrow,
+    rates_of_one,
+)
 from signaller.secret import Secret
 
 Provider = Literal["openai", "azure"]
+PROVIDERS: Mapping[str, Provider] = {name: name for name in get_args(Provider)}
+Aliases = Mapping[tuple[Provider, str], str]
+"""(provider, model name) -> upstream model."""
 SessionType = Literal["realtime", "transcription"]
 WebrtcFilter = Literal["on", "off", "client"]
+Flow = Literal["ephemeral", "unified"]
+EndedBy = Literal[
+    "client", "caller", "operator", "length", "idle", "replay", "drift", "supervision", "provider"
+]
+CallStatus = Literal["live", "ended", "unknown"]
+EventKind = Literal["call.started", "call.updated", "call.ended"]
 
 MAX_CALL_SECONDS = 3600
 """No provider lets a session live longer (OpenAI and Azure: 60 minutes)."""
 
 
-class Evidence(msgspec.Struct, frozen=True, kw_only=True):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
     """What a request brings to prove who sent it."""
 
     secret: Secret | None = None
@@ -34,63 +51,25 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     """All of them in their order, as often as they are asked for; names in lower case."""
 
 
-class Rate(msgspec.Struct, frozen=True, kw_only=True):
-    """So many a minute, counted in a bucket that all replicas share."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hit:
+    """What was counted in a bucket, and may be taken back."""
 
     bucket: str
-    """`<what>:<caller>`, or `<what> of one:<person>:<caller>`; `rate_owner` reads it."""
-    per_minute: int
+    at: float
+    """In the store's own time."""
 
 
-def rate_owner(bucket: str) -> str:
-    """The caller whose bucket it is, even if its name holds colons; of no caller's, itself."""
-    what, _, rest = bucket.partition(":")
-    return (rest.partition(":")[2] if what.endswith(" of one") else rest) or bucket
-
-
-class Allowance(msgspec.Struct, frozen=True, kw_only=True):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Allowance:
     """What is left of a rate."""
 
     limit: int
     remaining: int
     reset_seconds: float
     """Until all of it is there again."""
-
-
-def mint_rates(name: str, policy: Policy) -> tuple[Rate, ...]:
-    """The rates of mints that all people of a caller share."""
-    return _rate(f"mints:{name}", policy.mints_per_minute)
-
-
-def call_rates(name: str, policy: Policy) -> tuple[Rate, ...]:
-    """The rates of calls that all people of a caller share."""
-    return _rate(f"calls:{name}", policy.calls_per_minute)
-
-
-def _rate(bucket: str, per_minute: int | None) -> tuple[Rate, ...]:
-    return () if per_minute is None else (Rate(bucket=bucket, per_minute=per_minute),)
-
-
-def in_order(rates: Iterable[Rate]) -> tuple[Rate, ...]:
-    """A person's rates before those that all people of a caller share.
-
-    In a race, who is over their own takes nothing from the others.
-    """
-    return tuple(sorted(rates, key=lambda rate: not _is_of_one(rate.bucket)))
-
-
-def _is_of_one(bucket: str) -> bool:
-    return bucket.partition(":")[0].endswith(" of one")
-
-
-def tightest(rates: Iterable[Rate]) -> tuple[Rate, ...]:
-    """One rate for each bucket: the lowest of those that name it."""
-    lowest: dict[str, Rate] = {}
-    for rate in rates:
-        known = lowest.get(rate.bucket)
-        if known is None or rate.per_minute < known.per_minute:
-            lowest[rate.bucket] = rate
-    return tuple(lowest.values())
+    hits: tuple[Hit, ...] = field(default=(), compare=False)
+    """What was counted for it, in each bucket."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,30 +78,68 @@ class Caller:
 
     name: str
     credential_id: str
-    """Names the proof, never holds it: withdrawn, it voids the tokens minted with it."""
+    """Of the key or gateway that proved the caller; once it is withdrawn, its tokens are void."""
     policy: Policy
     mint_rates: tuple[Rate, ...] = ()
     call_rates: tuple[Rate, ...] = ()
+    places: Places = field(default_factory=Places)
+    """For calls that are live at the same time."""
     end_user: str | None = None
     """The person behind the caller, as the gateway names it."""
     is_master: bool = False
     """The operator: may look at, revoke and hang up what is others'."""
 
+    @classmethod
+    def under(
+        cls,
+        policy: Policy,
+        name: str,
+        credential_id: str,
+        *,
+        end_user: str | None = None,
+        is_master: bool = False,
+    ) -> Self:
+        """A caller under a policy, with the rates that all its people share."""
+        return cls(
+            name=name,
+            credential_id=credential_id,
+            policy=policy,
+            mint_rates=mint_rates(name, policy),
+            call_rates=call_rates(name, policy),
+            places=Places(of_all=policy.calls_at_once),
+            end_user=end_user,
+            is_master=is_master,
+        )
 
-class Trace(msgspec.Struct, frozen=True, kw_only=True):
+    def narrowed(self, by: Narrowing, person: str) -> Self:
+        """The caller without what its JWT takes away.
+
+        The JWT's own rates are counted for `person`, a pseudonym: buckets are seen in Redis and
+        logs. It stands before the name, because a caller's name may itself look like
+        `<person>:<caller>`.
+        """
+        mints, calls = rates_of_one(person, self.name, by)
+        places = self.places
+        if by.calls_at_once is not None:
+            places = replace(places, of_one=by.calls_at_once, person=person)
+        return replace(
+            self,
+            policy=narrow(self.policy, by),
+            # The person's comes first: in a race, who is over it takes nothing from the others.
+            mint_rates=mints + self.mint_rates,
+            call_rates=calls + self.call_rates,
+            places=places,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trace:
     """What joins the log lines of one request, here and elsewhere."""
 
     request_id: str
     traceparent: str | None = None
     """W3C Trace Context, as it came: no span of ours stands between."""
     tracestate: str | None = None
-
-    @property
-    def ids(self) -> dict[str, object]:
-        """By which a log line can be found; the trace id is the second of the four fields."""
-        parent = self.traceparent
-        trace_id = {"trace_id": parent.split("-")[1]} if parent else {}
-        return {"request_id": self.request_id, **trace_id}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,12 +177,17 @@ class Deployment:
     """Rules over the configured mint and call time-outs."""
     warm_secrets: bool = True
     """Whether its secrets may be shared, where the configuration lets them."""
+    prices: Mapping[str, object] = field(default_factory=dict, hash=False)
+    """In US dollars, by LiteLLM's names (`supervision.prices`): they rule over our own list."""
+    flow: Flow = "ephemeral"
+    """OpenAI only: `unified` mints without the provider, and calls with the standard key."""
     webrtcfilter: WebrtcFilter = "client"
     """Azure only: whether most events, instructions among them, are kept from the client; `client`:
     as it asks."""
 
 
-class SessionRequest(msgspec.Struct, frozen=True, kw_only=True):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionRequest:
     """What one mint asks of the provider: the session as it goes upstream."""
 
     session: Mapping[str, object]
@@ -175,7 +197,8 @@ class SessionRequest(msgspec.Struct, frozen=True, kw_only=True):
     """Stands for the end user towards the provider, and tells nothing about them."""
 
 
-class ProviderRequest(msgspec.Struct, frozen=True, kw_only=True):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProviderRequest:
     """A POST to a provider as it will be sent."""
 
     url: str
@@ -198,7 +221,8 @@ class ProviderRequest(msgspec.Struct, frozen=True, kw_only=True):
         return f"ProviderRequest({self.url})"
 
 
-class EphemeralSecret(msgspec.Struct, frozen=True, kw_only=True):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EphemeralSecret:
     """The provider's `ek_...` (no prefix is promised); never leaves the service."""
 
     value: Secret
@@ -208,7 +232,8 @@ class EphemeralSecret(msgspec.Struct, frozen=True, kw_only=True):
     """The provider's session, without any `client_secret`."""
 
 
-class Terms(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
     """What a token allows, fixed when it is minted."""
 
     model: str
@@ -220,35 +245,61 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The only `Origin`s that may use the token; none named: any."""
 
 
-class Grant(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watching:
+    """What the watch over a call is asked for, fixed when its token is minted."""
+
+    mode: SupervisionMode = "off"
+    max_idle_seconds: int | None = None
+    warn_seconds: int | None = None
+    """How long before either end a warning is given."""
+    warn_with: str | None = None
+    """What the model is told then."""
+    session_drift: OnDrift = "ignore"
+    session: Mapping[str, str] = field(default_factory=dict, hash=False)
+    """Fingerprints of what a client must leave alone in it, by path (`realtime.session_prints`)."""
+    transcriber: str | None = None
+    """The model that writes down what the user says, as far as the session tells."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grant:
     """What one token stands for, in the store until redeemed."""
 
     id: str
     sealed_secret: str
     """The ephemeral secret, sealed under a key that only the token carries, and bound to all the
-    other members (`sealing`)."""
+    other members (`tokens.seal`)."""
     deployment_id: str
-    credential: str
-    """The fingerprint of the credential that minted the secret."""
+    credential_fingerprint: str
+    """Of the credential that minted the secret."""
     caller: str
     terms: Terms
     call_rates: tuple[Rate, ...]
     models: tuple[tuple[str, ...], ...]
     """`Policy.models` as it was: a session beside the offer may name a model for transcription."""
+    places: Places
+    max_call_seconds: int | None
+    """The longest that its calls may last, by the policy as it was and by the mint."""
+    watching: Watching
     safety_identifier: str | None = None
+    unified: bool = False
+    """Its sealed secret is no secret but the session, which goes to the provider with the offer."""
     warm_secret: str | None = None
     """Which record gives others the same ephemeral secret (`Store.drop_warm`); None: none does."""
 
 
-class Spent(msgspec.Struct, frozen=True, kw_only=True):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spent:
     """A grant that has no uses left; whoever redeems it replays a token."""
 
     call_ids: tuple[str, ...] = ()
     """The calls begun with it, as far as they were linked."""
 
 
-class Offer(msgspec.Struct, frozen=True, kw_only=True):
-    """An SDP offer that passed `sdp.parse_offer`, byte for byte as received."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offer:
+    """An SDP offer that passed `offers.parse_offer`, byte for byte as received."""
 
     sdp: bytes
     session: Mapping[str, object] | None = None
@@ -259,35 +310,114 @@ class Offer(msgspec.Struct, frozen=True, kw_only=True):
     """Whether the provider shall keep most of its events from the client (`webrtcfilter=on`)."""
 
 
-class Answer(msgspec.Struct, frozen=True, kw_only=True):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
     """The provider's SDP answer, byte for byte, and its id for the call (None: it gave none)."""
 
     sdp: bytes
     provider_call_id: str | None
 
 
-class Call(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """A call that the provider answered."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallFacts:
+    """What is settled when a call begins: first as an intent, then as the provider answered it."""
 
     id: str
     """Ours, unguessable."""
-    provider_call_id: str | None
-    grant_id: str | None
-    """None: it was made with a caller's own credential, and no token."""
-    deployment_id: str
-    credential: str
-    """The fingerprint of the credential behind it: the only one whose 404 says that it ended."""
     caller: str
     model: str
+    deployment_id: str
+    upstream_model: str
+    credential_fingerprint: str
+    """Of the credential behind it: the only one whose 404 says that it ended."""
+    grant_id: str | None
+    """None: it was made with a caller's own credential, and no token."""
+    metadata: Mapping[str, str]
+    """The caller's own pairs, fixed when the token was minted."""
     started_at: int
-    deadline: int
-    """Unix seconds after which it cannot still be live; the store forgets it then."""
-    ended: bool
-    proof: str = ""
-    """What only this service can make of the other members (`call_book`)."""
+    """Unix seconds, as `ends_by`."""
+    ends_by: int
+    """When the clock ends it."""
+    limited: bool
+    """Whether `ends_by` is a policy's or a token's, and not the provider's own hour."""
+    answered: bool
+    """False: an intent, and nobody knows what has become of it."""
+    provider_call_id: str | None
+    watching: Watching
+    person: str = ""
+    """A pseudonym of the one whose calls at once are counted; empty: nobody counts them."""
 
 
-class Returned(msgspec.Struct, frozen=True, kw_only=True):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ending:
+    """That somebody has asked for a call's end."""
+
+    by: EndedBy
+    since: int
+    """Unix seconds."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallState:
+    """What has become of a call, as whoever ends it writes it."""
+
+    ending: Ending | None
+    """Who asked first."""
+    ended_at: int | None
+    """Unix seconds; None: nobody who would know has said that it is over."""
+    ended_by: EndedBy | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallEntry:
+    """What the store has to know of a call to keep, find, count and forget it."""
+
+    id: str
+    caller: str
+    model: str
+    began_at: int
+    """Unix seconds, as `ends_by`."""
+    ends_by: int
+    """When the clock looks at it."""
+    person: str = ""
+    """Of the caller: who has one of their own places too; empty: nobody counts them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """A call as the store holds it: its parts are sealed (`realtime.call_records`)."""
+
+    entry: CallEntry
+    facts: str
+    state: str | None
+    seen: str | None
+    live: bool
+    """As far as the store knows: it has not ended."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """One event of the feed."""
+
+    id: str
+    """Grows, compared as a text; opaque to readers in all else."""
+    kind: str
+    caller: str
+    call_id: str
+    body: str
+    """Sealed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Peeked:
+    """A grant that somebody looked at and did not use."""
+
+    grant: Grant
+    uses_left: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Returned:
     """What has become of a use that somebody wanted to give back."""
 
     given_back: bool
@@ -295,7 +425,8 @@ class Returned(msgspec.Struct, frozen=True, kw_only=True):
     """Of the grant, in either case; 0 as well if it is no more."""
 
 
-class Turn(msgspec.Struct, frozen=True, kw_only=True):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Turn:
     """Whether it is somebody's turn to ask the provider for the end of a call."""
 
     attempt: int

@@ -1,6 +1,6 @@
 """Who asks: the proofs of identity a caller may bring."""
 
-from signaller.callers.desk import FrontDesk
-from signaller.callers.key_sets import KeySets
+from signaller.callers.front_desk import FrontDesk
+from signaller.callers.jwks import KeySets
 
 __all__ = ["FrontDesk", "KeySets"]

@@ -1,11 +1,11 @@
-"""YAML text to plain values: hostile or mistyped files end in one line with a place."""
+"""YAML text to plain values, `include` followed: hostile files end in one line with a place."""
 
 import re
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable, Mapping
 
 import yaml
 
-from signaller.config.findings import shown
+from signaller.config.faults import INCLUDED, Findings, file_named, label, readable, shown
 from signaller.errors import ConfigError
 
 MAX_CHARS = 4 * 1024 * 1024  # ten thousand callers with policies of their own stay below
@@ -21,10 +21,19 @@ _STANDARD_TAGS = {
 _QUOTED = re.compile(r"""\s*(['"])(.*?)\1""", re.S)
 
 
+_PLAIN = {
+    "<block end>": "expected a line in the same column as the ones it belongs to, or further in "
+    "behind a ':', found neither (look at spaces, quotes and ':')",
+    "mapping values are not allowed": "expected a key in the same column as the others, or a text "
+    "with ': ' in quotes, found a ':' within a value",
+}
+"""What PyYAML says in words of its own -> what whoever has mistyped a line can act on."""
+
+
 def parse_document(text: str) -> dict[object, object]:
     """The top-level mapping of a YAML text. Raises ConfigError."""
     if len(text) > MAX_CHARS:
-        raise ConfigError([f"the file: expected at most {MAX_CHARS} characters, found {len(text)}"])
+        raise ConfigError([f"the file: expected at most {MAX_CHARS} characters, found more"])
     try:
         loader = _Loader(text)
         value = loader.get_single_data()
@@ -46,10 +55,81 @@ def parse_document(text: str) -> dict[object, object]:
     return value
 
 
+def with_included(text: str, read: Callable[[str, str], str], findings: Findings) -> str:
+    """A text that needs no other file; `read` gives the text of one by its name and its place here.
+
+    As in LiteLLM, lists at the top are joined. Mappings are merged, and the file that stands
+    earlier rules, the main one first: LiteLLM would lose what it says. Raises ConfigError, with the
+    faults of all files.
+    """
+    if "include" not in text:
+        return text
+    document = parse_document(text)
+    names = document.pop("include", None)
+    if names is None:
+        return text
+    names = [names] if isinstance(names, str) else names
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise ConfigError([f"include: expected a list of files, found {shown(names)}"])
+    faults: list[str] = []
+    for index, name in enumerate(names):
+        try:
+            included = _parsed(name, read(name, f"include[{index}]"))
+        except ConfigError as error:
+            faults += error.faults
+        else:
+            document = _merged(document, included, "", f"{INCLUDED} {file_named(name)}", findings)
+    if faults:
+        raise ConfigError(faults)
+    try:
+        return str(yaml.safe_dump(document))
+    except ValueError:  # Python refuses to write out integers of thousands of digits
+        raise ConfigError(
+            ["include: expected files without numbers of thousands of digits"]
+        ) from None
+
+
+def _merged(
+    ruling: Mapping[object, object],
+    other: Mapping[object, object],
+    path: str,
+    source: str,
+    findings: Findings,
+) -> dict[object, object]:
+    """Two mappings as a new one, as an alias may stand for either elsewhere."""
+    result = dict(ruling)
+    for key, value in other.items():
+        place = label(key) if isinstance(key, str) else shown(key)
+        place = f"{path}.{place}" if path else place
+        before = ruling.get(key)
+        if isinstance(before, list) and isinstance(value, list) and not path:
+            result[key] = [*before, *value]
+            for index in range(len(before), len(before) + len(value)):
+                findings.sources[f"{place}[{index}]"] = source
+        elif isinstance(value, dict) and (before is None or isinstance(before, dict)):
+            result[key] = _merged(before or {}, value, place, source, findings)
+        elif before is None:  # a key without a value is an absent one
+            result[key] = value
+            findings.sources[place] = source
+        elif value is not None and value != before:
+            findings.warn(place, f"has another value in {source}, which has no effect")
+    return result
+
+
+def _parsed(name: str, text: str) -> dict[object, object]:
+    try:
+        return parse_document(text)
+    except ConfigError as error:
+        raise ConfigError([f"{readable(name)}: {fault}" for fault in error.faults]) from None
+
+
 def _fault(error: yaml.MarkedYAMLError) -> str:
     mark = error.problem_mark or error.context_mark
     place = _place(mark.line, mark.column) if mark else "the file"
     problem = _QUOTED.sub(_unless_long, error.problem or error.context or "something else")
+    for words, plain in _PLAIN.items():
+        if words in problem:
+            return f"{place}: {plain}"
     if problem.startswith("but found"):
         return f"{place}: {error.context}, {problem}"
     if problem.startswith("expected "):

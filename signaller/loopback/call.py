@@ -27,6 +27,7 @@ from signaller.loopback.voice import RATE
 from signaller.model import MAX_CALL_SECONDS
 
 _CONNECT_SECONDS = 30  # ICE, DTLS and the first packet; a peer that never comes holds nothing
+_MUTE_SECONDS = 8  # without a packet: a browser that was killed says no goodbye
 _MAX_UNSENT_BYTES = 4 * 1024 * 1024  # on the data channel, for a peer that stopped reading
 _MAX_UNREAD_EVENTS = 1000  # on a sideband, likewise
 _MAX_SIDEBANDS = 8
@@ -153,9 +154,17 @@ class Call:
 
     async def _listen(self, track: MediaStreamTrack) -> None:
         resampler = AudioResampler(format="s16", layout="mono", rate=RATE)
+        # Before the first sound a peer connects, and some never send any.
+        heard_before = False
         with contextlib.suppress(MediaStreamError):  # the track ended
             while True:
-                heard = await track.recv()
+                try:
+                    async with asyncio.timeout(_MUTE_SECONDS if heard_before else None):
+                        heard = await track.recv()
+                except TimeoutError:
+                    self._over.set()
+                    return
+                heard_before = True
                 if isinstance(heard, AudioFrame):
                     for frame in resampler.resample(heard):
                         self._do(

@@ -30,7 +30,8 @@ def listen_on_loopback(peer: RTCPeerConnection) -> None:
     if peer.sctp is not None:
         transports.add(peer.sctp.transport)
     for transport in transports:
-        connection = transport.transport.iceGatherer._connection
+        gatherer = transport.transport.iceGatherer
+        connection = gatherer._connection  # noqa: SLF001 - aiortc hands aioice's out nowhere else
         connection.get_component_candidates = _with_loopback(  # type: ignore[method-assign,assignment]  # aioice has no option for it
             connection.get_component_candidates
         )

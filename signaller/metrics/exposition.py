@@ -1,13 +1,14 @@
 """What a scrape is answered: the series as text, of this process or of all workers."""
 
+import contextlib
 import fcntl
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from itertools import count
 from pathlib import Path
 
-from prometheus_client import CollectorRegistry, Metric, generate_latest, values
+from prometheus_client import CollectorRegistry, Metric, generate_latest, start_http_server, values
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
@@ -19,30 +20,46 @@ imported, and never again."""
 Exposition = tuple[str, bytes]
 """Content-Type and body. Every Prometheus reads 0.0.4, and our names need nothing newer."""
 
-
-class Workers(Collector):
-    """The values of all workers, living or dead, added up."""
-
-    def collect(self) -> Iterable[Metric]:
-        """Read the workers' files."""
-        files = Path(os.environ[VARIABLE]).glob("*.db")
-        # A worker that starts right now has made its file, but not yet given it a size.
-        begun = [str(file) for file in files if file.stat().st_size]
-        metrics: Iterable[Metric] = MultiProcessCollector.merge(begun)  # type: ignore[no-untyped-call]  # untyped there
-        return metrics
+Collected = Iterable[Metric]
+Collect = Callable[[], Collected]
 
 
-def of_process(registry: CollectorRegistry) -> Exposition:
+def of_process(registry: CollectorRegistry) -> Collected:
     """What this process has recorded; in multiprocess mode what all of them have."""
-    return of_workers() if _many_processes() else _render(registry)
+    return of_workers() if _many_processes() else registry.collect()
 
 
-def of_workers() -> Exposition:
-    """What all workers have recorded, for a parent that records nothing itself.
+def of_workers() -> Collected:
+    """The values of all workers, living or dead, added up.
 
     Raises KeyError without PROMETHEUS_MULTIPROC_DIR.
     """
-    return _render(Workers())
+    files = Path(os.environ[VARIABLE]).glob("*.db")
+    # A worker that starts right now has made its file, but not yet given it a size;
+    # `MultiProcessCollector.collect` fails at such a file.
+    begun = [str(file) for file in files if file.stat().st_size]
+    metrics: Collected = MultiProcessCollector.merge(begun)  # type: ignore[no-untyped-call]  # untyped there
+    return metrics
+
+
+def render(collect: Collect) -> Exposition:
+    """The same as text."""
+    return CONTENT_TYPE_PLAIN_0_0_4, generate_latest(_registered(collect))
+
+
+@contextlib.contextmanager
+def serve(host: str, port: int, collect: Collect) -> Iterator[int]:
+    """Answer scrapes at a port of its own while the block lasts; gives the port (0: any free one).
+
+    Raises OSError if it cannot listen there.
+    """
+    server, thread = start_http_server(port, host, _registered(collect))
+    try:
+        yield server.server_port
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
 
 
 def check_mode() -> None:
@@ -72,8 +89,19 @@ def take_slot() -> None:
         return
 
 
-def _render(source: Collector) -> Exposition:
-    return CONTENT_TYPE_PLAIN_0_0_4, generate_latest(source)
+class _Collecting(Collector):
+    def __init__(self, collect: Collect) -> None:
+        self._collect = collect
+
+    def collect(self) -> Collected:
+        return self._collect()
+
+
+def _registered(collect: Collect) -> CollectorRegistry:
+    # A scrape may ask for some series by name, which a collector need not declare then.
+    registry = CollectorRegistry(support_collectors_without_names=True)
+    registry.register(_Collecting(collect))
+    return registry
 
 
 def _many_processes() -> bool:

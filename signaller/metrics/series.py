@@ -39,6 +39,39 @@ class Series:
             "warm_mints_total", "Tokens minted on a secret that was there.", "deployment"
         )
         self.calls = counter("calls_total", "Calls begun.", "caller", "deployment")
+        # Of all replicas: whichever is asked tells the same, and the latest word counts.
+        self.calls_live = Gauge(
+            "signaller_calls_live",
+            "Calls that have not ended.",
+            ("caller", "model"),
+            registry=registry,
+            multiprocess_mode="mostrecent",
+        )
+        self.calls_ended = counter(
+            "calls_ended_total", "Calls that have ended.", "caller", "model", "reason"
+        )
+        self.call_seconds = counter(
+            "call_seconds_total", "How long they lasted together.", "caller", "model"
+        )
+        self.calls_unknown = counter(
+            "calls_unknown_total",
+            "Calls that a provider was asked for, and nobody knows what became of them.",
+            "caller",
+            "model",
+        )
+        self.call_tokens = counter(
+            "call_tokens_total",
+            "Tokens of calls that were watched and have ended.",
+            "caller",
+            "model",
+            "kind",
+        )
+        self.call_cost = counter(
+            "call_cost_usd_total",
+            "What they have cost, as far as it is known.",
+            "caller",
+            "model",
+        )
         self.hangups = counter("hangups_total", "Calls ended through this service.")
         self.revocations = counter("revocations_total", "Tokens revoked.", "caller")
         # No caller: those who are refused are often nobody we know.

@@ -1,25 +1,36 @@
 """The embedded store: one process, bounded, gone with the process."""
 
 import math
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from hashlib import sha1
 
-import msgspec
-from msgspec.structs import replace
-
-from signaller.errors import StoreUnavailable, token_is
-from signaller.json_writer import write_json
-from signaller.model import Call, Grant, Returned, Spent, Turn
+from signaller.errors import StoreUnavailable
+from signaller.model import (
+    Grant,
+    Hit,
+    Peeked,
+    Returned,
+    Spent,
+)
+from signaller.policy import bucket_caller
 from signaller.ports import Clock
 from signaller.stores.expiring import ExpiringMap
-from signaller.stores.windows import MemoryWindows
+from signaller.stores.rates import WINDOW_SECONDS, Window
+from signaller.strict_json import write_json
 
 MIB = 1024 * 1024
-GRANT_BYTES, SPENT_BYTES, CALL_BYTES, ENDING_BYTES, TEXT_BYTES = 800, 600, 550, 350, 500
+GRANT_BYTES, SPENT_BYTES, TEXT_BYTES = 800, 600, 500
+BUCKET_BYTES, HIT_BYTES = 1200, 32
 """What a record takes beside its texts: objects, places in maps, its share of their spare room.
 Measured; `test_bytes_are_counted_as_they_are` holds them to it."""
+BUCKETS_BYTES = 128 * MIB
+"""A caller's share of it has 16 windows of the highest rate there is (`MAX_PER_MINUTE`)."""
 
 
-class _Kept(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Kept:
     """A grant's record; once its uses are spent, a tombstone without the grant."""
 
     caller: str
@@ -32,17 +43,10 @@ class _Kept(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """How often a use was given back and counted."""
 
 
-class _Ending(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """How often the end of a call was asked for, and from when on it may be again."""
-
-    attempts: int
-    free_at: float
-
-
 class MemoryStore:
-    """Grants and calls of one process. Atomic because no step awaits anything.
+    """Grants of one process. Atomic because no step awaits anything.
 
-    Each caller has a share of a quarter; spent grants and ended calls make room before live ones.
+    Each caller has a share of a quarter; spent grants make room before live ones.
     """
 
     def __init__(
@@ -50,28 +54,28 @@ class MemoryStore:
         clock: Clock,
         *,
         max_grants: int = 250_000,
-        max_calls: int = 100_000,
         max_buckets: int = 100_000,
         max_warm: int = 10_000,
+        check_calls: Callable[[], None] = lambda: None,
     ) -> None:
+        """`check_calls` raises StoreUnavailable where there is no room for the call of a grant."""
         self._clock = clock
+        self._check_calls = check_calls
         # The bytes are what a flood may take of the machine; there is room for the records of a
         # busy hour in them.
         self._grants: ExpiringMap[_Kept] = ExpiringMap(
             clock, "unused tokens", max_entries=max_grants, max_bytes=256 * MIB
         )
-        self._calls: ExpiringMap[Call] = ExpiringMap(
-            clock, "calls", max_entries=max_calls, max_bytes=128 * MIB
+        # Each hit's moment, oldest first; no more than the bucket's limit, and gone with the
+        # newest. Of a caller at its share the bucket goes that nobody has counted in for longest.
+        self._buckets: ExpiringMap[deque[float]] = ExpiringMap(
+            clock, "rate buckets", max_entries=max_buckets, max_bytes=BUCKETS_BYTES
         )
-        self._endings: ExpiringMap[_Ending] = ExpiringMap(
-            clock, "calls about to end", max_entries=max_calls, max_bytes=32 * MIB
-        )
-        self._windows = MemoryWindows(clock, max_buckets)
         self._warm: ExpiringMap[str] = ExpiringMap(
             clock, "warm secrets", max_entries=max_warm, max_bytes=64 * MIB
         )
-        self._claims: ExpiringMap[bool] = ExpiringMap(
-            clock, "claims", max_entries=max_warm, max_bytes=8 * MIB
+        self._leases: ExpiringMap[bool] = ExpiringMap(
+            clock, "leases", max_entries=max_warm, max_bytes=8 * MIB
         )
 
     async def put_grant(self, grant: Grant) -> None:
@@ -90,9 +94,6 @@ class MemoryStore:
             return Spent(call_ids=kept.call_ids)
         if kept.uses <= withheld:
             return Spent(call_ids=kept.call_ids)
-        # A call that could not be remembered would have to be ended as soon as it had begun.
-        with token_is("unspent"):
-            self._calls.check_room(kept.caller)
         left = kept.uses - 1
         self._keep(grant_id, replace(kept, uses=left, grant=kept.grant if left else None))
         return kept.grant
@@ -108,7 +109,7 @@ class MemoryStore:
                 return Returned(given_back=False, uses_left=kept.uses)
             returns += 1
         uses = min(kept.uses + 1, grant.terms.uses)
-        # What was tried in vain meanwhile must not end the next good call.
+        # Clears the replay mark: an attempt while the token was out must not end its next call.
         back = replace(kept, uses=uses, grant=grant, replayed=False, returns=returns)
         self._keep(grant.id, back)
         return Returned(given_back=True, uses_left=uses)
@@ -117,6 +118,13 @@ class MemoryStore:
         """How many more calls a grant may start."""
         kept = self._grants.get(grant_id)
         return kept.uses if kept is not None else 0
+
+    async def peek(self, grant_id: str) -> Peeked | None:
+        """A grant that has uses left, without taking one."""
+        kept = self._grants.get(grant_id)
+        if kept is None or kept.grant is None:
+            return None
+        return Peeked(grant=kept.grant, uses_left=kept.uses)
 
     async def revoke(self, grant_id: str) -> None:
         """Let a grant be no more, its trail included."""
@@ -134,13 +142,13 @@ class MemoryStore:
         return True
 
     async def put_warm(self, name: str, sealed: str, until: int) -> bool:
-        """Keep a sealed secret until then, and let go of the claim to it; False without room."""
-        owner = name.partition(".")[0]
+        """Keep a sealed secret until then, and end the lease on it; False without room."""
+        holder = name.partition(".")[0]
         try:
-            self._warm.put(name, sealed, until, owner=owner, size=TEXT_BYTES + len(sealed))
+            self._warm.put(name, sealed, until, holder=holder, size=TEXT_BYTES + len(sealed))
         except StoreUnavailable:
             return False
-        self._claims.remove(name)
+        self._leases.remove(name)
         return True
 
     async def get_warm(self, name: str) -> str | None:
@@ -157,60 +165,40 @@ class MemoryStore:
         ):
             self._warm.remove(name)
 
-    async def claim_warm(self, name: str, seconds: int) -> bool:
+    async def lease_warm(self, name: str, seconds: int) -> bool:
         """Be the one that makes it new, for so long."""
-        if self._claims.get(name):
+        if self._leases.get(name):
             return False
         await self.pause_warm(name, seconds)
         return True
 
     async def pause_warm(self, name: str, seconds: int) -> None:
         """Let nobody make it new for so long; 0: whoever asks next may."""
-        until, owner = int(self._clock()) + seconds, name.partition(".")[0]
-        self._claims.put(name, True, until, owner=owner, size=TEXT_BYTES)
-
-    async def put_call(self, call: Call) -> None:
-        """Remember a call until `call.deadline`, even if there is no room left for another one."""
-        size = CALL_BYTES + len(write_json(call))
-        self._calls.put(
-            call.id,
-            call,
-            call.deadline,
-            owner=call.caller,
-            size=size,
-            spare=call.ended,
-            always=True,
-        )
-
-    async def get_call(self, call_id: str) -> Call | None:
-        """The call, or None when it is unknown or past its deadline."""
-        return self._calls.get(call_id)
-
-    async def begin_ending(self, call: Call, *, seconds: float, at_most: int) -> Turn:
-        """Be the only one who asks for a call's end."""
-        known, now = self._endings.get(call.id), self._clock()
-        if known is not None and known.attempts >= at_most:
-            return Turn(attempt=0, wait_seconds=math.inf)
-        if known is not None and known.free_at > now:
-            return Turn(attempt=0, wait_seconds=known.free_at - now)
-        attempt = 1 if known is None else known.attempts + 1
-        self._keep_ending(call, _Ending(attempts=attempt, free_at=now + seconds))
-        return Turn(attempt=attempt)
-
-    async def pause_ending(self, call: Call, *, seconds: float) -> None:
-        """End one's turn."""
-        known = self._endings.get(call.id)
-        if known is not None:
-            self._keep_ending(call, replace(known, free_at=self._clock() + seconds))
+        until, holder = int(self._clock()) + seconds, name.partition(".")[0]
+        self._leases.put(name, True, until, holder=holder, size=TEXT_BYTES)
 
     async def ping(self, *, within_seconds: float = 0) -> None:
         """Nothing to reach; but there must be room for another grant and for its call."""
         self._grants.check_room()
-        self._calls.check_room()
+        self._check_calls()
 
-    def windows(self) -> MemoryWindows:
-        """The moving windows of this process."""
-        return self._windows
+    async def take_hit(self, bucket: str, limit: int, *, count: bool = True) -> Window:
+        """Count a hit unless there would be more than `limit` in a minute."""
+        hits, now = self._hits(bucket)
+        if len(hits) >= limit:
+            last = hits[-limit] if limit else now
+            return Window(allowed=False, remaining=0, wait_seconds=last + WINDOW_SECONDS - now)
+        remaining = limit - len(hits) - 1
+        if count:
+            self._keep_hits(bucket, hits, math.ceil(now + WINDOW_SECONDS), len(hits) + 1)
+            hits.append(now)
+        return Window(allowed=True, remaining=remaining, at=now)
+
+    async def take_hit_back(self, hit: Hit) -> None:
+        """Take it out of its bucket again, if it is still there."""
+        hits = self._buckets.get(hit.bucket)
+        if hits and hit.at in hits:
+            hits.remove(hit.at)
 
     async def aclose(self) -> None:
         """Nothing to let go of."""
@@ -222,15 +210,27 @@ class MemoryStore:
             grant_id,
             kept,
             kept.start_by,
-            owner=kept.caller,
+            holder=kept.caller,
             size=(SPENT_BYTES if spent else GRANT_BYTES) + len(texts),
             spare=spent,
             always=always,
         )
 
-    def _keep_ending(self, call: Call, ending: _Ending) -> None:
-        # Never refused: there are no more of them than calls, and one that could not be counted
-        # could be asked for without end.
-        self._endings.put(
-            call.id, ending, call.deadline, owner=call.caller, size=ENDING_BYTES, always=True
-        )
+    def _hits(self, bucket: str) -> tuple[deque[float], float]:
+        known = self._buckets.get(bucket)
+        hits, now = known if known is not None else deque[float](), self._clock()
+        while hits and hits[0] <= now - WINDOW_SECONDS:
+            hits.popleft()
+        if hits and hits[-1] > now:  # the clock was set back
+            # As if made just now: dropped, they would let too many through; left as they are, they
+            # would count until the clock is there again, and bar the bucket for so long.
+            ahead = sum(1 for hit in hits if hit > now)
+            for _ in range(ahead):
+                hits.pop()
+            hits.extend([now] * ahead)
+            self._keep_hits(bucket, hits, math.ceil(now + WINDOW_SECONDS), len(hits))
+        return hits, now
+
+    def _keep_hits(self, bucket: str, hits: deque[float], expires_at: int, count: int) -> None:
+        size = BUCKET_BYTES + HIT_BYTES * count
+        self._buckets.put(bucket, hits, expires_at, holder=bucket_caller(bucket), size=size)

@@ -1,4 +1,4 @@
-"""The steps on a grant that Redis must run as one.
+"""The steps that Redis must run as one: on grants, warm secrets and rates.
 
 A grant's record is one string: `<uses left>:<JSON>`, then a line for each call begun with it and
 a line `!` once it was replayed, and a line `~` for each time that a use was given back and
@@ -10,6 +10,8 @@ a trail that is evicted before its grant would hide a replay.
 
 from dataclasses import dataclass, field
 from hashlib import sha1
+
+from signaller.stores.rates import WINDOW_SECONDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +67,8 @@ redis.call('SET', KEYS[1], string.format('%d:', left) .. ARGV[1] .. begun, 'KEEP
 return {{1, left}}
 """)
 """KEYS: the grant; ARGV: its JSON, the uses it was minted with, how often this may be done (-1:
-uncounted). Adds one use to what is there, and takes back the mark: what was tried in vain meanwhile
-must not end the next good call. 1 if it did, otherwise 0; and how many uses are left."""
+uncounted). Adds one use to what is there, and clears the replay mark: an attempt while the token
+was out must not end its next call. 1 if it did, otherwise 0; and how many uses are left."""
 
 LINK = Script(rf"""
 local record = redis.call('GET', KEYS[1])
@@ -78,39 +80,7 @@ return 1
 """)
 """KEYS: the grant; ARGV: a call's id. 0 if the grant was replayed, otherwise 1."""
 
-# How the end of a call is asked for: `<attempts>:<not before>`, in Redis's milliseconds. The clock
-# may be another one after a failover: what lies further ahead than a turn or any pause (a minute at
-# the most) was another's.
-BEGIN_ENDING = Script("""
-local at_most, busy = tonumber(ARGV[1]), tonumber(ARGV[2])
-local time = redis.call('TIME')
-local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
-local attempts, free_at = string.match(redis.call('GET', KEYS[1]) or '0:0', '^(%d+):(%d+)$')
-if not attempts then return redis.error_reply('CORRUPT an ending without a count') end
-attempts, free_at = tonumber(attempts), tonumber(free_at)
-if attempts >= at_most then return {0, -1} end
-if now < free_at and free_at - now <= math.max(busy, 60000) then return {0, free_at - now} end
-local record = string.format('%d:%.0f', attempts + 1, now + busy)
-redis.call('SET', KEYS[1], record, 'PXAT', ARGV[3])
-return {attempts + 1, 0}
-""")
-"""KEYS: the ending; ARGV: how many attempts there may be, how long one lasts at the most (ms),
-when all of this is over (Unix ms). The number of the attempt and 0; or 0, and in how many
-milliseconds it is another's turn, -1 for never."""
-
-PAUSE_ENDING = Script("""
-local record = redis.call('GET', KEYS[1])
-if not record then return 0 end
-local time = redis.call('TIME')
-local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
-local attempts = string.match(record, '^(%d+):')
-local free_at = string.format('%.0f', now + tonumber(ARGV[1]))
-redis.call('SET', KEYS[1], attempts .. ':' .. free_at, 'KEEPTTL')
-return 1
-""")
-"""KEYS: the ending; ARGV: how long nobody may ask (ms)."""
-
-# Warm secrets are a cache. One owner's are in one slot, with a list of them (a sorted set) whose
+# Warm secrets are a cache. One holder's are in one slot, with a list of them (a sorted set) whose
 # members are `<name>:<bytes>`, the one that goes first in front, and the sum of these bytes. The
 # scripts name keys that they were not given: while a Cluster moves the slot they fail (TRYAGAIN),
 # and a mint goes on without. The last quarter of a maxmemory is left to what is no cache.
@@ -145,11 +115,11 @@ redis.call('ZADD', list, last_ms, name .. ':' .. #sealed)
 local last = string.format('%.0f', redis.call('ZREVRANGE', list, 0, 0, 'WITHSCORES')[2])
 redis.call('PEXPIREAT', list, last)
 redis.call('SET', sum, bytes + #sealed, 'PXAT', last)
-redis.call('DEL', warm .. ':claim')
+redis.call('DEL', warm .. ':lease')
 return 1
 """)
-"""KEYS: the owner's list; ARGV: a name, what is sealed, its last millisecond, how many and how many
-bytes an owner may have. 1 if it is kept, for which its owner's next to go make room."""
+"""KEYS: the holder's list; ARGV: a name, what is sealed, its last millisecond, how many and how
+many bytes a holder may have. 1 if it is kept, for which its holder's next to go make room."""
 
 DROP_WARM = Script(r"""
 local list, sum, warm = KEYS[1], KEYS[1] .. ':bytes', KEYS[1] .. ':' .. ARGV[1]
@@ -160,4 +130,40 @@ local listed = redis.call('ZREM', list, ARGV[1] .. ':' .. #sealed) == 1
 if listed and redis.call('EXISTS', sum) == 1 then redis.call('DECRBY', sum, #sealed) end
 return 1
 """)
-"""KEYS: the owner's list; ARGV: a name, the SHA-1 of what is sealed. Forgets it if it is that."""
+"""KEYS: the holder's list; ARGV: a name, the SHA-1 of what is sealed. Forgets it if it is that."""
+
+# A bucket is a list of times in microseconds, newest first. Redis's own clock, because those of
+# replicas differ; it may be another one after a failover, or set back. Hits that lie ahead of it
+# count as made just now, once and for all: they must neither be forgotten nor bar the bucket until
+# the clock is there again. LPOP comes first, because a full Redis allows a script to push only
+# after it has popped.
+TAKE_HIT = Script(f"""
+local limit, window = tonumber(ARGV[1]), {WINDOW_SECONDS} * 1000000
+local time = redis.call('TIME')
+local now = tonumber(time[1]) * 1000000 + tonumber(time[2])
+local stamp, ahead = string.format('%.0f', now), 0
+local function hit(number) return tonumber(redis.call('LINDEX', KEYS[1], number - 1) or 0) end
+while hit(1) > now do
+  redis.call('LPOP', KEYS[1])
+  ahead = ahead + 1
+end
+for _ = 1, ahead do redis.call('LPUSH', KEYS[1], stamp) end
+if ahead > 0 then redis.call('PEXPIRE', KEYS[1], window / 1000) end
+local first = now - window
+local last = limit > 0 and hit(limit) or now
+if last > first then return {{0, 0, last - first, now}} end
+local count, above = 0, math.min(limit - 1, redis.call('LLEN', KEYS[1]))
+while count < above do
+  local middle = math.ceil((count + above) / 2)
+  if hit(middle) > first then count = middle else above = middle - 1 end
+end
+if ARGV[2] == '1' then
+  redis.call('LPUSH', KEYS[1], stamp)
+  redis.call('LTRIM', KEYS[1], 0, count)
+  redis.call('PEXPIRE', KEYS[1], window / 1000)
+end
+return {{1, limit - count - 1, 0, now}}
+""")
+"""KEYS: the bucket; ARGV: limit, 1 to count a hit and 0 to look only. 1 if one more is
+allowed, and how many are left after it; or 0, 0 and the microseconds until one is. Then, in
+microseconds, the moment that it was counted at."""

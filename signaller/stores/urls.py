@@ -2,12 +2,13 @@
 
 import ssl
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from signaller.errors import ConfigError
 from signaller.secret import Secret
+from signaller.settings import RedisLogin
 
 Topology = Literal["single", "unix", "sentinel", "cluster"]
 
@@ -46,6 +47,14 @@ class RedisAddress:
     """The Sentinels' own; None: those of the master, where a Sentinel asks for any."""
     replicas: int = 0
     """How many must have a redemption or a revocation before it counts."""
+
+    def with_login(self, login: RedisLogin) -> "RedisAddress":
+        """The same, and where it does not say who we are, as the configuration says."""
+        return replace(
+            self,
+            username=self.username or login.username,
+            password=self.password or login.password,
+        )
 
 
 def parse_redis_url(url: Secret) -> RedisAddress:
@@ -159,7 +168,11 @@ def _host(text: str, default_port: int) -> tuple[str, int]:
         return host, default_port
     # The text after a colon may be a password whose '@' was forgotten: it is not repeated.
     if not (port.isascii() and port.isdigit() and 0 < int(port[:6]) < 65536):
-        raise _fault("a port from 1 to 65535 after the host's ':'", "something else")
+        raise _fault(
+            "a port from 1 to 65535 after the host's ':' (a user and password before '@' are "
+            "%-encoded, or stand in signaller.redis)",
+            "something else",
+        )
     return host, int(port)
 
 

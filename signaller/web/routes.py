@@ -3,121 +3,80 @@
 from collections.abc import Awaitable, Callable
 from importlib.resources import files
 from pathlib import Path
-from typing import NoReturn
 
-from starlette.requests import HTTPConnection, Request
+from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
 from starlette.staticfiles import StaticFiles
-from starlette.types import Receive, Scope, Send
 
-from signaller.web import handlers
+from signaller.web import call_handlers, handlers
 
 PREFIXES = ("/v1", "", "/openai/v1")
 """LiteLLM has all three; Azure-style clients use the last."""
+ANY_METHOD = ()
+PAGE_HEADERS = {
+    "permissions-policy": "microphone=(self), camera=(), geolocation=()",
+    "referrer-policy": "no-referrer",
+    "cross-origin-opener-policy": "same-origin",
+}
+"""What a browser holds a page to, beside `middleware.SECURITY_HEADERS`."""
 
 
 def routes() -> list[BaseRoute]:
     """The routes, the static files last."""
-    api = [
-        route
-        for prefix in PREFIXES
-        for route in (
-            Route(f"{prefix}/realtime/client_secrets", Endpoint(handlers.mint), methods=["POST"]),
-            # Two routes on one path would answer a wrong method with half an Allow header.
-            Route(
-                f"{prefix}/realtime/calls",
-                Endpoint(handlers.calls),
-                methods=["POST", "OPTIONS"],
-            ),
-            Route(
-                f"{prefix}/realtime/client_secrets/introspect",
-                Endpoint(handlers.introspect),
-                methods=["POST"],
-            ),
-            Route(
-                f"{prefix}/realtime/client_secrets/revoke",
-                Endpoint(handlers.revoke),
-                methods=["POST"],
-            ),
-            Route(
-                f"{prefix}/realtime/calls/{{call_id}}/hangup",
-                Endpoint(handlers.hang_up),
-                methods=["POST"],
-            ),
-            Route(
-                f"{prefix}/realtime/calls/{{call_id}}",
-                Endpoint(handlers.hang_up),
-                methods=["DELETE"],
-            ),
-            Route(f"{prefix}/models", Endpoint(handlers.models), methods=["GET"]),
-            Route(f"{prefix}/realtime", Endpoint(handlers.realtime)),
-            WebSocketRoute(f"{prefix}/realtime", Handshake(handlers.realtime_websocket)),
-            Route(f"{prefix}/realtime/sessions", Endpoint(handlers.beta_session)),
-            Route(f"{prefix}/realtime/transcription_sessions", Endpoint(handlers.beta_session)),
-        )
-    ]
     return [
-        *api,
-        Route("/healthz", Endpoint(handlers.healthz), methods=["GET"]),
-        Route("/readyz", Endpoint(handlers.readyz), methods=["GET"]),
+        *(route for prefix in PREFIXES for route in api_routes(f"{prefix}/realtime")),
+        *(Route(f"{prefix}/models", handlers.models) for prefix in PREFIXES),
+        Route("/healthz", handlers.healthz),
+        Route("/readyz", handlers.readyz),
         # LiteLLM's names for the same.
-        Route("/health/liveliness", Endpoint(handlers.healthz), methods=["GET"]),
-        Route("/health/liveness", Endpoint(handlers.healthz), methods=["GET"]),
-        Route("/health/readiness", Endpoint(handlers.readyz), methods=["GET"]),
-        Route("/metrics", Endpoint(handlers.metrics), methods=["GET"]),
-        Route("/tester.json", Endpoint(handlers.tester), methods=["GET"]),
+        Route("/health/liveliness", handlers.healthz),
+        Route("/health/liveness", handlers.healthz),
+        Route("/health/readiness", handlers.readyz),
+        Route("/metrics", handlers.metrics),
+        Route("/tester.json", handlers.tester),
         # Before the mounts, which would take a handshake for theirs.
-        WebSocketRoute("/{path:path}", Handshake(handlers.no_websocket)),
+        WebSocketRoute("/{path:path}", handlers.no_websocket),
         *page_routes(static_directory()),
+    ]
+
+
+def api_routes(root: str) -> list[BaseRoute]:
+    """The realtime routes under one of their prefixes."""
+    return [
+        Route(f"{root}/client_secrets", handlers.mint, methods=["POST"]),
+        Route(f"{root}/client_secrets/introspect", handlers.introspect, methods=["POST"]),
+        Route(f"{root}/client_secrets/revoke", handlers.revoke, methods=["POST"]),
+        # Two routes on one path would answer a wrong method with half an Allow header.
+        Route(f"{root}/calls", call_handlers.calls, methods=["GET", "POST", "OPTIONS"]),
+        # Before the one that would take `events` for a call's id.
+        Route(f"{root}/calls/events", call_handlers.follow_calls),
+        Route(f"{root}/calls/{{call_id}}/hangup", call_handlers.hang_up, methods=["POST"]),
+        Route(f"{root}/calls/{{call_id}}", call_handlers.call, methods=["GET", "DELETE"]),
+        Route(root, handlers.realtime, methods=ANY_METHOD),
+        WebSocketRoute(root, handlers.realtime_websocket),
+        Route(f"{root}/sessions", handlers.beta_session, methods=ANY_METHOD),
+        Route(f"{root}/transcription_sessions", handlers.beta_session, methods=ANY_METHOD),
     ]
 
 
 def page_routes(static: Path) -> list[BaseRoute]:
     """The tester page. A mount at `/` would match every path, and turn 405s into 404s."""
     return [
-        Route("/", FilePage(static / "index.html"), methods=["GET"]),
-        Route("/favicon.svg", FilePage(static / "favicon.svg"), methods=["GET"]),
+        Route("/", file_page(static / "index.html")),
+        Route("/favicon.svg", file_page(static / "favicon.svg")),
         Mount("/css", StaticFiles(directory=static / "css")),
         Mount("/js", StaticFiles(directory=static / "js")),
     ]
 
 
-class Endpoint:
-    """A handler as an ASGI application.
+def file_page(path: Path) -> Callable[[Request], Awaitable[Response]]:
+    """A handler that sends one file."""
 
-    Starlette would put the same exception handlers around it that are around the whole.
-    """
+    async def page(_: Request) -> Response:
+        return FileResponse(path, headers=PAGE_HEADERS)
 
-    def __init__(self, answer: Callable[[Request], Awaitable[Response]]) -> None:
-        self._answer = answer
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """ASGI."""
-        response = await self._answer(Request(scope, receive, send))
-        await response(scope, receive, send)
-
-
-class Handshake:
-    """What refuses a WebSocket (RFC 6455, 4.2.2) as an ASGI application."""
-
-    def __init__(self, refuse: Callable[[HTTPConnection], Awaitable[NoReturn]]) -> None:
-        self._refuse = refuse
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """ASGI."""
-        await self._refuse(HTTPConnection(scope))
-
-
-class FilePage:
-    """One file as an endpoint."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """ASGI."""
-        await FileResponse(self.path)(scope, receive, send)
+    return page
 
 
 def static_directory() -> Path:

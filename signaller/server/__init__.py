@@ -1,0 +1,1 @@
+"""uvicorn, run as this service needs it."""

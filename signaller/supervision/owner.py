@@ -1,0 +1,475 @@
+"""All calls that one process watches: whose they are, who takes over, and who lets go.
+
+A call is leased by one process, which renews its lease. One that dies lets it run out, and another
+takes over. One that is told to end hands over: it lets go of the lease and goes on listening until
+an heir says in the call's record that it listens too; then it writes all that it knows in the
+heir's name (`heir` and `fence`), and stops. The heir begins with that.
+"""
+
+import asyncio
+import contextlib
+import logging
+import random
+import secrets
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from itertools import islice
+
+from signaller.errors import (
+    StoreUnavailable,
+    SupervisionUnavailable,
+    UpstreamError,
+    UpstreamUnreachable,
+)
+from signaller.model import CallFacts, Provider, Trace
+from signaller.ports import Clock, Sideband, Upstream
+from signaller.realtime.call_records import CallRecord, SealedBook
+from signaller.realtime.deployments import Deployments
+from signaller.realtime.hangups import Hangups
+from signaller.supervision.clock import TASK
+from signaller.supervision.machine import Rules, Watched
+from signaller.supervision.prices import PriceList, Prices
+from signaller.supervision.seen import Seen, from_record
+from signaller.supervision.watch import RECORD, Gone, Watch
+
+log = logging.getLogger("signaller")
+
+LEASE_SECONDS, RENEW_SECONDS = 10.0, 4.0
+"""A process that dies is noticed in 10 s, a look of 1 s and a dial later: 15 s at the most. One
+renewal may fail and another one follows in time."""
+LOOK_SECONDS = 1.0
+"""Between two looks for calls that nobody watches."""
+TICK_SECONDS = 0.5
+ATTACH_SECONDS, ATTEMPTS = 12.0, 2
+"""In which a call that has to be watched is attached to: a provider's 404 takes 5.5 s, and may be
+wrong directly after the call began."""
+HANDOVER_SECONDS = 5.0
+RELIEF_SECONDS = 4.0
+"""How long an heir waits for the record of whoever leaves, which leaves within HANDOVER_SECONDS."""
+POLL_SECONDS = 0.2
+"""Between two looks at a record that another one is about to write."""
+AT_ONCE = 32
+"""Steps of the store under way for all watches together: its connections are others' as well."""
+MAX_COUNTED = 10_000
+"""Calls whose usage was counted, by their ids, 1 MB: the ends of a quarter of an hour at ten a
+second, where one that was not kept comes again within a minute."""
+WARN_SECONDS = 60.0
+"""Between two warnings about one deployment's credit."""
+LEAVING, HEIR, FENCE = "leaving", "heir", "fence"
+"""In a call's record: who leaves; who listens already, and the number of its lease."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """What the configuration in force has made."""
+
+    book: SealedBook
+    deployments: Deployments
+    upstreams: Mapping[Provider, Upstream]
+    hangups: Hangups
+    max_watched: int
+    """Calls at the same time in this process."""
+
+
+Settled = Callable[[CallFacts, Mapping[str, int], Decimal | None], None]
+"""Is told what a call has used in all, tokens by kind and dollars, by whoever watched it last."""
+
+
+class Watches:
+    """The watches of one process (`ports.Watchers`); reloads leave them as they are."""
+
+    def __init__(
+        self,
+        prices: PriceList,
+        *,
+        settled: Settled,
+        clock: Clock = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
+        handover_seconds: float = HANDOVER_SECONDS,
+    ) -> None:
+        """`handover_seconds`: 0 where no other process could take over."""
+        self.name = secrets.token_hex(8)
+        """Of this process, in leases."""
+        self._settled = settled
+        began_at = clock() - monotonic()
+        self.clock: Clock = lambda: began_at + monotonic()
+        self._prices = prices
+        self._handover_seconds = handover_seconds
+        self._watches: dict[str, Watch] = {}
+        self._parts: Parts | None = None
+        self._leaving = False
+        self._offered: set[str] = set()
+        """Calls that others may take over: their leases are renewed no more."""
+        self._renewing = asyncio.Lock()
+        self._patient_until = 0.0
+        self._warned: dict[str, float] = {}
+        self._counted: dict[str, None] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def renew(self, parts: Parts) -> None:
+        """Work with what another configuration has made."""
+        self._parts = parts
+
+    @property
+    def parts(self) -> Parts:
+        """Those in force."""
+        if self._parts is None:
+            raise RuntimeError("there is no configuration yet")
+        return self._parts
+
+    @property
+    def book(self) -> SealedBook:
+        """Where records are."""
+        return self.parts.book
+
+    @property
+    def hangups(self) -> Hangups:
+        """How calls are ended."""
+        return self.parts.hangups
+
+    def seen_here(self, call_id: str) -> Mapping[str, object] | None:
+        """What is known of a call that is watched here, to the moment; None: it is not."""
+        watch = self._watches.get(call_id)
+        return None if watch is None else watch.seen
+
+    def check_room(self) -> None:
+        """Raise SupervisionUnavailable where there is no room for another call."""
+        if not self._has_room:
+            raise SupervisionUnavailable(
+                f"{len(self._watches)} calls are watched",
+                public="This service watches as many calls as it can, and this one would have to "
+                "be. Try again in a moment.",
+            )
+
+    async def begin(self, call: CallFacts) -> None:
+        """Watch a call as its terms say; raises SupervisionUnavailable if it has to be and is not.
+
+        The room for it was checked before (`check_room`).
+        """
+        required = call.watching.mode == "required"
+        if not required and not self._has_room:
+            log.warning("call not watched: no room", extra={"fields": {"call": call.id}})
+            return
+        watch = Watch(call, self._new(call, released=not required), home=self)
+        self._watches[call.id] = watch
+        if not required:
+            watch.spawn(self._lease(watch))
+            watch.begin()
+            return
+        try:
+            async with asyncio.timeout(ATTACH_SECONDS):
+                await self._lease(watch)
+                sideband = await self._attached(call)
+        except TimeoutError:
+            sideband = None
+        finally:
+            self._watches.pop(call.id, None)
+        if sideband is None:
+            raise SupervisionUnavailable(f"call {call.id}: no sideband")
+        self._watches[call.id] = watch
+        watch.begin(sideband)
+
+    @asynccontextmanager
+    async def running(self, leaving: asyncio.Event | None = None) -> AsyncIterator[None]:
+        """Watch while the block lasts, then hand over what is still watched.
+
+        Once `leaving` is set, what is watched by then is handed over, though the block lasts on.
+        """
+        ticking, keeping, inheriting = (
+            asyncio.create_task(each(), name=TASK)
+            for each in (self._ticking, self._keeping, self._inheriting)
+        )
+        early = asyncio.create_task(self._leave_early(leaving, inheriting), name=TASK)
+        try:
+            yield
+        finally:
+            self._leaving = True
+            if leaving is None or not leaving.is_set():
+                early.cancel()
+            await self._end((keeping, inheriting))
+            await asyncio.gather(self._hand_over(), asyncio.wait((early,)))
+            await _in_turns(self._drop(watch) for watch in list(self._watches.values()))
+            await self._end((ticking,))
+
+    async def dial(self, facts: CallFacts) -> Sideband | None:
+        """Open a call's sideband; raises Gone where the provider would know the call."""
+        deployments = self.parts.deployments
+        deployment = deployments.named(facts.deployment_id, facts.credential_fingerprint)
+        if deployment is None or facts.provider_call_id is None:
+            raise UpstreamUnreachable(f"call {facts.id}: no way to attach to it")
+        upstream = self.parts.upstreams[deployment.provider]
+        trace = Trace(request_id=facts.id)
+        sideband = await upstream.attach(deployment, facts.provider_call_id, trace)
+        knows = facts.credential_fingerprint == deployments.fingerprint_of(deployment)
+        if sideband is None and knows:
+            raise Gone
+        return sideband
+
+    def credit_low(self, facts: CallFacts) -> None:
+        """Say in words, once a minute, why calls at a deployment fail in silence."""
+        now = self.clock()
+        if now < self._warned.get(facts.deployment_id, 0.0):
+            return
+        self._warned = {name: until for name, until in self._warned.items() if until > now}
+        self._warned[facts.deployment_id] = now + WARN_SECONDS
+        log.warning(
+            "the provider's project has no credit left (insufficient_quota): the model says "
+            "nothing until its operator pays",
+            extra={"fields": {"deployment": facts.deployment_id, "call": facts.id}},
+        )
+
+    def settled(self, facts: CallFacts, seen: Seen) -> None:
+        """Count what a call has used, once: where its end was not kept it comes here again."""
+        if facts.id in self._counted:
+            return
+        self._counted[facts.id] = None
+        if len(self._counted) > MAX_COUNTED:
+            del self._counted[next(iter(self._counted))]
+        transcribed = {"transcription": seen.usage.transcription.tokens}
+        self._settled(facts, {**seen.usage.by_kind(), **transcribed}, seen.cost.usd)
+
+    def done(self, call_id: str) -> None:
+        """Forget a call."""
+        self._watches.pop(call_id, None)
+
+    @property
+    def _has_room(self) -> bool:
+        return len(self._watches) < self.parts.max_watched and not self._leaving
+
+    def _new(self, call: CallFacts, *, released: bool) -> Watched:
+        return Watched.begin(
+            rules_of(call),
+            now=self.clock(),
+            released=released,
+            prints=call.watching.session,
+            transcriber=call.watching.transcriber,
+            prices=self._prices_of(call),
+            price_list=self._prices,
+        )
+
+    def _resumed(self, call: CallFacts, seen: Mapping[str, object]) -> Watched:
+        """As whoever watched it before has left it."""
+        written = seen.get(RECORD)
+        try:
+            left = from_record(written) if isinstance(written, str) else None
+        except ValueError:
+            left = None
+        if left is None:
+            return Watched.begin(
+                rules_of(call),
+                now=float(call.started_at),
+                prints=call.watching.session,
+                transcriber=call.watching.transcriber,
+                prices=self._prices_of(call),
+                price_list=self._prices,
+            )
+        return Watched.resume(
+            rules_of(call),
+            left,
+            heir=self.name,
+            prices=self._prices_of(call),
+            price_list=self._prices,
+        )
+
+    def _prices_of(self, call: CallFacts) -> Prices | None:
+        deployment = self.parts.deployments.named(call.deployment_id, call.credential_fingerprint)
+        own = Prices() if deployment is None else Prices.read(deployment.prices)
+        return self._prices.of(call.upstream_model, own)
+
+    async def _attached(self, call: CallFacts) -> Sideband | None:
+        for _ in range(ATTEMPTS):
+            try:
+                sideband = await self.dial(call)
+            except (Gone, UpstreamError) as error:
+                fields = {"call": call.id, "detail": str(error) or "404"}
+                log.warning("not attached", extra={"fields": fields})
+                continue
+            if sideband is not None:
+                return sideband
+        return None
+
+    async def _lease(self, watch: Watch) -> None:
+        """A lease that cannot be had now is tried again soon (`_keep`)."""
+        with contextlib.suppress(StoreUnavailable):
+            call_id = watch.facts.id
+            watch.fence = await self.book.lease(call_id, self.name, seconds=LEASE_SECONDS)
+            watch.renew_at = self.clock() + RENEW_SECONDS
+
+    async def _ticking(self) -> None:
+        while True:
+            await asyncio.sleep(TICK_SECONDS)
+            now = self.clock()
+            for watch in list(self._watches.values()):
+                watch.tick(now)
+
+    async def _keeping(self) -> None:
+        """Renew leases, and write what has changed."""
+        while True:
+            await asyncio.sleep(TICK_SECONDS)
+            async with self._renewing:
+                now = self.clock()
+                await _in_turns(
+                    self._keep(watch)
+                    for call_id, watch in list(self._watches.items())
+                    if call_id not in self._offered
+                    and (now >= watch.renew_at or watch.must_write(now))
+                )
+
+    async def _keep(self, watch: Watch) -> None:
+        now, call_id = self.clock(), watch.facts.id
+        try:
+            if now >= watch.renew_at:
+                watch.renew_at = now + TICK_SECONDS  # should it fail
+                watch.fence = await self.book.lease(call_id, self.name, seconds=LEASE_SECONDS)
+                if watch.fence is None:
+                    await self._dispossessed(watch)
+                    return
+                watch.renew_at = now + RENEW_SECONDS
+            if watch.must_write(now) and not await watch.write():
+                await watch.stop()
+        except StoreUnavailable as error:
+            # It is still watched; should nobody else have taken over, all is as before.
+            log.debug("record of a call not kept", extra={"fields": {"detail": str(error)}})
+
+    async def _dispossessed(self, watch: Watch) -> None:
+        """It has ended, or is another's."""
+        record = await self.book.find(watch.facts.id)
+        if record is not None and record.status == "ended":
+            await watch.settle("client")
+        else:
+            await watch.stop()
+
+    async def _inheriting(self) -> None:
+        """Take over what nobody watches any more."""
+        while True:
+            await asyncio.sleep(LOOK_SECONDS * random.uniform(0.75, 1.25))  # noqa: S311 - spreads
+            room = min(self.parts.max_watched - len(self._watches), AT_ONCE)
+            if room <= 0:
+                continue
+            try:
+                orphans = await self.book.orphans(at_most=room)
+            except StoreUnavailable:
+                # Nobody could renew a lease meanwhile: those who live come first.
+                self._patient_until = self.clock() + LEASE_SECONDS
+                continue
+            if self.clock() < self._patient_until:
+                continue
+            for record in orphans:
+                if record.facts.id not in self._watches:
+                    self._spawn(self._adopt(record))
+
+    async def _adopt(self, record: CallRecord) -> None:
+        facts = record.facts
+        with contextlib.suppress(StoreUnavailable):  # then it is an orphan still
+            fence = await self.book.lease(facts.id, self.name, seconds=LEASE_SECONDS)
+            latest = None if fence is None else await self.book.find(facts.id)
+            if fence is None or latest is None or not self._has_room:
+                return
+            watch = Watch(facts, None, home=self)
+            watch.fence, watch.renew_at = fence, self.clock() + RENEW_SECONDS
+            self._watches[facts.id] = watch
+            seen = latest.seen
+            if LEAVING not in seen:
+                watch.take_up(self._resumed(facts, seen))
+                watch.begin()
+                return
+            watch.begin()
+            try:
+                seen = await self._relieve(watch, latest)
+            finally:
+                watch.take_up(self._resumed(facts, seen))
+
+    async def _relieve(self, watch: Watch, record: CallRecord) -> Mapping[str, object]:
+        """Say that this one listens, and wait for what the one who leaves knows."""
+        seen = record.seen
+        with contextlib.suppress(TimeoutError, StoreUnavailable):
+            async with asyncio.timeout(RELIEF_SECONDS):
+                await watch.opened.wait()
+                here = {**seen, HEIR: self.name, FENCE: watch.fence}
+                await self.book.saw(replace(record, seen=here), fence=watch.fence or 0, tell=False)
+                while seen.get(LEAVING) is not None:
+                    await asyncio.sleep(POLL_SECONDS)
+                    found = await self.book.find(record.facts.id)
+                    seen = seen if found is None else found.seen
+        return seen
+
+    async def _end(self, loops: tuple[asyncio.Task[None], ...]) -> None:
+        tasks = {*loops, *self._tasks}
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+
+    async def _leave_early(
+        self, leaving: asyncio.Event | None, inheriting: asyncio.Task[None]
+    ) -> None:
+        """A server that is told to end may have answers to wait for: calls need not."""
+        if leaving is None or not self._handover_seconds:
+            return
+        await leaving.wait()
+        await self._end((inheriting,))
+        await self._hand_over()
+
+    async def _hand_over(self) -> None:
+        """Let others listen first to what is watched now, for as long as there is time."""
+        if not self._handover_seconds:
+            return
+        until = self.clock() + self._handover_seconds
+        async with self._renewing:
+            watches = [each for name, each in self._watches.items() if name not in self._offered]
+            self._offered.update(each.facts.id for each in watches)
+            await _in_turns(self._offer(watch) for watch in watches)
+        while watches and (not self._leaving or self.clock() < until):
+            await asyncio.sleep(POLL_SECONDS)
+            await _in_turns(self._let_go(watch) for watch in watches)
+            watches = [each for each in watches if not each.over]
+
+    async def _offer(self, watch: Watch) -> None:
+        with contextlib.suppress(StoreUnavailable):
+            await watch.write({LEAVING: self.name})
+            await self.book.release(watch.facts.id, self.name)
+
+    async def _let_go(self, watch: Watch) -> None:
+        with contextlib.suppress(StoreUnavailable):
+            record = await self.book.find(watch.facts.id)
+            if record is None or record.status == "ended":
+                await watch.settle("client")
+                return
+            heir, fence = record.seen.get(HEIR), record.seen.get(FENCE)
+            if isinstance(heir, str) and isinstance(fence, int):
+                await watch.hand_to(heir, fence)
+
+    async def _drop(self, watch: Watch) -> None:
+        """Nobody has come: what is known is written, and whoever finds it goes on from there."""
+        with contextlib.suppress(StoreUnavailable):
+            await watch.write()
+            await self.book.release(watch.facts.id, self.name)
+        await watch.stop()
+
+    def _spawn(self, work: Awaitable[None]) -> None:
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+def rules_of(call: CallFacts) -> Rules:
+    """What the terms of a call ask of its watch."""
+    asked = call.watching
+    return Rules(
+        ends_by=float(call.ends_by),
+        limited=call.limited,
+        max_idle_seconds=asked.max_idle_seconds,
+        warn_seconds=asked.warn_seconds,
+        warn_with=asked.warn_with,
+        session_drift=asked.session_drift,
+        fields=tuple(asked.session),
+    )
+
+
+async def _in_turns(steps: Iterable[Awaitable[None]]) -> None:
+    """So many at once, until all are done."""
+    turns = iter(steps)
+    while some := [*islice(turns, AT_ONCE)]:
+        await asyncio.gather(*some)

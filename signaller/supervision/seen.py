@@ -1,0 +1,146 @@
+"""What the watch of a call has seen: the part of its record that an owner writes for its heirs."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from signaller.strict_json import reader, write_json
+from signaller.supervision.prices import UNKNOWN_COST, Cost
+from signaller.supervision.usage import UNKNOWN_USAGE, Usage
+
+Supervision = Literal["watched", "clock", "lost"]
+"""A sideband is open; there never was one; there was one."""
+Reason = Literal["length", "idle"]
+"""Of an end that a warning announces."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gap:
+    """Seconds in which nobody heard what the provider told: Unix seconds, rounded outwards."""
+
+    began_at: int
+    ended_at: int
+
+    def as_json(self) -> dict[str, object]:
+        """As the API shows it."""
+        return {"from": self.began_at, "to": self.ended_at}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Warned:
+    """An end that was announced."""
+
+    at: int
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drifted:
+    """Fields of the session that a client has changed, by their paths."""
+
+    at: int
+    fields: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Memory:
+    """What an heir needs to go on as if it had watched from the start; it is shown to nobody."""
+
+    heir: str | None
+    """Who was attached before the writer let go, and has missed nothing; None: nobody."""
+    ever_attached: bool
+    unheard_since: float | None
+    """Since when nobody listens; None: the writer did."""
+    counted: tuple[int, ...]
+    unfinished: tuple[int, ...]
+    transcribers: tuple[str, ...]
+    quiet_since: float
+    paused_at: float | None
+    calls: tuple[str, ...]
+    warned_of_length: bool
+    warned_of_idle: bool
+    first_session: Mapping[str, str]
+    last_session: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """What the watch of a call knew at a moment."""
+
+    at: float
+    """Unix seconds: all that was told until then is in it."""
+    supervision: Supervision
+    usage: Usage
+    cost: Cost
+    gaps: tuple[Gap, ...]
+    warnings: tuple[Warned, ...]
+    drift: tuple[Drifted, ...]
+    memory: Memory
+    final: bool = False
+    """The call was over by then: nothing can come any more."""
+
+    @property
+    def heard_until(self) -> float:
+        """Unix seconds: what was told later, nobody who wrote this has heard."""
+        since = self.memory.unheard_since
+        return self.at if since is None else since
+
+    def as_json(self) -> dict[str, object]:
+        """As the API of calls shows it."""
+        return {
+            "supervision": self.supervision,
+            "usage": self.usage.as_json(),
+            "cost": self.cost.as_json(),
+            "gaps": [gap.as_json() for gap in self.gaps],
+            "warnings": [{"at": each.at, "reason": each.reason} for each in self.warnings],
+            "drift": [{"at": each.at, "fields": list(each.fields)} for each in self.drift],
+        }
+
+    def to_record(self) -> str:
+        """As it is written, for `from_record`."""
+        return write_json(self).decode()
+
+
+_read = reader(Seen)
+
+
+def from_record(text: str | bytes) -> Seen:
+    """What `to_record` wrote. Raises ValueError for anything else."""
+    try:
+        return _read(text)
+    except RecursionError as error:
+        raise ValueError("the record nests too deeply") from error
+
+
+def nothing_seen(
+    now: float,
+    *,
+    unheard_since: float | None = None,
+    transcribers: tuple[str, ...] = (),
+    session: Mapping[str, str] | None = None,
+) -> Seen:
+    """Of a call that nobody has watched so far; all that the record of one without a watch says."""
+    return Seen(
+        at=now,
+        supervision="clock",
+        usage=UNKNOWN_USAGE,
+        cost=UNKNOWN_COST,
+        gaps=(),
+        warnings=(),
+        drift=(),
+        memory=Memory(
+            heir=None,
+            ever_attached=False,
+            unheard_since=unheard_since,
+            counted=(),
+            unfinished=(),
+            transcribers=transcribers,
+            quiet_since=now,
+            paused_at=None,
+            calls=(),
+            warned_of_length=False,
+            warned_of_idle=False,
+            first_session=session or {},
+            last_session={},
+        ),
+    )

@@ -1,0 +1,316 @@
+"""The watch over one call: a sideband that is kept open, and what the machine makes of it.
+
+Knows sockets, the book and the time through what it is given; decides nothing itself.
+"""
+
+import asyncio
+import contextlib
+import logging
+import random
+from collections.abc import Coroutine, Mapping
+from typing import Protocol
+
+from signaller.errors import SignallerError, StoreUnavailable, UpstreamError
+from signaller.model import CallFacts, EndedBy
+from signaller.ports import Clock, Sideband
+from signaller.realtime.call_records import FINAL, HEARD_UNTIL, CallRecord, SealedBook
+from signaller.realtime.hangups import Hangups
+from signaller.supervision.machine import Changed, CreditLow, Effects, HangUp, Note, Warn, Watched
+from signaller.supervision.seen import Seen
+
+log = logging.getLogger("signaller")
+
+FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.25, 10.0
+"""Before a sideband is dialled again: soon, because nobody listens meanwhile; then less often,
+because a provider that is down has a thousand of them to take."""
+ASK_SECONDS = 1.0
+"""Before the end of a call is asked for again, as the clock does; then less often."""
+QUIET_SECONDS = 5.0
+"""Between two records of a call that changes: what another replica reads is no older."""
+LIFE_SECONDS = 10.0
+"""Between two records of one that does not: an heir knows from it until when somebody listened."""
+MAX_EARLY = 5000
+"""Events that wait for the record of whoever listened before: of some minutes, where it takes
+seconds. One that has more is begun as if nobody had left it."""
+
+
+class Gone(Exception):
+    """The provider knows no such call, and would know."""
+
+
+class Home(Protocol):
+    """What a watch needs of the process that keeps it."""
+
+    clock: Clock
+    """Unix seconds, by a clock that does not step."""
+
+    @property
+    def book(self) -> SealedBook:
+        """Where its record is."""
+
+    @property
+    def hangups(self) -> Hangups:
+        """How calls are ended."""
+
+    async def dial(self, facts: CallFacts) -> Sideband | None:
+        """Open a call's sideband. None: the provider knows no such call, but might not.
+
+        Raises Gone, and UpstreamError.
+        """
+
+    def credit_low(self, facts: CallFacts) -> None:
+        """The deployment's project has no money left."""
+
+    def settled(self, facts: CallFacts, seen: Seen) -> None:
+        """A call is over, and this is all that it used."""
+
+    def done(self, call_id: str) -> None:
+        """There is nothing left to do for a call."""
+
+
+class Watch:
+    """One call that this process watches."""
+
+    def __init__(self, facts: CallFacts, decides: Watched | None, *, home: Home) -> None:
+        """`decides` None: what is heard waits until `take_up`."""
+        self.facts = facts
+        self.fence: int | None = None
+        """The number of its lease; None: it has none yet."""
+        self.renew_at = 0.0
+        self.over = False
+        self.opened = asyncio.Event()
+        """Set once a sideband has been open."""
+        self._decides = decides
+        self._home = home
+        self._early: list[tuple[float, str]] = []
+        self._early_since: float | None = None
+        self._sideband: Sideband | None = None
+        self._changed = self._urgent = self._settling = False
+        self._written_at = home.clock()
+        self._shown: Mapping[str, object] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    @property
+    def seen(self) -> Mapping[str, object] | None:
+        """As a record has it if the call is over at this moment."""
+        decides = self._decides
+        return None if decides is None else written(decides.seen_if_over(self._home.clock()))
+
+    def begin(self, sideband: Sideband | None = None) -> None:
+        """Keep a sideband open from now on, this one if it is there already."""
+        self.spawn(self._run(sideband))
+
+    def take_up(self, decides: Watched) -> None:
+        """Decide, beginning with what has been heard already."""
+        early, since, self._early = self._early, self._early_since, []
+        self._decides = decides
+        if since is not None and self._sideband is not None:
+            self._do(decides.attached(since))
+            for at, text in early:
+                self._do(decides.frame(text, at))
+        self._changed = self._urgent = True
+
+    def tick(self, now: float) -> None:
+        """Time has passed."""
+        if self._decides is not None and (effects := self._decides.tick(now)):
+            self._do(effects)
+
+    def must_write(self, now: float) -> bool:
+        """Whether its record is to be written now."""
+        if self.over or self._decides is None:
+            return False
+        quiet = QUIET_SECONDS if self._changed else LIFE_SECONDS
+        return self._urgent or now >= self._written_at + quiet
+
+    async def write(self, more: Mapping[str, object] | None = None) -> bool:
+        """Write down what was seen. False: the call is another's now. Raises StoreUnavailable."""
+        decides, now = self._decides, self._home.clock()
+        if decides is None:
+            return True
+        self._written_at, self._changed, self._urgent = now, False, False
+        try:
+            return await self._put(CallRecord(facts=self.facts), decides.seen(now), more=more)
+        except StoreUnavailable:
+            self._changed = True
+            raise
+
+    async def hand_to(self, heir: str, fence: int) -> None:
+        """Write what is known for an heir who listens by now, and stop. Raises StoreUnavailable."""
+        if self._decides is not None:
+            seen = self._decides.handed_over(self._home.clock(), to=heir)
+            await self._put(CallRecord(facts=self.facts), seen, fence=fence)
+        await self.stop()
+
+    async def settle(self, by: EndedBy) -> None:
+        """The call is over: write down all of it, and then that it is. Raises StoreUnavailable."""
+        if self._settling or self.over:
+            return  # it was noticed by the socket and by the lease
+        self._settling = True
+        try:
+            await self._write_all(by)
+        finally:
+            self._settling = False
+        await self.stop()
+
+    async def stop(self) -> None:
+        """Let go of the sideband; the call goes on."""
+        self.over = True
+        self._home.done(self.facts.id)
+        mine = asyncio.current_task()
+        others = [task for task in self._tasks if task is not mine]
+        for task in others:
+            task.cancel()
+        sideband, self._sideband = self._sideband, None
+        if others:
+            await asyncio.wait(others)
+        if sideband is not None:
+            await sideband.close()
+
+    def spawn(self, work: Coroutine[object, object, None]) -> None:
+        """Do something that ends with the watch."""
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _run(self, sideband: Sideband | None) -> None:
+        pause = 0.0
+        while not self.over:
+            if sideband is None:
+                sideband = await self._dialled()
+            if sideband is not None:
+                began_at = self._home.clock()
+                await self._listen(sideband)
+                # One that is closed as soon as it is open is no better than one that is refused.
+                if self._home.clock() - began_at > LONGEST_PAUSE_SECONDS:
+                    pause = 0.0
+                sideband = None
+            await asyncio.sleep(pause * random.uniform(0.5, 1))  # noqa: S311 - spreads a crowd
+            pause = min(max(FIRST_PAUSE_SECONDS, 2 * pause), LONGEST_PAUSE_SECONDS)
+
+    async def _write_all(self, by: EndedBy) -> None:
+        home, decides, facts = self._home, self._decides, self.facts
+        record = await home.book.find(facts.id)
+        if record is None or decides is None:
+            return
+        decides.ended(home.clock())
+        seen = decides.seen(home.clock())
+        if await self._put(record, seen):
+            await home.hangups.over(facts.id, by)
+            home.settled(facts, seen)
+
+    async def _listen(self, sideband: Sideband) -> None:
+        """Hand on what is told until it is closed."""
+        clock = self._home.clock
+        self._sideband, self._early, self._early_since = sideband, [], clock()
+        if self._decides is not None:
+            self._do(self._decides.attached(clock()))
+            self._urgent = True
+        self.opened.set()
+        while (text := await sideband.receive()) is not None:
+            decides = self._decides
+            if decides is None:
+                self._early.append((clock(), text))
+                if len(self._early) > MAX_EARLY:
+                    break
+            elif effects := decides.frame(text, clock()):
+                self._do(effects)
+        self._sideband, self._early_since = None, None
+        if self._decides is not None:
+            self._do(self._decides.lost(clock(), clean=sideband.closed_cleanly))
+        await sideband.close()
+
+    async def _dialled(self) -> Sideband | None:
+        """A new sideband; None: try again later, unless the call is over."""
+        fields = {"call": self.facts.id, "deployment": self.facts.deployment_id}
+        try:
+            return await self._home.dial(self.facts)
+        except Gone:
+            decides = self._decides
+            # Directly after a call began, a provider may not know it yet.
+            if decides is not None and decides.ever_attached:
+                await self._ended(decides)
+        except UpstreamError as error:
+            log.warning("no sideband", extra={"fields": {**fields, "detail": str(error)}})
+        return None
+
+    async def _ended(self, decides: Watched) -> None:
+        try:
+            await self.settle("provider" if decides.told_over else "client")
+        except StoreUnavailable as error:
+            # The next dial finds the same, and tries again.
+            fields = {"call": self.facts.id, "detail": str(error)}
+            log.warning("end not remembered", extra={"fields": fields})
+
+    def _do(self, effects: Effects) -> None:
+        for effect in effects:
+            match effect:
+                case Changed():
+                    self._changed = True
+                case Warn():
+                    self._urgent = True
+                    if effect.text is not None and self._sideband is not None:
+                        self.spawn(self._say(self._sideband, effect.text))
+                case Note():
+                    self._urgent = True
+                case HangUp():
+                    self.spawn(self._hang_up(effect.by))
+                case CreditLow():
+                    self._home.credit_low(self.facts)
+
+    async def _say(self, sideband: Sideband, text: str) -> None:
+        if not await sideband.send(text):
+            log.warning("warning not sent", extra={"fields": {"call": self.facts.id}})
+
+    async def _hang_up(self, by: EndedBy) -> None:
+        """Ask for the end until it has come, or stands in the book: the clock goes on from there.
+
+        The machine says it once, so nobody else would ask.
+        """
+        call_id, pause, asked = self.facts.id, ASK_SECONDS, False
+        while not self.over:
+            try:
+                with contextlib.suppress(StoreUnavailable):
+                    await self.write()  # so that the end is told with what led to it
+                record = await self._home.book.find(call_id)
+                if record is None or record.status == "ended":
+                    return
+                if asked and record.state.ending is not None:
+                    return
+                asked = True
+                await self._home.hangups.end(record, by)
+            except SignallerError as error:
+                fields = {"call": call_id, "by": by, "detail": str(error)}
+                log.warning("not hung up yet", extra={"fields": fields})
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
+
+    async def _put(
+        self,
+        record: CallRecord,
+        seen: Seen,
+        *,
+        fence: int | None = None,
+        more: Mapping[str, object] | None = None,
+    ) -> bool:
+        fence = self.fence if fence is None else fence
+        if fence is None:
+            return True  # there is no lease to write under yet
+        shown = seen.as_json()
+        whole = {**written(seen), **(more or {}), RECORD: seen.to_record()}
+        new = CallRecord(facts=record.facts, state=record.state, seen=whole)
+        # Whoever ended it elsewhere has told less than what is known here.
+        more_is_known = seen.final and record.status == "ended"
+        tell = more_is_known or shown != self._shown
+        is_mine = await self._home.book.saw(new, fence=fence, tell=tell)
+        if is_mine:
+            self._shown = shown
+        return is_mine
+
+
+RECORD = "record"
+"""Where an heir finds what it needs, beside what is shown."""
+
+
+def written(seen: Seen) -> Mapping[str, object]:
+    """What a record says of it, and how far that can be trusted."""
+    return {**seen.as_json(), FINAL: seen.final, HEARD_UNTIL: seen.heard_until}
