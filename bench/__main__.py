@@ -24,6 +24,7 @@ from bench.rows.profiles import profiles
 from bench.rows.relaying import relaying
 from bench.rows.starting import starting
 from bench.rows.warm import warm
+from bench.rows.watched import watched
 
 Row = Callable[[Field, Effort], Awaitable[Outcome]]
 ROWS: Mapping[str, Row] = {
@@ -33,6 +34,7 @@ ROWS: Mapping[str, Row] = {
     "latency": latency,
     "start": starting,
     "memory": memory,
+    "watched": watched,
     "packages": packages,
     "growth": growth,
     "profiles": profiles,

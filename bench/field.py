@@ -60,7 +60,7 @@ class Field:
         )
 
     def relay(self, module: str, *, provider: Server | None = None) -> Contender:
-        """A bare Starlette relay, served as the service is: uvicorn, uvloop, h11."""
+        """A bare Starlette relay, served as the service is: uvicorn, uvloop, the same protocol."""
         url = f"http://127.0.0.1:{(provider or self.quick).port}"
         return self._bare(module, {"BENCH_PROVIDER": url})
 
@@ -96,10 +96,7 @@ class Field:
         port = free_port()
         return Contender(
             name=_NAMES[module],
-            command=(
-                *python("uvicorn", f"bench.relays.{module}:app", "--port", str(port)),
-                *("--http", "h11", "--no-access-log", "--log-level", "warning"),
-            ),
+            command=tuple(python("bench.relays", module, str(port))),
             files={},
             port=port,
             environment=environment,
@@ -109,7 +106,6 @@ class Field:
 _NAMES = {
     "over_httpx": "bare relay, httpx as it comes",
     "over_client": "bare relay, same client",
-    "over_transport": "bare relay, our transport alone",
     "over_aiohttp": "bare relay, aiohttp",
     "echo": "bare echo, Redis SET+GET",
 }

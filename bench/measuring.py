@@ -25,7 +25,7 @@ class Effort:
     cpu_seconds: float = 0.15
     warm_up: int = 200
     """Requests before any that count: connections, caches, specialised bytecode are in place."""
-    connections: tuple[int, ...] = (1, 16, 64)
+    connections: tuple[int, ...] = (1, 32, 64)
     latency_seconds: float = 10
     starts: int = 7
     soak_requests: int = 100_000

@@ -6,9 +6,8 @@ import logging
 import pytest
 
 from signaller.errors import ModelNotFound
-from signaller.journal import Journal
-from signaller.logs import ConsoleFormatter, JsonFormatter, masked
-from signaller.masking import Masking
+from signaller.logs import ConsoleFormatter, Journal, JsonFormatter
+from signaller.masking import Masking, masked_logs
 from signaller.secret import Secret
 from tests.support.service import MODEL, running
 from tests.web.reloading import reloadable
@@ -95,10 +94,10 @@ async def test_one_line_per_mint_and_per_call(caplog: pytest.LogCaptureFixture) 
 
 def test_every_part_of_a_line_is_masked(caplog: pytest.LogCaptureFixture) -> None:
     """Message, fields and traceback, whoever logs it; and then no more."""
-    mask = Masking.of(Secret(KEY)).masked
+    masking = Masking.of(Secret(KEY))
     for name in ("signaller", "signaller.audit", "uvicorn.error", "azure.identity", None):
         log = logging.getLogger(name)
-        with masked(mask):
+        with masked_logs(masking):
             try:
                 raise ValueError(f"no {KEY}")
             except ValueError:

@@ -2,12 +2,13 @@
 
 import fnmatch
 from dataclasses import fields
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from signaller.policy import Narrowing, Policy, matches, narrow
+from signaller.policy import Narrowing, Places, Policy, SupervisionMode, matches, narrow
 
 NAMES = st.text("ab-*", min_size=1, max_size=5)
 MODELS = st.lists(NAMES, max_size=3).map(tuple)
@@ -21,6 +22,9 @@ POLICIES = st.builds(
     token_uses=LIMITS,
     mints_per_minute=LIMITS,
     calls_per_minute=LIMITS,
+    calls_at_once=LIMITS,
+    max_call_seconds=LIMITS,
+    max_idle_seconds=LIMITS,
     session=st.dictionaries(st.just("voice"), st.text(max_size=3)),
     on_replay=st.sampled_from(["refuse", "hangup"]),
     safety_identifier=st.booleans(),
@@ -33,8 +37,14 @@ NARROWINGS = st.builds(
     token_uses=LIMITS,
     mints_per_minute=LIMITS,
     calls_per_minute=LIMITS,
+    calls_at_once=LIMITS,
+    max_call_seconds=LIMITS,
+    max_idle_seconds=LIMITS,
 )
-LIMIT_NAMES = ("token_ttl_seconds", "token_uses", "mints_per_minute", "calls_per_minute")
+LIMIT_NAMES = (
+    *("token_ttl_seconds", "token_uses", "mints_per_minute", "calls_per_minute"),
+    *("calls_at_once", "max_call_seconds", "max_idle_seconds"),
+)
 
 
 @pytest.mark.parametrize(
@@ -133,3 +143,33 @@ def test_narrowing_twice_is_narrower_still(
 def test_a_jwt_that_says_nothing_narrows_nothing(policy: Policy) -> None:
     """Absent claims leave the policy as it is."""
     assert narrow(policy, Narrowing()) == policy
+
+
+@pytest.mark.parametrize(
+    ("policy", "default", "mode"),
+    [
+        ({}, None, "off"),
+        ({}, "required", "required"),
+        ({"supervision": "off"}, "required", "off"),
+        ({"supervision": "best_effort"}, "off", "best_effort"),
+        ({"max_idle_seconds": 60}, None, "best_effort"),
+        ({"warn_with": "Soon over."}, None, "best_effort"),
+        ({"session_drift": "note"}, None, "best_effort"),
+        ({"session_drift": "hangup"}, "required", "required"),
+        ({"max_idle_seconds": 60, "supervision": "off"}, None, "best_effort"),
+        ({"max_call_seconds": 60}, None, "off"),
+    ],
+)
+def test_what_only_the_watch_knows_is_never_asked_for_in_vain(
+    policy: dict[str, Any], default: SupervisionMode | None, mode: SupervisionMode
+) -> None:
+    """A policy rules over what holds for all; a length needs no watch."""
+    assert Policy(**policy).watch_mode(default) == mode
+
+
+@given(LIMITS, LIMITS, LIMITS)
+def test_places_are_never_more(of_all: int | None, of_one: int | None, now: int | None) -> None:
+    """Of a policy as it was and as it is now, the lower number holds; a person's stays."""
+    held = Places(of_all=of_all, of_one=of_one, person="p").within(now)
+    given_limits = [each for each in (of_all, now) if each is not None]
+    assert held == Places(of_all=min(given_limits, default=None), of_one=of_one, person="p")

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Mapping
 from starlette.applications import Starlette
 
 from bench.relays.relaying import relay_over_httpx, relay_routes
-from signaller.upstreams.transport import http_client
+from signaller.providers.http import http_client
 
 PROVIDER = os.environ["BENCH_PROVIDER"]
 

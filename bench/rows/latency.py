@@ -12,7 +12,7 @@ from bench.wire import Answer, open_loop
 
 ROW = "added latency"
 PER_SECOND = 200
-P50_MS, P99_MS = 3.0, 15.0
+P50_MS, P99_MS = 2.0, 15.0
 STEPS: tuple[Step, ...] = ("call", "mint")
 
 

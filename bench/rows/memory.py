@@ -9,7 +9,7 @@ from bench.outcome import Chart, Finding, Outcome, under
 from bench.wire import closed_loop
 
 ROW = "memory"
-IDLE_MIB, LATER_MIB = 80, 100
+IDLE_MIB, LATER_MIB = 90, 100
 FLAT_MIB = 3
 """What the second half of the requests may add: an arena or two of the allocator's."""
 IN_MEMORY = "service, memory"

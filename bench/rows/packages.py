@@ -11,7 +11,7 @@ from bench.outcome import Outcome, under
 from bench.processes import ROOT
 
 ROW = "installed packages, without extras"
-BAR = 35
+BAR = 40
 BROUGHT = {"pip", "setuptools"}
 """By the empty environment itself."""
 LIST = "import importlib.metadata as m; print(*sorted({d.name for d in m.distributions()}))"

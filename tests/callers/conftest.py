@@ -1,11 +1,12 @@
 """An issuer that runs, and what is known of its keys."""
 
 from collections.abc import AsyncIterator
+from functools import partial
 
 import pytest
 
 from signaller.callers import KeySets
-from signaller.upstreams.transport import http_client
+from signaller.providers.http import fetch, http_client
 from tests.callers.issuing import Issuer, SetClock
 from tests.support.serving import serving
 
@@ -20,7 +21,7 @@ def clock() -> SetClock:
 async def key_sets(clock: SetClock) -> AsyncIterator[KeySets]:
     """Key sets over the service's own client."""
     async with http_client() as client:
-        sets = KeySets(client, clock)
+        sets = KeySets(partial(fetch, client), clock)
         yield sets
         await sets.aclose()
 

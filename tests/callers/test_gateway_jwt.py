@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from signaller.callers import FrontDesk, KeySets
+from signaller.callers.gateway_jwt import GatewayJwt
 from signaller.errors import ConfigError, InvalidApiKey, InvalidJwt, ScopeMissing
 from signaller.model import Evidence
 from signaller.policy import Policy
@@ -28,6 +29,7 @@ from tests.callers.issuing import (
     MASTER_KEY,
     bearing,
     jwt_desk,
+    jwt_settings,
     segment,
     settings,
     signing_key,
@@ -355,10 +357,9 @@ async def test_another_issuer_voids_what_the_first_vouched_for(
 async def test_another_address_of_keys_is_another_issuer(key_sets: KeySets) -> None:
     """Though issuer and audience stay."""
     old, new = (
-        jwt_desk(key_sets, jwks_url=f"https://id.example/{name}.json")._jwt for name in ("a", "b")
+        GatewayJwt(jwt_settings(jwks_url=f"https://id.example/{name}.json"), key_sets)
+        for name in ("a", "b")
     )
-    assert old is not None
-    assert new is not None
     assert old.credential_id != new.credential_id
 
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from signaller.callers.gateway_names import GatewayNames
+from signaller.callers.front_desk import GatewayNames
 from signaller.policy import Policy
 from signaller.settings import Gateway, NamedCaller
 from tests.support.service import named, settings

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jwt.algorithms import get_default_algorithms
 
-from signaller.callers.jwks import ALGORITHMS, parse_jwks
+from signaller.callers.jwks import parse_jwks
+from signaller.settings import ALGORITHMS
 from tests.callers.issuing import segment, signing_key
 
 EC = signing_key().jwk()
@@ -44,6 +45,8 @@ UNUSABLE_CHANGES: tuple[tuple[str, dict[str, object]], ...] = (
     ("ES256", {"alg": "RS256"}),
     ("ES256", {"alg": "ES384"}),
     ("ES256", {"alg": ["ES256"]}),
+    ("ES256", {"alg": "none"}),
+    ("ES256", {"alg": "ES256K"}),
     ("ES256", {"crv": "P-384"}),
     ("ES256", {"crv": ["P-256"]}),
     ("ES256", {"kty": "RSA"}),

@@ -1,21 +1,23 @@
 """When an issuer is asked for its keys, over HTTP, and what happens while it does not answer."""
 
 import asyncio
+import contextlib
 import gzip
 import json
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import httpx
 import pytest
 
-from signaller.callers import FrontDesk, KeySets
-from signaller.callers import key_sets as fetching
-from signaller.callers.key_set import FLOOR_SECONDS, FRESH_SECONDS, TRUSTED_SECONDS
+from signaller.callers import FrontDesk, KeySets, jwks
+from signaller.callers.jwks import FLOOR_SECONDS, FRESH_SECONDS, TRUSTED_SECONDS
 from signaller.errors import InvalidJwt, IssuerUnavailable
 from signaller.model import Caller
+from signaller.providers import http
 from tests.callers.issuing import Issuer, SetClock, SigningKey, bearing, jwt_desk, signing_key
 
 OLD, NEW = signing_key(), signing_key(number=2)
@@ -270,7 +272,7 @@ async def test_a_new_configuration_finds_the_keys_there(
 
 async def test_each_issuer_has_keys_of_its_own(key_sets: KeySets, issuer: Issuer) -> None:
     """And so do more of them than are kept: the first is asked again."""
-    urls = [f"{issuer.url}?{number}" for number in range(fetching.MAX_SETS + 1)]
+    urls = [f"{issuer.url}?{number}" for number in range(jwks.MAX_SETS + 1)]
     for url in (*urls, urls[-1], urls[0]):
         await ask(jwt_desk(key_sets, jwks_url=url))
     assert issuer.fetches == len(urls) + 1
@@ -367,6 +369,44 @@ async def test_an_answer_that_is_no_key_set_is_a_failed_attempt(
     assert issuer.fetches == 1
 
 
+CHUNKED = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
+BROKEN = {
+    "silence": b"",
+    "garbage": b"\x16\x03\x01\x02garbage\r\n\r\n",
+    "no status": b"HTTP/1.1 fine\r\n\r\n",
+    "a head without an end": b"HTTP/1.1 200 OK\r\n"
+    + b"x-filler: aaaaaaaaaaaaaaaaaaaaaa\r\n" * 5000,
+    "a field without an end": b"HTTP/1.1 200 OK\r\nx-filler: " + b"a" * 100_000,
+    "two lengths": b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\ncontent-length: 3\r\n\r\n{}",
+    "a body cut short": b"HTTP/1.1 200 OK\r\ncontent-length: 999\r\n\r\n" + GOOD.encode(),
+    "chunks cut short": CHUNKED + b"2\r\n{}\r\n",
+    "chunks of no size": CHUNKED + b"zz\r\n{}\r\n0\r\n\r\n",
+}
+
+
+@pytest.mark.parametrize("answer", BROKEN.values(), ids=BROKEN)
+async def test_an_answer_that_breaks_http_is_a_failed_attempt(
+    key_sets: KeySets, caplog: pytest.LogCaptureFixture, answer: bytes
+) -> None:
+    """The caller gets 503, and the log one warning, which holds nothing of the answer."""
+
+    async def say(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(answer)
+        with contextlib.suppress(ConnectionError):
+            await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(say, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        with pytest.raises(IssuerUnavailable):
+            await ask(jwt_desk(key_sets, jwks_url=f"http://127.0.0.1:{port}/?key=canary"))
+    (warning,) = warnings(caplog)
+    reason = vars(warning)["fields"]["reason"]
+    assert reason
+    assert not [said for said in ("canary", "filler", "garbage", OLD.id) if said in reason]
+
+
 @pytest.mark.parametrize("status", [200, 203])
 async def test_any_2xx_up_to_the_cap_is_an_answer(
     desk: FrontDesk, issuer: Issuer, status: int
@@ -380,7 +420,7 @@ async def test_an_issuer_that_does_not_answer_is_given_up(
     desk: FrontDesk, issuer: Issuer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The first requests do not wait for ever."""
-    monkeypatch.setattr(fetching, "FETCH_SECONDS", 0.1)
+    monkeypatch.setattr(http, "FETCH_SECONDS", 0.1)
     issuer.holds()
     with pytest.raises(IssuerUnavailable):
         await ask(desk)
@@ -390,7 +430,7 @@ async def test_an_issuer_that_never_comes_to_an_end_is_given_up(
     desk: FrontDesk, issuer: Issuer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The time is for the whole answer: a byte now and then does not extend it."""
-    monkeypatch.setattr(fetching, "FETCH_SECONDS", 0.3)
+    monkeypatch.setattr(http, "FETCH_SECONDS", 0.3)
     issuer.drips()
     async with asyncio.timeout(10):
         with pytest.raises(IssuerUnavailable):
@@ -435,7 +475,7 @@ async def test_keys_come_over_tls_or_from_this_machine(
 
     async with httpx.AsyncClient(transport=httpx.MockTransport(answer)) as client:
         with pytest.raises(IssuerUnavailable):
-            await ask(jwt_desk(KeySets(client, clock), jwks_url=url))
+            await ask(jwt_desk(KeySets(partial(http.fetch, client), clock), jwks_url=url))
     assert bool(requests) == asked
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from signaller.app import create_app
 from signaller.loopback.app import create_loopback
-from signaller.sdp import parse_offer
+from signaller.realtime.offers import parse_offer
 from signaller.secret import Secret
 from tests.support.service import MASTER_KEY, MODEL, PROVIDER_KEY, bearer, deployment, settings
 from tests.support.serving import serving

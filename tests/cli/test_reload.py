@@ -13,7 +13,7 @@ import pytest
 
 from tests.cli.client import Client, client
 from tests.cli.test_serving import NOWHERE, shared
-from tests.support.process import PATIENCE_SECONDS, Running, config, served
+from tests.support.process import PATIENCE_SECONDS, Running, config, run, served
 from tests.support.provider import FakeProvider
 from tests.support.service import token_key
 from tests.support.serving import serving
@@ -106,59 +106,103 @@ async def test_a_callers_key_is_withdrawn(tmp_path: Path, workers: int, redis_ur
             assert await statuses("sk-web-the-second-of-two") == {200}
 
 
-@pytest.mark.parametrize("what", ["faults", "bytes", "missing", "a pipe", "no Redis"])
-async def test_a_faulty_file_changes_nothing(
-    tmp_path: Path, redis_url: str, workers: int, what: str
-) -> None:
-    """The old one stays in force, and a line for each fault says why."""
+FAULTS = ("faults", "bytes", "missing", "a pipe", "no Redis")
+
+
+def spoil(path: Path, what: str, workers: int) -> list[str]:
+    """Put something wrong in the file's place; the words that say each fault of it."""
+    path.unlink()
+    match what:
+        case "faults":
+            path.write_text(FAULTY)
+            store = ["2 workers must share one store"] if workers == 2 else []
+            return ["model_list", "signaller.token.uses", *store]
+        case "bytes":
+            path.write_bytes(b"\xff\xfe")
+            return ["UTF-8"]
+        case "missing":
+            return ["No such file"]
+        case "a pipe":
+            os.mkfifo(path)
+            return ["can be read again"]
+    extra = f"signaller: {{redis_url: redis+sentinel://, token_keys: [{KEY}]}}"
+    config(path.parent, NOWHERE, extra, model="new")
+    return ["signaller.redis_url"]
+
+
+async def test_a_faulty_file_changes_nothing(tmp_path: Path, redis_url: str, workers: int) -> None:
+    """The old one stays in force, and a line for each fault says why: one faulty file by one."""
     async with staged(tmp_path, redis_url, workers) as stage:
-        match what:
-            case "faults":
-                stage.path.write_text(FAULTY)
-                expected = ["model_list", "signaller.token.uses"]
-                expected += ["2 workers must share one store"] if workers == 2 else []
-            case "bytes":
-                stage.path.write_bytes(b"\xff\xfe")
-                expected = ["UTF-8"]
-            case "missing":
-                stage.path.unlink()
-                expected = ["No such file"]
-            case "a pipe":
-                stage.path.unlink()
-                os.mkfifo(stage.path)
-                expected = ["can be read again"]
-            case _:
-                extra = f"signaller: {{redis_url: redis+sentinel://, token_keys: [{KEY}]}}"
-                config(tmp_path, NOWHERE, extra, model="new")
-                expected = ["signaller.redis_url"]
-        stage.process.send(signal.SIGHUP)
-        lines = await asyncio.to_thread(stage.process.logged, "reload refused", times=len(expected))
-        said = [line["fault"] for line in lines]
-        assert len(said) == len(expected)
-        assert all(any(words in fault for fault in said) for words in expected), said
-        assert await stage.models() == {frozenset({"old"})}
-        stage.path.unlink(missing_ok=True)
-        stage.write("new")
-        stage.process.send(signal.SIGHUP)
-        await stage.reloaded()
-        assert await stage.models() == {frozenset({"new"})}
+        model, refused = "old", 0
+        for times, what in enumerate(FAULTS, start=1):
+            expected = spoil(stage.path, what, workers)
+            stage.process.send(signal.SIGHUP)
+            so_far = refused + len(expected)
+            lines = await asyncio.to_thread(stage.process.logged, "reload refused", times=so_far)
+            said = [line["fault"] for line in lines[refused:]]
+            assert len(said) == len(expected), what
+            assert all(any(words in fault for fault in said) for words in expected), said
+            assert await stage.models() == {frozenset({model})}, what
+            stage.path.unlink(missing_ok=True)
+            model, refused = f"mended-{times}", so_far
+            stage.write(model)
+            stage.process.send(signal.SIGHUP)
+            await stage.reloaded(times)
+            assert await stage.models() == {frozenset({model})}, what
 
 
-async def test_a_worker_that_crashes_never_meets_a_faulty_file(
+async def test_a_worker_that_meets_a_faulty_file_tries_again_until_it_is_mended(
     tmp_path: Path, redis_url: str
 ) -> None:
-    """It comes back with the last good configuration, although the file on disk is none."""
+    """It crashed while the file on disk was faulty; the other one serves, and nobody gives up."""
     async with staged(tmp_path, redis_url, 2) as stage:
         stage.write("new")
         stage.process.send(signal.SIGHUP)
         await stage.reloaded()
         stage.path.write_text(FAULTY)
+        os.kill(stage.process.pids()[0], signal.SIGKILL)
+        for times in (3, 6):  # its faults, at each of two starts
+            lines = await asyncio.to_thread(stage.process.logged, "worker not started", times=times)
+            assert "model_list" in lines[0]["fault"]
+            assert await stage.models() == {frozenset({"new"})}
+        assert len(stage.process.lines("worker not started")) < 12, "it waits in between"
+        stage.write("newer")
+        await asyncio.to_thread(stage.process.ready, 3)
         stage.process.send(signal.SIGHUP)
-        await asyncio.to_thread(stage.process.logged, "reload refused", times=2)
+        await stage.reloaded(times=2)
+        assert await stage.models() == {frozenset({"newer"})}
+        assert stage.process.process.poll() is None
+
+
+async def test_workers_that_meet_a_faulty_file_end_with_the_service(
+    tmp_path: Path, redis_url: str
+) -> None:
+    """All of them crashed; SIGTERM ends what is left, as ever."""
+    async with staged(tmp_path, redis_url, 2) as stage:
+        stage.path.write_text(FAULTY)
         for pid in stage.process.pids():
             os.kill(pid, signal.SIGKILL)
-        await asyncio.to_thread(stage.process.ready, 4)
-        assert await stage.models() == {frozenset({"new"})}
+        await asyncio.to_thread(stage.process.logged, "worker not started", times=6)
+        stage.process.send(signal.SIGTERM)
+        assert await asyncio.to_thread(stage.process.ended) == 0
+
+
+def test_workers_cannot_share_a_pipe(tmp_path: Path, redis_url: str) -> None:
+    """Its first reader gets all there is: exit status 2 and a line, instead of hanging."""
+    text = Path(config(tmp_path, NOWHERE, shared(redis_url))).read_bytes()
+    reading, writing = os.pipe()
+    os.write(writing, text)
+    os.close(writing)
+    pipe = tmp_path / "pipe"
+    pipe.symlink_to(f"/proc/{os.getpid()}/fd/{reading}")
+    try:
+        done = run("--config", str(pipe), "--workers", "2")
+        assert done.returncode == 2
+        assert done.stderr.startswith("signaller: --config: expected a file that can be read again")
+        with served("--config", str(pipe)) as process:
+            process.ready()
+    finally:
+        os.close(reading)
 
 
 async def test_a_worker_that_comes_back_agrees_with_the_others(
@@ -198,7 +242,7 @@ async def test_a_reload_voids_no_token_without_token_keys(tmp_path: Path) -> Non
                     assert (await page.call(token)).status_code == 201
 
 
-async def test_an_early_hangup_does_not_kill(tmp_path: Path, redis_url: str, workers: int) -> None:
+async def test_an_early_sighup_does_not_kill(tmp_path: Path, redis_url: str, workers: int) -> None:
     """Nor is it lost: sent to all processes over and over while they start, it ends none."""
     extra = shared(redis_url)
     path = config(tmp_path, NOWHERE, extra, model="old")
@@ -234,7 +278,7 @@ def wait_until_held(process: Running) -> None:
     raise TimeoutError("SIGHUP is never held")
 
 
-async def test_a_late_hangup_does_not_cut_calls_off(
+async def test_a_late_sighup_does_not_cut_calls_off(
     tmp_path: Path, redis_url: str, workers: int
 ) -> None:
     """Between SIGTERM and the end, while a call is in flight."""

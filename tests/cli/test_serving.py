@@ -14,11 +14,12 @@ import httpx
 import pytest
 
 from signaller.errors import ConfigError
-from signaller.workers import private_directory
+from signaller.server.run import WORKER_ANSWER_SECONDS
+from signaller.server.workers import counts_directory
 from tests.cli.client import client, unix_client
 from tests.support.process import MASTER, Running, config, run, served
 from tests.support.provider import FakeProvider
-from tests.support.service import token_key
+from tests.support.service import PATIENT_SECONDS, token_key
 from tests.support.serving import serving
 
 NOWHERE = "http://127.0.0.1:1"
@@ -26,7 +27,9 @@ NOWHERE = "http://127.0.0.1:1"
 
 def shared(redis_url: str) -> str:
     """What several workers need in their configuration."""
-    return f"signaller: {{redis_url: {redis_url}, token_keys: [{token_key().reveal()}]}}"
+    patient = f"timeouts: {{store_seconds: {PATIENT_SECONDS}}}"
+    keys = f"token_keys: [{token_key().reveal()}]"
+    return f"signaller: {{redis_url: {redis_url}, {patient}, {keys}}}"
 
 
 @pytest.mark.parametrize(
@@ -202,6 +205,25 @@ async def test_a_worker_that_dies_is_replaced(tmp_path: Path, redis_url: str) ->
             assert await page.models() == {"voice"}
 
 
+async def test_a_worker_that_dies_unanswered_is_replaced_at_once(
+    tmp_path: Path, redis_url: str
+) -> None:
+    """It hangs, its parent asks whether it lives, and it is killed: no answer is waited for."""
+    path = config(tmp_path, NOWHERE, shared(redis_url))
+    with served("--config", path, "--workers", "2") as process:
+        await asyncio.to_thread(process.ready, 2)
+        for pid in process.pids():
+            os.kill(pid, signal.SIGSTOP)
+        await asyncio.to_thread(Path(path).write_text, "model_list: 7")
+        process.send(signal.SIGHUP)
+        await asyncio.to_thread(process.logged, "reload refused")  # what it does before it asks
+        config(tmp_path, NOWHERE, shared(redis_url))
+        for pid in process.pids():
+            os.kill(pid, signal.SIGKILL)
+        async with asyncio.timeout(WORKER_ANSWER_SECONDS - 5):
+            await asyncio.to_thread(process.ready, 4)
+
+
 @pytest.mark.parametrize("workers", [1, 2])
 async def test_nothing_is_left_behind(tmp_path: Path, redis_url: str, workers: int) -> None:
     """Not a file in the folder for temporary ones; until then nobody else may look at them."""
@@ -230,7 +252,7 @@ def holding_keys(folder: Path) -> list[Path]:
 def test_no_room_for_workers_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A read-only container without a /tmp."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "missing"))
-    with pytest.raises(ConfigError, match="--workers: expected a directory"), private_directory():
+    with pytest.raises(ConfigError, match="--workers: expected a directory"), counts_directory():
         pass
 
 

@@ -1,103 +1,121 @@
 """The parent of several workers, within a process of our own."""
 
 import logging
+import multiprocessing
+import os
 import signal
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors.multiprocess import SIGNALS, Process
 
-from signaller.handover import Handover, handover
-from signaller.running import ServiceConfig
+from signaller.logs import Journal
+from signaller.server.config_file import ConfigFile
+from signaller.server.workers import Workers
 from signaller.settings import Settings
-from signaller.source import Source
-from signaller.workers import Workers
-from tests.cli.test_handover import room_for
 from tests.support.process import config
 from tests.support.service import settings
+from tests.support.serving import QuietConfig
 
 NOWHERE = "http://127.0.0.1:1"
 
 
-class QuietConfig(ServiceConfig):
-    """One that leaves this process's logging alone."""
+class BrokenFile(ConfigFile):
+    """One whose reader has a fault of its own."""
 
-    def configure_logging(self) -> None:
-        """Do nothing."""
-
-
-class FaultySource(Source):
-    """A reader with a fault of its own."""
-
-    def understood(self, text: str | None) -> Settings:
+    def read(self, *, again: bool = False) -> Settings:
         """Fail."""
         raise RuntimeError("bug")
 
 
+class Hearing(Process):
+    """A worker that is this very process, and counts the signals that reach it."""
+
+    def __init__(self) -> None:
+        self.heard = 0
+        signal.signal(signal.SIGHUP, self.hear)
+
+    def hear(self, *_: object) -> None:
+        """Count one."""
+        self.heard += 1
+
+    @property
+    def pid(self) -> int:
+        """Our own."""
+        return os.getpid()
+
+    @property
+    def exitcode(self) -> None:
+        """It lives."""
+        return
+
+
 @dataclass(frozen=True, kw_only=True)
 class Stage:
-    """A parent without workers, the file that it reads and what it hands over."""
+    """A parent with one worker, the file that it reads and the lines that it counts."""
 
-    parent: Workers
     path: Path
-    handed: Handover
+    worker: Hearing
+    counted: list[object] = field(default_factory=list)
+
+    def parent(self, kind: type[ConfigFile] = ConfigFile) -> Workers:
+        """One that reads a file in this way."""
+        file = kind(path=self.path)
+        made = QuietConfig(file, settings(), log_level="info", log_format="json")
+        journal = Journal(lambda _event, fields, _error: self.counted.append(fields["outcome"]))
+        parent = Workers(made, [], file, journal)
+        signal.signal(signal.SIGHUP, self.worker.hear)  # uvicorn's handler is in its place
+        parent.processes.append(self.worker)
+        return parent
 
 
 @pytest.fixture
 def stage(tmp_path: Path) -> Iterator[Stage]:
-    """One that began with an older text; this process's own handling of signals is put back."""
-    path = Path(config(tmp_path, NOWHERE))
+    """One with a good file; this process's own handling of signals is put back."""
     before = {number: signal.getsignal(number) for number in SIGNALS}
-    made = QuietConfig(Source(path=path), settings(), log_level="info", log_format="json")
     try:
-        with handover("old", tmp_path) as handed:
-            yield Stage(parent=Workers(made, [], handed), path=path, handed=handed)
+        yield Stage(path=Path(config(tmp_path, NOWHERE)), worker=Hearing())
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
 
 
-def test_a_good_configuration_is_handed_over(stage: Stage) -> None:
-    """As the file has it."""
-    stage.parent.handle_hup()
-    assert stage.handed.read() == stage.path.read_text()
-    assert stage.handed.refused.take() is None
+def test_a_good_configuration_is_passed_on_as_the_signal(stage: Stage) -> None:
+    """Each worker reads it by itself, and counts its own reload."""
+    stage.parent().handle_hup()
+    assert (stage.worker.heard, stage.counted) == (1, [])
 
 
-def test_no_room_for_a_configuration_is_said_and_changes_nothing(
+def test_a_faulty_configuration_reaches_no_worker(
     stage: Stage, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """By the parent itself, as there is no room for word to its workers either."""
-    with room_for(10):
-        stage.parent.handle_hup()
-    (said,) = [each for each in caplog.records if each.message == "reload refused"]
-    assert said.levelno == logging.ERROR
-    assert "--workers: expected room for a copy" in said.__dict__["fields"]["fault"]
-    assert stage.handed.read() == "old"
+    """The first process says why, a line for each fault, and counts it once."""
+    stage.path.write_text("model_list: 7\nsignaller: {token: {uses: none}}\n")
+    stage.parent().handle_hup()
+    said = [each for each in caplog.records if each.message == "reload refused"]
+    assert [each.levelno for each in said] == [logging.ERROR] * 2
+    assert (stage.worker.heard, stage.counted) == (0, ["refused"])
 
 
 def test_a_fault_of_ours_does_not_end_the_parent(
     stage: Stage, caplog: pytest.LogCaptureFixture
 ) -> None:
     """It is logged; the next signal is answered."""
-    good = stage.parent.config.source
-    stage.parent.config.source = FaultySource(path=stage.path)
-    stage.parent.handle_hup()
+    stage.parent(BrokenFile).handle_hup()
     assert "reload failed" in caplog.messages
-    assert stage.handed.read() == "old"
-    stage.parent.config.source = good
-    stage.parent.handle_hup()
-    assert stage.handed.read() == stage.path.read_text()
+    assert stage.worker.heard == 0
+    stage.parent().handle_hup()
+    assert stage.worker.heard == 1
 
 
 class Stillborn(Process):
     """A worker that could not start."""
 
     def __init__(self) -> None:
-        pass
+        _, self.child_conn = multiprocessing.Pipe()
 
     def is_alive(self, timeout: float = 5) -> bool:
         """It is not."""
@@ -119,13 +137,13 @@ class Stillborn(Process):
         return STARTUP_FAILURE
 
 
-def test_a_worker_that_cannot_start_ends_the_service(
+def test_an_application_that_does_not_start_ends_the_service(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With uvicorn's exit status: supervisors see a failure, and none starts it over and over."""
-    monkeypatch.setattr(
-        stage.parent, "init_processes", lambda: stage.parent.processes.append(Stillborn())
-    )
+    parent = stage.parent()
+    parent.processes.clear()
+    monkeypatch.setattr(parent, "init_processes", lambda: parent.processes.append(Stillborn()))
     with pytest.raises(SystemExit) as ended:
-        stage.parent.run()
+        parent.run()
     assert ended.value.code == STARTUP_FAILURE

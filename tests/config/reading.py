@@ -30,6 +30,6 @@ def entry(params: str = "", *, name: str = "voice", model: str = "openai/gpt-rea
     )
 
 
-def ours(section: str) -> str:
+def service_file(section: str) -> str:
     """A file with one realtime entry and a `signaller:` section."""
     return entry() + f"signaller: {section}\n"

@@ -5,10 +5,10 @@ import hashlib
 import pytest
 
 from signaller.config import generate_caller_key, load_settings
-from signaller.config.callers import KEYS
+from signaller.config.declared import CallerKeys
 from signaller.policy import Policy
 from signaller.settings import MASTER, NamedCaller, Settings
-from tests.config.reading import ENV, entry, faults, ours
+from tests.config.reading import ENV, entry, faults, service_file
 
 WEB_KEY = "web-key-canary-0123"
 DIGEST = hashlib.sha256(WEB_KEY.encode()).digest()
@@ -20,7 +20,7 @@ NAME = "a name of 1 to 64 of A-Z, a-z, 0-9, '.', '_' and '-'"
 
 def read(callers: str, more: str = "") -> Settings:
     """The settings with a list of callers."""
-    return load_settings(ours(f"{{callers: [{callers}]{more}}}"), WITH_WEB_KEY)
+    return load_settings(service_file(f"{{callers: [{callers}]{more}}}"), WITH_WEB_KEY)
 
 
 @pytest.mark.parametrize(
@@ -67,13 +67,15 @@ def test_what_is_given_rules_over_the_default_key_by_key() -> None:
 
 def test_the_keys_of_an_entry_are_a_name_keys_and_a_policy() -> None:
     """What holds for all can be said of one."""
-    assert set(KEYS) - {"name", "keys"} == set(load_settings(entry(), ENV).policy.__slots__)
+    assert set(CallerKeys.model_fields) - {"name", "keys"} == set(
+        load_settings(entry(), ENV).policy.__slots__
+    )
 
 
 def test_a_caller_without_keys_is_one_whom_the_gateway_names() -> None:
     """Without a gateway nobody could ever be that caller."""
     assert read("{name: mobile}", HEADER).callers[0].key_digests == ()
-    assert faults(ours("{callers: [{name: mobile}]}")) == (
+    assert faults(service_file("{callers: [{name: mobile}]}")) == (
         "signaller.callers[0].keys: expected keys, or a gateway (jwt or header) that names this "
         "caller, found neither",
     )
@@ -83,7 +85,7 @@ def test_the_master_can_have_a_policy_but_no_keys() -> None:
     """Its key stands in general_settings, and only there."""
     (caller,) = read(f"{{name: {MASTER}, token_uses: 3}}").callers
     assert (caller.name, caller.key_digests, caller.policy.token_uses) == (MASTER, (), 3)
-    assert faults(ours(f"{{callers: [{{name: {MASTER}, keys: [{WEB_KEY}]}}]}}")) == (
+    assert faults(service_file(f"{{callers: [{{name: {MASTER}, keys: [{WEB_KEY}]}}]}}")) == (
         "signaller.callers[0].keys: expected none, as master is whoever has the master key, "
         "found some",
     )
@@ -92,7 +94,7 @@ def test_the_master_can_have_a_policy_but_no_keys() -> None:
 def test_a_policy_of_a_master_without_a_key_is_said() -> None:
     """It lets nobody in, which is said too."""
     env = {"OPENAI_API_KEY": "k"}
-    notes = load_settings(ours(f"{{callers: [{{name: {MASTER}}}]}}"), env).warnings
+    notes = load_settings(service_file(f"{{callers: [{{name: {MASTER}}}]}}"), env).warnings
     assert "signaller.callers[0]: no effect, as there is no master key" in notes
     assert any("nobody can get a token" in note for note in notes)
     assert not any("no effect" in note for note in read(f"{{name: {MASTER}}}").warnings)
@@ -109,7 +111,7 @@ def test_a_policy_of_a_master_without_a_key_is_said() -> None:
 )
 def test_without_a_master_key_somebody_else_may_get_tokens(section: str, said: bool) -> None:
     """Only where really nobody can is it said."""
-    notes = load_settings(ours(section), {"OPENAI_API_KEY": "k"}).warnings
+    notes = load_settings(service_file(section), {"OPENAI_API_KEY": "k"}).warnings
     assert any("nobody can get a token" in note for note in notes) is said
 
 
@@ -127,7 +129,7 @@ def test_a_short_key_is_said() -> None:
 )
 def test_a_key_that_everybody_guesses_is_refused(key: str) -> None:
     """Nothing would keep others out; it is not shown unless everybody knows it."""
-    (fault,) = faults(ours(f"{{callers: [{{name: web, keys: ['{key}']}}]}}"))
+    (fault,) = faults(service_file(f"{{callers: [{{name: web, keys: ['{key}']}}]}}"))
     assert fault.startswith(
         "signaller.callers[0].keys[0]: expected a key of your own that nobody guesses, found "
     )
@@ -141,7 +143,7 @@ def test_the_same_key_twice_is_a_fault(first: str, again: str) -> None:
     expected = "expected a key that stands nowhere else, found the key at"
     text = f"{{callers: [{{name: a, keys: ['{first}']}}, {{name: b, keys: [{{}}]}}]}}"
     text = text.replace("{}", f"'{again}'")
-    assert faults(ours(text)) == (
+    assert faults(service_file(text)) == (
         f"signaller.callers[1].keys[0]: {expected} signaller.callers[0].keys[0] again",
     )
 
@@ -151,7 +153,7 @@ def test_the_master_key_is_nobody_elses(digest: bool) -> None:
     """Its bearer may do more than any caller."""
     key = ENV["SIGNALLER_MASTER_KEY"]
     written = f"sha256:{hashlib.sha256(key.encode()).hexdigest()}" if digest else key
-    assert faults(ours(f"{{callers: [{{name: web, keys: ['{written}']}}]}}")) == (
+    assert faults(service_file(f"{{callers: [{{name: web, keys: ['{written}']}}]}}")) == (
         "signaller.callers[0].keys[0]: expected a key that stands nowhere else, "
         "found the master key again",
     )
@@ -161,7 +163,7 @@ def test_the_master_key_is_nobody_elses(digest: bool) -> None:
 def test_the_public_key_is_refused_even_if_the_master_may_have_it(digest: bool) -> None:
     """sk-1234 stands in LiteLLM's documentation for everybody to read."""
     written = f"sha256:{hashlib.sha256(b'sk-1234').hexdigest()}" if digest else "sk-1234"
-    assert faults(ours(f"{{callers: [{{name: web, keys: ['{written}']}}]}}")) == (
+    assert faults(service_file(f"{{callers: [{{name: web, keys: ['{written}']}}]}}")) == (
         "signaller.callers[0].keys[0]: expected a key of your own that nobody guesses, "
         "found the publicly known sk-1234",
     )
@@ -237,6 +239,12 @@ def test_the_public_key_is_refused_even_if_the_master_may_have_it(digest: bool) 
             id="key-space",
         ),
         pytest.param(
+            '[{name: a, keys: ["canary-\\ud800-canary"]}]',
+            "[0].keys[0]: expected ASCII without spaces or line breaks, "
+            "found others among 15 characters",
+            id="key-surrogate",
+        ),
+        pytest.param(
             "[{name: a, keys: ['sha256:canary']}]",
             "[0].keys[0]: expected 64 hexadecimal digits after sha256:, "
             "found something else, 6 long",
@@ -257,7 +265,7 @@ def test_the_public_key_is_refused_even_if_the_master_may_have_it(digest: bool) 
 )
 def test_a_fault_in_callers(callers: str, expected: str) -> None:
     """Each is named by its path, and no key is shown."""
-    assert faults(ours(f"{{callers: {callers}}}")) == (f"signaller.callers{expected}",)
+    assert faults(service_file(f"{{callers: {callers}}}")) == (f"signaller.callers{expected}",)
 
 
 def test_names_take_64_characters_of_their_set() -> None:
@@ -268,9 +276,9 @@ def test_names_take_64_characters_of_their_set() -> None:
 
 def test_ten_thousand_callers_are_read_and_one_more_is_not() -> None:
     """Each entry that is no mapping has a fault, so they tell how many were looked at."""
-    assert len(faults(ours(f"{{callers: [{'1,' * 10_000}]}}"))) == 10_000
-    assert faults(ours(f"{{callers: [{'1,' * 10_001}]}}")) == (
-        "signaller.callers: expected at most 10000 callers, found 10001",
+    assert len(faults(service_file(f"{{callers: [{'1,' * 10_000}]}}"))) == 10_000
+    assert faults(service_file(f"{{callers: [{'1,' * 10_001}]}}")) == (
+        "signaller.callers: expected a list of callers, at most 10000, found 10001 of them",
     )
 
 
@@ -278,7 +286,10 @@ def test_ten_thousand_callers_are_read_and_one_more_is_not() -> None:
     ("text", "place"),
     [
         (entry() + "general_settings: {master_key: ek_canary}", "general_settings.master_key"),
-        (ours("{callers: [{name: web, keys: [ek_canary]}]}"), "signaller.callers[0].keys[0]"),
+        (
+            service_file("{callers: [{name: web, keys: [ek_canary]}]}"),
+            "signaller.callers[0].keys[0]",
+        ),
     ],
 )
 def test_a_key_that_looks_like_a_token_is_refused(text: str, place: str) -> None:

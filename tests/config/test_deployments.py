@@ -1,5 +1,7 @@
 """Names, wildcards, addresses and ids of deployments."""
 
+import sys
+
 import pytest
 
 from signaller.config import load_settings
@@ -133,3 +135,20 @@ def test_numbers_come_from_the_environment_too() -> None:
     text = entry("timeout: os.environ/T, weight: os.environ/W")
     (deployment,) = load_settings(text, env).deployments
     assert (deployment.timeout_seconds, deployment.weight) == (2.5, 0)
+
+
+@pytest.mark.parametrize("missing", [["azure.identity"], ["azure.identity", "azure"]])
+def test_entra_id_without_its_package_is_said(
+    missing: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At the check and at the start, not at the first call."""
+    principal = "tenant_id: t, client_id: c, client_secret: s"
+    entra = entry(f"api_base: 'https://r', {principal}", model="azure/d")
+    said = (
+        "model_list: Entra ID needs the package azure-identity: install signaller's extra 'azure'"
+    )
+    assert said not in load_settings(entra, ENV).warnings
+    for name in missing:
+        monkeypatch.setitem(sys.modules, name, None)
+    assert said in load_settings(entra, ENV).warnings
+    assert said not in load_settings(entry(), ENV).warnings

@@ -5,7 +5,8 @@ import hashlib
 import pytest
 
 from signaller.config import describe, load_settings
-from tests.config.reading import ENV, ours
+from tests.config.reading import ENV, service_file
+from tests.config.test_describe import listed
 
 SECTION = """{
   cors_origins: [https://a, https://b],
@@ -34,7 +35,7 @@ KEYS = {
 
 def described(section: str, env: dict[str, str] | None = None) -> str:
     """What is said of a section of ours."""
-    return describe(load_settings(ours(section), env or ENV))
+    return describe(load_settings(service_file(section), env or ENV))
 
 
 def test_callers_and_gateway_in_words() -> None:
@@ -45,23 +46,36 @@ def test_callers_and_gateway_in_words() -> None:
     text = described(section)
     for line in (
         "CALLER       KNOWN BY    MAY",
-        "web          2 keys      models *; from https://a, https://b; tokens start 1 call within "
-        "30 s; 60 mints and 1 call a minute; session fixed in voice, b; a replay hangs up; "
-        "may name end users",
-        "mobile       gateway     no model; tokens start 2 calls; 600 mints and 1 call a minute",
-        "one          1 key       models voice, a*, b*, c*, d* and 2 more; tokens live 20 s; "
-        "60 mints and 1 call a minute",
-        "master       master key  models *; 60 mints and 1 call a minute",
-        "(any other)  gateway     models *; 60 mints and 1 call a minute",
-        "gateway       JWTs of https://id.example for voice with scope call, by RS256 or ES256, "
-        "keys from https://id.example/k; caller in sub, end user in sub, models in scope "
-        "(model:...), token_uses in uses",
-        "gateway       caller in x-caller, believed from 10.0.0.0/8, the Unix socket; "
-        "end user in x-user",
-        "metrics       /metrics with the master key or a key of their own ****; "
-        "without a key at [::1]:9464",
+        "web          2 keys      models *; origins https://a, https://b; token_ttl_seconds 30; "
+        "token_uses 1; mints_per_minute 60; calls_per_minute 1; session overrides voice, b; "
+        "on_replay hangup; safety_identifier true",
+        "mobile       gateway     models none; token_uses 2; mints_per_minute 600; "
+        "calls_per_minute 1",
+        "one          1 key       models voice, a*, b*, c*, d* and 2 more; token_ttl_seconds 20; "
+        "mints_per_minute 60; calls_per_minute 1",
+        "master       master key  models *; mints_per_minute 60; calls_per_minute 1",
+        "(any other)  gateway     models *; mints_per_minute 60; calls_per_minute 1",
     ):
         assert f"\n{line}\n" in text
+    for key, value in (
+        ("gateway.jwt.issuer", "https://id.example"),
+        ("gateway.jwt.audience", "voice"),
+        ("gateway.jwt.algorithms", "RS256, ES256"),
+        ("gateway.jwt.jwks_url", "https://id.example/k"),
+        ("gateway.jwt.required_scope", "call"),
+        ("gateway.jwt.claims.caller", "sub"),
+        ("gateway.jwt.claims.end_user", "sub"),
+        ("gateway.jwt.claims.models", "scope"),
+        ("gateway.jwt.claims.models_prefix", "model:"),
+        ("gateway.jwt.claims.token_uses", "uses"),
+        ("gateway.header.name", "x-caller"),
+        ("gateway.header.trusted", "10.0.0.0/8, unix"),
+        ("gateway.header.end_user", "x-user"),
+        ("metrics.key", "****"),
+        ("metrics.port", "9464"),
+        ("metrics.host", "::1"),
+    ):
+        assert listed(text)[f"signaller.{key}"][0] == value
     assert "canary" not in text
     assert KEYS["DIGEST"].removeprefix("sha256:") not in text
     assert "hidden" not in text
@@ -70,20 +84,20 @@ def test_callers_and_gateway_in_words() -> None:
 @pytest.mark.parametrize(
     ("section", "expected"),
     [
-        pytest.param("{callers: [{name: web, keys: [a-key-of-length-17]}]}", "none", id="caller"),
-        pytest.param(
-            "{gateway: {header: {name: x-caller, trusted: [unix]}}}", "none", id="gateway"
-        ),
-        pytest.param("{callers: [{name: master}]}", "none: nobody can get a token", id="master"),
+        pytest.param("{callers: [{name: web, keys: [a-key-of-length-17]}]}", False, id="caller"),
+        pytest.param("{gateway: {header: {name: x-caller, trusted: [unix]}}}", False, id="gateway"),
+        pytest.param("{callers: [{name: master}]}", True, id="master"),
     ],
 )
-def test_without_a_master_key(section: str, expected: str) -> None:
+def test_without_a_master_key(section: str, expected: bool) -> None:
     """It is said what follows from that."""
-    assert f"\nmaster key    {expected}\n" in described(section, {"OPENAI_API_KEY": "k"})
+    text = described(section, {"OPENAI_API_KEY": "k"})
+    assert listed(text)["general_settings.master_key"] == ("none", "default")
+    assert ("nobody can get a token" in text) is expected
 
 
 def test_an_entry_of_the_master_takes_the_place_of_its_line() -> None:
     """There is one master."""
     text = described("{callers: [{name: master, token_uses: 3}]}")
-    assert "\nmaster  master key  any model; tokens start 3 calls\n" in text
+    assert "\nmaster  master key  token_uses 3\n" in text
     assert text.count("\nmaster  ") == 1

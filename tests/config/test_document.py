@@ -20,6 +20,25 @@ BOMB = "a: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(
         pytest.param(
             "a: [1\nb: 2", "line 2, column 2: expected ',' or ']', but got ':'", id="list"
         ),
+        *(
+            pytest.param(
+                text,
+                f"line 3, column {column}: expected a line in the same column as the ones it "
+                "belongs to, or further in behind a ':', found neither (look at spaces, quotes "
+                "and ':')",
+                id=name,
+            )
+            for name, text, column in (
+                ("further out", "a:\n   b: 1\n  c: 2", 3),
+                ("a list below keys", "a:\n  b: 1\n  - c", 3),
+            )
+        ),
+        pytest.param(
+            "a:\n  - b\n    c: 1",
+            "line 3, column 6: expected a key in the same column as the others, or a text with "
+            "': ' in quotes, found a ':' within a value",
+            id="a key below a text",
+        ),
         pytest.param(
             "a:\n\tb: 1",
             "line 2, column 1: expected YAML, found: character '\\t' that cannot start any token",
@@ -60,7 +79,7 @@ BOMB = "a: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(
         ),
         pytest.param(
             "x" * (4 * 1024 * 1024 + 1),
-            "the file: expected at most 4194304 characters, found 4194305",
+            "the file: expected at most 4194304 characters, found more",
             id="large",
         ),
         pytest.param(

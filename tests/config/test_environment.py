@@ -4,7 +4,7 @@ import pytest
 
 from signaller.config import load_settings
 from signaller.secret import Secret
-from tests.config.reading import ENV, KEY, OTHER_KEY, faults
+from tests.config.reading import ENV, KEY, OTHER_KEY, entry, faults, service_file
 
 AZURE = {
     "AZURE_API_KEY": "azure-canary",
@@ -99,6 +99,18 @@ def test_without_a_provider_the_variables_are_named(env: dict[str, str], found: 
     )
 
 
+def test_without_a_provider_all_other_faults_are_told_too() -> None:
+    """An operator sets all variables in one round."""
+    env = {"SIGNALLER_MASTER_KEY": "sk-1234", "REDIS_URL": "canary", "SIGNALLER_TOKEN_KEY": KEY}
+    lines = faults(None, {**env, "SIGNALLER_TOKEN__USES": "0"})
+    assert sorted(line.partition(": expected")[0] for line in lines) == [
+        "REDIS_URL",
+        "SIGNALLER_MASTER_KEY",
+        "SIGNALLER_TOKEN__USES",
+        "the environment",
+    ]
+
+
 def test_faults_name_the_variables() -> None:
     """There is no file, so no path in one."""
     env = {
@@ -128,3 +140,97 @@ def test_workers_without_redis_name_the_variable() -> None:
     assert faults(None, ENV, workers=2) == (
         "REDIS_URL: expected a Redis URL, as 2 workers must share one store, found none",
     )
+
+
+@pytest.mark.parametrize("suffix", ["", "_FILE"])
+@pytest.mark.parametrize(
+    ("variable", "key", "remedy"),
+    [
+        ("REDIS_URL", "redis_url", "redis_url: os.environ/REDIS_URL"),
+        ("SIGNALLER_TOKEN_KEY", "token_keys", "token_keys: [os.environ/SIGNALLER_TOKEN_KEY]"),
+    ],
+)
+def test_a_variable_that_a_file_leaves_without_effect_is_named(
+    variable: str, key: str, remedy: str, suffix: str
+) -> None:
+    """Replicas would lose what they share, once somebody adds a file to a start without one."""
+    warnings = load_settings(entry(), {**ENV, variable + suffix: "/nowhere/canary"}).warnings
+    assert [each for each in warnings if variable in each] == [
+        f"{variable}{suffix}: no effect, as the file has no signaller.{key}; "
+        f"write '{remedy}' under 'signaller:'"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("section", "env", "workers", "expected"),
+    [
+        (
+            "{redis_url: redis://r}",
+            {"SIGNALLER_TOKEN_KEY": KEY},
+            1,
+            "found nothing; SIGNALLER_TOKEN_KEY is set: "
+            "write 'token_keys: [os.environ/SIGNALLER_TOKEN_KEY]' under 'signaller:'",
+        ),
+        (
+            "{redis: {password: p}, token_keys: [os.environ/SIGNALLER_TOKEN_KEY]}",
+            {"SIGNALLER_TOKEN_KEY": KEY, "REDIS_URL_FILE": "/nowhere/canary"},
+            1,
+            "found nothing; REDIS_URL_FILE is set: "
+            "write 'redis_url: os.environ/REDIS_URL' under 'signaller:'",
+        ),
+        (
+            "{token_keys: [os.environ/SIGNALLER_TOKEN_KEY]}",
+            {"SIGNALLER_TOKEN_KEY": KEY, "REDIS_URL": "redis://r"},
+            2,
+            "found none; REDIS_URL is set: "
+            "write 'redis_url: os.environ/REDIS_URL' under 'signaller:'",
+        ),
+    ],
+)
+def test_a_fault_of_a_key_that_an_idle_variable_could_fill_says_how(
+    section: str, env: dict[str, str], workers: int, expected: str
+) -> None:
+    """Nobody looks for the fault in a variable that is set."""
+    (fault,) = faults(service_file(section), {**ENV, **env}, workers=workers)
+    assert fault.endswith(expected)
+
+
+def test_a_file_with_what_the_warnings_advise_has_the_variables_values() -> None:
+    """And nothing is left to say."""
+    settings = load_settings(
+        service_file(
+            "{redis_url: os.environ/REDIS_URL, token_keys: [os.environ/SIGNALLER_TOKEN_KEY]}"
+        ),
+        {**ENV, "REDIS_URL": "redis://r", "SIGNALLER_TOKEN_KEY": KEY},
+    )
+    assert (settings.redis_url, settings.token_keys) == (Secret("redis://r"), (Secret(KEY),))
+    assert not [each for each in (*settings.warnings, *settings.notes) if "no effect" in each]
+
+
+@pytest.mark.parametrize(
+    ("section", "env"),
+    [
+        (f"{{redis_url: redis://r, token_keys: [{KEY}]}}", {}),
+        ("{}", {"SIGNALLER_REDIS_URL": "redis://r", "SIGNALLER_TOKEN_KEYS": KEY}),
+    ],
+    ids=["by-the-file", "by-other-variables"],
+)
+def test_where_their_keys_have_a_value_already_a_note_will_do(
+    section: str, env: dict[str, str]
+) -> None:
+    """Nothing is lost then."""
+    idle = {"REDIS_URL": "redis://another", "SIGNALLER_TOKEN_KEY": OTHER_KEY}
+    settings = load_settings(service_file(section), {**ENV, **env, **idle})
+    assert (settings.redis_url, settings.token_keys) == (Secret("redis://r"), (Secret(KEY),))
+    assert not [each for each in settings.warnings if "no effect" in each]
+    assert [each for each in settings.notes if "no effect" in each] == [
+        "REDIS_URL: no effect, as signaller.redis_url has a value already",
+        "SIGNALLER_TOKEN_KEY: no effect, as signaller.token_keys has a value already",
+    ]
+
+
+def test_our_own_name_of_a_variable_rules_over_that_of_a_platform() -> None:
+    """Heroku and Fly set REDIS_URL by themselves."""
+    key = {"SIGNALLER_TOKEN_KEY": KEY}
+    env = {**ENV, **key, "REDIS_URL": "redis://a/0", "SIGNALLER_REDIS_URL": "redis://b/0"}
+    assert load_settings(None, env).redis_url == Secret("redis://b/0")

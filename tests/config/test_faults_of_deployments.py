@@ -2,6 +2,7 @@
 
 import pytest
 
+from signaller.config import load_settings
 from tests.config.reading import ENV, entry, faults
 
 P = "model_list[0].litellm_params"
@@ -28,6 +29,12 @@ AZURE = "azure/d"
             "openai/m",
             f"{P}.api_key: expected os.environ/NAME, found something else after the slash",
             id="variable-name",
+        ),
+        pytest.param(
+            "api_key: true",
+            "openai/m",
+            f"{P}.api_key: expected a string, found true or false",
+            id="flag",
         ),
         pytest.param(
             "api_key: 7", "openai/m", f"{P}.api_key: expected a string, found a number", id="number"
@@ -94,7 +101,7 @@ AZURE = "azure/d"
         pytest.param(
             "timeout: os.environ/BASE",
             "openai/m",
-            f"{P}.timeout: expected a number, found 'h'",
+            f"{P}.timeout: expected a number, found 'h' in the environment variable BASE",
             id="timeout-variable",
         ),
         pytest.param(
@@ -154,3 +161,61 @@ def test_a_missing_key_names_the_variable() -> None:
         f"{P}.api_key: expected a key here or in the environment variable OPENAI_API_KEY, "
         "found neither",
     )
+
+
+@pytest.mark.parametrize(
+    ("params", "info"),
+    [("", "mode: [realtime]"), ("", "id: 1.5"), ("litellm_credential_name: 5", "mode: realtime")],
+)
+def test_a_fault_is_said_once(params: str, info: str) -> None:
+    """At the place where it stands in the file."""
+    entry = f"model_name: voice, litellm_params: {{model: openai/m, {params}}}"
+    found = faults(f"model_list: [{{{entry}, model_info: {{{info}}}}}]")
+    assert len(found) == 1, found
+
+
+@pytest.mark.parametrize(
+    ("entry", "place"),
+    [
+        pytest.param(
+            "{model: openai/m}, model_info: {mode: realtme}", "model_info.mode", id="mode"
+        ),
+        pytest.param("{model: opnai/m}", "litellm_params.model", id="provider"),
+        pytest.param("{model: openai/}", "litellm_params.model", id="no model"),
+        pytest.param("{model: 'openai/*-*'}", "litellm_params.model", id="two stars"),
+        pytest.param("{}", "litellm_params.model", id="nothing"),
+        pytest.param("{model: [openai/m]}", "litellm_params.model", id="a list"),
+        pytest.param(
+            "{model: m, custom_llm_provider: azzure, api_key: k}",
+            "litellm_params.custom_llm_provider",
+            id="another's",
+        ),
+    ],
+)
+def test_a_fault_of_the_model_or_the_mode_hides_no_other(entry: str, place: str) -> None:
+    """All of them are mended in one round: what is known of the entry is looked at all the same."""
+    info = "" if "model_info" in entry else ", model_info: {mode: realtime}"
+    more = "timeout: soon, api_base: 'ftp://h'"
+    written = f"{entry}{info}".replace("}", f", {more}}}", 1).replace("{, ", "{")
+    written = written.replace("mode: real", "id: 1.5, mode: real")
+    found = faults(f"model_list: [{{model_name: '*-*', litellm_params: {written}}}]")
+    assert {fault.partition(": expected")[0].removeprefix("model_list[0].") for fault in found} == {
+        place,
+        *("model_name", "litellm_params.timeout", "litellm_params.api_base", "model_info.id"),
+    }
+    assert len(found) == 5
+
+
+def test_what_depends_on_an_unknown_provider_is_not_asked_for() -> None:
+    """An address is taken as either would write it, and no credential is missed yet."""
+    address = "api_base: 'https://r.openai.azure.com/openai/deployments/d/realtime?api-version=1'"
+    text = f"model_list: [{{model_name: a, litellm_params: {{{address}}}}}]"
+    (fault,) = faults(text, {"SIGNALLER_MASTER_KEY": "master-key-canary-1"})
+    assert fault.startswith(f"{P}.model: expected openai/<model> or azure/<deployment name>")
+
+
+def test_a_number_beyond_all_bounds_is_brought_within_ours() -> None:
+    """As LiteLLM's other numbers, with a warning."""
+    settings = load_settings(entry(f"weight: {'9' * 4000}"), ENV)
+    assert settings.deployments[0].weight == 1_000_000_000
+    assert any("weight" in warning for warning in settings.warnings)

@@ -92,6 +92,12 @@ LIST = "model_list: expected a list of deployments, at least one of them realtim
             id="misspelt-master-key",
         ),
         pytest.param(
+            entry() + 'general_settings: {master_key: "canary-\\ud800-canary"}',
+            "general_settings.master_key: expected ASCII without spaces or line breaks, "
+            "found others among 15 characters",
+            id="master-key-surrogate",
+        ),
+        pytest.param(
             entry() + "general_settings: {master_key: ''}",
             "general_settings.master_key: expected a string of 1 to 16384 characters, "
             "found an empty one",

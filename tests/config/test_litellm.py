@@ -139,6 +139,17 @@ def test_of_several_azure_credentials_the_key_rules() -> None:
     assert any("azure_ad_token" in note for note in settings.notes)
 
 
+def test_a_key_of_the_other_provider_is_named() -> None:
+    """It is not sent, and nobody is to wait for its effect."""
+    settings = load_settings(entry("api_version: v1, tenant_id: t"), ENV)
+    for key in ("api_version", "tenant_id"):
+        said = f"model_list[0].litellm_params.{key}: no effect here, as only azure has it"
+        assert said in settings.notes
+    text = entry("project: p, api_base: 'https://r', api_key: k", model="azure/d")
+    said = "model_list[0].litellm_params.project: no effect here, as only openai has it"
+    assert said in load_settings(text, ENV).notes
+
+
 def test_the_environment_rules_over_environment_variables() -> None:
     """The file's own section fills gaps only, as LiteLLM does."""
     text = "environment_variables: {OPENAI_API_KEY: from-the-file}\n" + entry()

@@ -59,6 +59,72 @@ def test_a_credential_of_the_list_completes_an_entry() -> None:
     assert sweden.api_version == "2025-08-28"
 
 
+@pytest.mark.parametrize(
+    ("credential", "expected"),
+    [
+        pytest.param("canary", ": expected a mapping, found a string of 6 characters", id="text"),
+        pytest.param(
+            "{credential_values: {api_key: canary}}",
+            ".credential_name: expected what entries call it, found nothing",
+            id="no name",
+        ),
+        pytest.param(
+            "{credential_name: 7, credential_values: {api_key: canary}}",
+            ".credential_name: expected a string, found 7",
+            id="a number as name",
+        ),
+        pytest.param(
+            "{credential_name: '', credential_values: {api_key: canary}}",
+            ".credential_name: expected a string of 1 to 16384 characters, found an empty one",
+            id="an empty name",
+        ),
+        pytest.param(
+            "{credential_name: c}",
+            ".credential_values: expected a mapping, found nothing",
+            id="no values",
+        ),
+        pytest.param(
+            "{credential_name: c, credential_values: canary}",
+            ".credential_values: expected a mapping, found a string of 6 characters",
+            id="text as values",
+        ),
+        pytest.param(
+            "{credential_name: c, credential_values: [{api_key: canary}]}",
+            ".credential_values: expected a mapping, found a list",
+            id="a list as values",
+        ),
+        pytest.param(
+            "{credential_name: c, credential_values: {}, credential_value: {api_key: canary}}",
+            None,
+            id="a slip beside it",
+        ),
+    ],
+)
+def test_a_credential_that_none_can_use_is_named(credential: str, expected: str | None) -> None:
+    """LiteLLM would not start with most of them; an entry that waits for one would find nothing."""
+    text = f"credential_list: [{credential}]\n" + entry()
+    if expected is None:
+        said = "credential_list[0].credential_value: no effect here (did you mean "
+        assert any(each.startswith(said) for each in load_settings(text, ENV).warnings)
+    else:
+        assert faults(text) == (f"credential_list[0]{expected}",)
+
+
+def test_of_two_credentials_with_one_name_the_first_rules() -> None:
+    """As LiteLLM looks them up, and the other is named."""
+    listed = ", ".join(
+        f"{{credential_name: mine, credential_values: {{api_key: {key}}}}}"
+        for key in ("one", "two")
+    )
+    text = entry("litellm_credential_name: mine")
+    settings = load_settings(f"credential_list: [{listed}]\n{text}", ENV)
+    assert settings.deployments[0].api_key == Secret("one")
+    assert (
+        "credential_list[1].credential_name: 'mine' again, so it has no effect: the first of a "
+        "name rules" in settings.warnings
+    )
+
+
 def test_an_address_is_understood_as_it_is_copied() -> None:
     """Azure's portal shows a whole route, and LiteLLM's realtime examples begin with wss."""
     copied = (
@@ -96,8 +162,10 @@ def test_anchors_that_stand_anywhere_are_merged() -> None:
 
 def test_an_entry_without_a_mode_is_named() -> None:
     """It may be for chat: whoever reads it can tell, and we cannot."""
-    warnings = load_settings(entry(), ENV).warnings
-    assert warnings == ("model_list[0]: no model_info.mode, so it counts as realtime",)
+    (warning,) = load_settings(entry(name="gpt-4o"), ENV).warnings
+    assert warning.startswith("model_list[0] (gpt-4o): no model_info.mode")
+    assert "so it counts as realtime" in warning
+    assert "write 'mode: chat'" in warning
 
 
 def test_numbers_of_its_environment_are_texts() -> None:
@@ -160,7 +228,7 @@ def filtered(written: str, model: str) -> str:
     ("written", "model", "expected"),
     [
         ("maybe", "azure/d", "on or off or client, found 'maybe'"),
-        ("[on]", "azure/d", "a string, found a list"),
+        ("[on]", "azure/d", "on or off or client, found a list"),
         ("on", "openai/m", "off or client, as OpenAI has no such filter, found on"),
     ],
 )
@@ -212,3 +280,66 @@ def test_check_strict_fails_on_warnings(
         said = "signaler: no effect here (did you mean signaller?)"
         assert said in done.stdout
         assert (f"signaller: --strict: {said}" in done.stderr) is strict
+
+
+def test_aliases_of_its_router_are_named() -> None:
+    """Callers who ask for an alias would get a 404, and nobody would know why."""
+    text = entry() + "router_settings: {model_group_alias: {canary: voice}}\n"
+    notes = load_settings(text, ENV).notes
+    said = "no effect here; write an entry of model_list with each alias as its model_name"
+    assert f"router_settings.model_group_alias: {said}" in notes
+    assert "canary" not in "".join(notes)
+    assert "model_group_alias" not in "".join(load_settings(entry(), ENV).notes)
+
+
+@pytest.mark.parametrize("slip", ["Id: x", "moode: chat"])
+def test_a_slip_in_what_an_entry_is_for_is_a_fault(slip: str) -> None:
+    """It would be another deployment, or one of another mode."""
+    text = entry().replace("}}]", f"}}, model_info: {{{slip}}}}}]")
+    (fault,) = faults(text)
+    near = "id" if slip.startswith("Id") else "mode"
+    assert fault.startswith(f"model_list[0].model_info.{slip.partition(':')[0]}: expected a known")
+    assert f"did you mean {near}?" in fault
+
+
+def test_what_has_no_effect_in_credentials_is_named() -> None:
+    """One that only an entry for chat names is not idle; `model_info` holds remarks of people."""
+    chat = "{model_name: c, model_info: {mode: chat}, litellm_params: {model: openai/c, %s}}"
+    text = entry().replace(
+        "}}]",
+        "}, model_info: {mode: realtime, base_model: b, "
+        "input_cost_per_token: 1}}, " + chat % "litellm_credential_name: used" + "]",
+    )
+    text += (
+        "credential_list: [{credential_name: used, credential_values: {}, colour: red},"
+        " {credential_name: idle, credential_values: {}}]\n"
+    )
+    notes = load_settings(text, ENV).notes
+    assert not [each for each in notes if "model_info" in each]
+    assert "credential_list[0]: colour: no effect here" in notes
+    assert [each for each in notes if "no entry names it" in each] == [
+        "credential_list[1]: no effect, as no entry names it"
+    ]
+
+
+def test_a_fault_of_a_credential_is_told_where_the_credential_stands() -> None:
+    """Once, however many entries name it."""
+    named = entry("litellm_credential_name: c")
+    text = named.replace(
+        "}}]", "}}, {model_name: b, litellm_params: {model: openai/m, litellm_credential_name: c}}]"
+    )
+    values = "{credential_name: c, credential_values: {api_key: k, weight: heavy, api_kee: x}}"
+    assert faults(f"{text}credential_list: [{values}]") == (
+        "credential_list[0].credential_values.weight: expected a number, found 'heavy'",
+    )
+
+
+def test_a_value_of_its_environment_that_is_none_is_named() -> None:
+    """A list is not what anybody looks up; it may hold a key."""
+    text = entry() + "environment_variables: {A: b, LISTED: [canary], MAPPED: {canary: x}}\n"
+    said = "no effect, as it is no text or number but"
+    settings = load_settings(text, ENV)
+    assert [each for each in settings.warnings if said in each] == [
+        f"environment_variables.LISTED: {said} a list",
+        f"environment_variables.MAPPED: {said} a mapping",
+    ]

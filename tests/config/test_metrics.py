@@ -1,14 +1,11 @@
 """Who may read the metrics, and where."""
 
-from dataclasses import fields
-
 import pytest
 
 from signaller.config import load_settings
-from signaller.config.metrics import KEYS
 from signaller.secret import Secret
 from signaller.settings import MetricsSettings
-from tests.config.reading import ENV, faults, ours
+from tests.config.reading import ENV, faults, service_file
 
 KEY = "metrics-key-canary"
 HOST = "an address or a host's name"
@@ -18,12 +15,7 @@ ELSEWHERE = "expected a key that stands nowhere else, found"
 def metrics(section: str) -> MetricsSettings:
     """The settings of a section."""
     env = {**ENV, "METRICS_KEY": KEY}
-    return load_settings(ours(f"{{metrics: {section}}}"), env).metrics
-
-
-def test_the_keys_are_those_of_the_settings() -> None:
-    """Nothing can be set that is not read."""
-    assert set(KEYS) == {field.name for field in fields(MetricsSettings)}
+    return load_settings(service_file(f"{{metrics: {section}}}"), env).metrics
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::", "::1", "fe80::1%eth0", "metrics.internal"])
@@ -93,11 +85,11 @@ def test_the_port_is_on_this_machine_unless_told_otherwise() -> None:
 )
 def test_a_fault_in_metrics(section: str, expected: str) -> None:
     """Each is named by its path, and no key is shown."""
-    assert faults(ours(f"{{metrics: {section}}}")) == (f"signaller.metrics{expected}",)
+    assert faults(service_file(f"{{metrics: {section}}}")) == (f"signaller.metrics{expected}",)
 
 
 def test_a_callers_key_does_not_open_the_metrics() -> None:
     """A scraper's configuration would hold what mints tokens."""
     assert faults(
-        ours(f"{{callers: [{{name: web, keys: [{KEY}]}}], metrics: {{key: {KEY}}}}}")
+        service_file(f"{{callers: [{{name: web, keys: [{KEY}]}}], metrics: {{key: {KEY}}}}}")
     ) == (f"signaller.metrics.key: {ELSEWHERE} the key at signaller.callers[0].keys[0] again",)

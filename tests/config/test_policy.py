@@ -6,9 +6,9 @@ from dataclasses import fields
 import pytest
 
 from signaller.config import load_settings
-from signaller.config.policy import KEYS
+from signaller.config.declared import PolicyKeys
 from signaller.policy import Policy
-from tests.config.reading import ENV, entry, faults, ours
+from tests.config.reading import ENV, entry, faults, service_file
 
 FULL = """{
   models: ["voice", "gpt-*", "voice"],
@@ -16,7 +16,10 @@ FULL = """{
   token_ttl_seconds: 10, token_uses: 100, mints_per_minute: 1, calls_per_minute: 60000,
   session: {instructions: "Be kind.", speed: 1.5, tools: [{n: 1, strict: true, x: null}]},
   on_replay: hangup, safety_identifier: true,
+  calls_at_once: 100000, max_call_seconds: 7200, supervision: required, max_idle_seconds: 3600,
+  warn_seconds: 600, warn_with: "Soon over.", session_drift: note,
 }"""
+ALL = sorted(PolicyKeys.model_fields)
 RATE = "a whole number from 1 to 60000"
 ORIGIN = "an origin such as https://app.example (no path, no trailing slash)"
 DEEP = "x-a: &a " + "[" * 31 + "]" * 31 + "\n"
@@ -25,18 +28,18 @@ CAN = "expected what a mint can ask for, found what none can:"
 
 def policy(text: str) -> Policy:
     """The policy of all callers."""
-    return load_settings(ours(f"{{policy: {text}}}"), ENV).policy
+    return load_settings(service_file(f"{{policy: {text}}}"), ENV).policy
 
 
 def notes(text: str, more: str = "") -> list[str]:
     """What is said about a policy."""
-    settings = load_settings(ours(f"{{policy: {text}{more}}}"), ENV)
+    settings = load_settings(service_file(f"{{policy: {text}{more}}}"), ENV)
     return [each for each in settings.warnings if each.startswith("signaller.policy")]
 
 
 def test_the_keys_are_those_of_a_policy() -> None:
     """Whatever a caller may do can be configured."""
-    assert set(KEYS) == {field.name for field in fields(Policy)}
+    assert set(PolicyKeys.model_fields) == {field.name for field in fields(Policy)}
 
 
 def test_every_key_arrives() -> None:
@@ -55,7 +58,51 @@ def test_every_key_arrives() -> None:
         },
         on_replay="hangup",
         safety_identifier=True,
+        calls_at_once=100_000,
+        max_call_seconds=7200,
+        supervision="required",
+        max_idle_seconds=3600,
+        warn_seconds=600,
+        warn_with="Soon over.",
+        session_drift="note",
     )
+
+
+@pytest.mark.parametrize("spelt", ["off", "false", "no", '"off"'])
+def test_a_bare_off_is_a_mode(spelt: str) -> None:
+    """YAML reads it as false."""
+    assert policy(f"{{supervision: {spelt}}}").supervision == "off"
+    section = service_file(f"{{supervision: {spelt}, calls: {{kept_seconds: 60}}}}")
+    settings = load_settings(section, ENV)
+    assert (settings.supervision, settings.calls.kept_seconds) == ("off", 60)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("calls_at_once", "0"),
+        ("calls_at_once", "100001"),
+        ("max_call_seconds", "0"),
+        ("max_call_seconds", "7201"),
+        ("supervision", "true"),
+        ("supervision", "always"),
+        ("max_idle_seconds", "3601"),
+        ("warn_seconds", "601"),
+        ("warn_with", '""'),
+        ("session_drift", "warn"),
+    ],
+)
+def test_a_limit_of_calls_has_bounds(key: str, value: str) -> None:
+    """One fault that names it."""
+    (fault,) = faults(service_file(f"{{policy: {{{key}: {value}}}}}"))
+    assert fault.startswith(f"signaller.policy.{key}: expected ")
+
+
+@pytest.mark.parametrize("seconds", ["59", "2592001"])
+def test_how_long_calls_are_kept_has_bounds(seconds: str) -> None:
+    """A minute to 30 days."""
+    (fault,) = faults(service_file(f"{{calls: {{kept_seconds: {seconds}}}}}"))
+    assert fault.startswith("signaller.calls.kept_seconds: expected ")
 
 
 @pytest.mark.parametrize("text", ["{}", "{on_replay: refuse, safety_identifier: false}"])
@@ -76,7 +123,7 @@ def test_a_policy_without_limits_has_none(text: str) -> None:
         ),
         pytest.param(
             "{keys: [canary]}",
-            f".keys: expected one of {', '.join(sorted(KEYS))}, found another key",
+            f".keys: expected one of {', '.join(ALL)}, found another key",
             id="keys",
         ),
         pytest.param(
@@ -108,7 +155,8 @@ def test_a_policy_without_limits_has_none(text: str) -> None:
         ),
         pytest.param(
             "{origins: ['*']}",
-            ".origins[0]: expected an origin; leave origins out to allow any, found '*'",
+            ".origins[0]: expected an origin; to allow any, leave origins out here and in "
+            "signaller.policy, found '*'",
             id="origins-any",
         ),
         pytest.param(
@@ -174,7 +222,7 @@ def test_a_policy_without_limits_has_none(text: str) -> None:
 )
 def test_a_fault_in_a_policy(text: str, expected: str) -> None:
     """Each is named by its path."""
-    assert faults(ours(f"{{policy: {text}}}")) == (f"signaller.policy{expected}",)
+    assert faults(service_file(f"{{policy: {text}}}")) == (f"signaller.policy{expected}",)
 
 
 @pytest.mark.parametrize(
@@ -236,15 +284,15 @@ def test_a_fault_in_a_policy(text: str, expected: str) -> None:
 )
 def test_a_fault_in_a_session(text: str, expected: str) -> None:
     """Whatever could not be sent to a provider at a mint is refused at the start."""
-    text = ours(f"{{policy: {{session: {text}}}}}")
+    text = service_file(f"{{policy: {{session: {text}}}}}")
     assert faults(text) == (f"signaller.policy.session{expected}",)
 
 
 def test_a_session_nests_32_levels_and_no_more() -> None:
     """An alias can take a value deeper than the file itself may nest."""
-    session = load_settings(DEEP + ours("{policy: {session: {a: *a}}}"), ENV).policy.session
+    session = load_settings(DEEP + service_file("{policy: {session: {a: *a}}}"), ENV).policy.session
     assert json.dumps(session).count("[") == 31
-    (fault,) = faults(DEEP + ours("{policy: {session: {a: {b: {c: *a}}}}}"))
+    (fault,) = faults(DEEP + service_file("{policy: {session: {a: {b: {c: *a}}}}}"))
     assert fault.startswith("signaller.policy.session.a.b.c[0][0]")
     assert fault.endswith(": expected at most 32 levels of nesting, found more")
 
@@ -253,22 +301,22 @@ def test_a_session_takes_64_kib_as_json_and_no_more() -> None:
     """The bytes count, not the characters."""
     room = 64 * 1024 - len('{"instructions":""}')
     text = f"{{policy: {{session: {{instructions: {'é' * (room // 2)}"
-    assert load_settings(ours(f"{text}}}}}}}"), ENV).policy.session
-    (fault,) = faults(ours(f"{text}xx}}}}}}"))
+    assert load_settings(service_file(f"{text}}}}}}}"), ENV).policy.session
+    (fault,) = faults(service_file(f"{text}xx}}}}}}"))
     assert fault == "signaller.policy.session: expected at most 65536 bytes as JSON, found 65537"
 
 
-def test_a_session_of_too_many_values_is_not_looked_through() -> None:
-    """What stands beyond the limit, a date here, is never met."""
-    text = f"{{policy: {{session: {{a: [{'*a,' * 100} 2026-01-01]}}}}}}"
-    (fault,) = faults(f"x-a: &a [{'1,' * 700}]\n" + ours(text))
-    assert fault == "signaller.policy.session: expected at most 65536 bytes as JSON, found more"
+def test_a_session_of_many_small_values_is_measured_too() -> None:
+    """Aliases make it larger than it is written."""
+    text = f"{{policy: {{session: {{a: [{'*a,' * 100}]}}}}}}"
+    (fault,) = faults(f"x-a: &a [{'1,' * 700}]\n" + service_file(text))
+    assert fault == "signaller.policy.session: expected at most 65536 bytes as JSON, found 140207"
 
 
 def test_a_session_that_is_wrong_everywhere_has_ten_faults() -> None:
     """A list of dates does not drown the other faults."""
     text = f"{{policy: {{session: {{a: [{'2026-01-01,' * 99}]}}, token_uses: 0}}}}"
-    assert len(faults(ours(text))) == 11
+    assert len(faults(service_file(text))) == 11
 
 
 def test_a_model_that_nothing_serves_is_said() -> None:

@@ -2,18 +2,25 @@
 
 import contextlib
 import json
+from dataclasses import fields
 
 import yaml
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from signaller.config import describe, load_settings
-from signaller.config.callers import KEYS as CALLER_KEYS
-from signaller.config.gateway import CLAIM_KEYS, HEADER_KEYS, JWT_KEYS
-from signaller.config.metrics import KEYS as METRICS_KEYS
+from signaller.config.declared import CallerKeys, HeaderKeys, JwtKeys
+from signaller.config.schema import declarations
+from signaller.config.values import names_of
 from signaller.errors import ConfigError
+from signaller.settings import ClaimNames, MetricsSettings
 from tests.config.reading import ENV
 
+CALLER_KEYS = tuple(CallerKeys.model_fields)
+JWT_KEYS = tuple(JwtKeys.model_fields)
+HEADER_KEYS = tuple(HeaderKeys.model_fields)
+CLAIM_KEYS = tuple(field.name for field in fields(ClaimNames))
+METRICS_KEYS = tuple(field.name for field in fields(MetricsSettings))
 CANARY = "canary-5f1d0c"
 unhurried = settings(deadline=None)  # how long it takes says more about the machine
 KEYS = [
@@ -157,6 +164,25 @@ def test_any_text_is_settings_or_a_config_error(text: str) -> None:
 def test_any_environment_is_settings_or_a_config_error(env: dict[str, str]) -> None:
     """No value of a variable ends in another exception."""
     assert attempt(None, env)
+
+
+@unhurried
+@given(
+    st.dictionaries(
+        st.sampled_from(names_of(declarations()["properties"]["signaller"])),
+        st.text() | values.map(lambda value: json.dumps(value, default=str)),
+        max_size=4,
+    ),
+    st.sampled_from([None, "model_list: [{model_name: a, litellm_params: {model: m}}]"]),
+)
+@example({"SIGNALLER_CALLERS": "[" * 100_000}, None)
+@example({"SIGNALLER_POLICY__SESSION": '{"a": 1e999, "b": "\\ud800", "c": NaN}'}, None)
+@example({"SIGNALLER_TOKEN_KEYS": '["\\ud800"]', "SIGNALLER_REDIS_URL": "redis://\ud800"}, None)
+def test_any_variable_of_a_key_is_settings_or_a_config_error(
+    env: dict[str, str], text: str | None
+) -> None:
+    """With a file and without one, JSON or not."""
+    assert attempt(text, {**ENV, **env})
 
 
 secret_keys = st.sampled_from(

@@ -2,8 +2,11 @@
 
 import asyncio
 import json
+import os
+from typing import Any
 
 import httpx
+import pytest
 from playwright.async_api import ConsoleMessage
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -13,7 +16,7 @@ from starlette.routing import Route
 from signaller.app import create_app
 from signaller.loopback.app import create_loopback
 from signaller.secret import Secret
-from tests.docs.readme import section
+from tests.docs.pages import codes, section
 from tests.support.browser import chromium
 from tests.support.service import MASTER_KEY, PROVIDER_KEY, deployment, settings
 from tests.support.serving import serving
@@ -30,16 +33,15 @@ class Backend:
         self.app = Starlette(
             routes=[
                 Route("/", self._page),
-                Route("/app.js", self._module),
+                Route("/voice.js", self._module),
                 Route("/voice-token", self._token, methods=["POST"]),
             ]
         )
 
     async def _page(self, _: Request) -> Response:
         icon = '<link rel="icon" href="data:,">'
-        return HTMLResponse(
-            f'<title>app</title>{icon}<script type="module" src="/app.js"></script>'
-        )
+        (button,) = (code for code in codes(section("In the browser").text) if "<button" in code)
+        return HTMLResponse(f"<title>app</title>{icon}{button}")
 
     async def _module(self, _: Request) -> Response:
         return Response(self._script, media_type="text/javascript")
@@ -81,6 +83,7 @@ async def test_the_snippet_talks_and_hangs_up() -> None:
         page.on("console", hear)
         page.on("pageerror", lambda error: said.put_nowait(f"failed: {error}"))
         await page.goto(page_url)
+        await page.get_by_role("button").click()
         heard: list[str] = []
         async with asyncio.timeout(45):
             while not {"session.created", "session.updated"} <= set(heard):
@@ -97,6 +100,34 @@ async def test_the_snippet_talks_and_hangs_up() -> None:
             await page.evaluate("hangUp()")
         assert (await end.value).status == 200
         assert await page.evaluate("peer.connectionState") == "closed"
+
+
+async def test_the_shown_route_hands_out_a_token(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The backend's lines, mounted as they stand: what the page asks for, or the refusal."""
+    (snippet,) = section("The route of your backend").blocks("py")
+    names: dict[str, Any] = {
+        "os": os,
+        "httpx": httpx,
+        "Request": Request,
+        "JSONResponse": JSONResponse,
+    }
+    exec(snippet, names)  # noqa: S102 - our own page
+    backend = Starlette(routes=[Route("/voice-token", names["voice_token"], methods=["POST"])])
+    async with (
+        serving(create_loopback(api_key=Secret(PROVIDER_KEY))) as provider_url,
+        serving(
+            create_app(settings(deployment(provider_url, model_name=MODEL, upstream_model=MODEL)))
+        ) as service,
+        serving(backend) as url,
+        httpx.AsyncClient(trust_env=False, timeout=20) as client,
+    ):
+        monkeypatch.setenv("SIGNALLER", service)
+        monkeypatch.setenv("SIGNALLER_MASTER_KEY", MASTER_KEY)
+        handed = await client.post(f"{url}/voice-token")
+        monkeypatch.setenv("SIGNALLER_MASTER_KEY", "another")
+        refused = await client.post(f"{url}/voice-token")
+    assert {"value", "calls_url"} <= set(handed.json())
+    assert (refused.status_code, refused.json()["error"]["code"]) == (401, "invalid_api_key")
 
 
 async def test_the_shown_answer_is_the_real_one() -> None:

@@ -1,7 +1,8 @@
-"""The shell blocks of the README, typed as they stand by somebody who has nothing else."""
+"""The shell blocks of the documentation, typed as they stand by somebody who has nothing else."""
 
 import asyncio
 import contextlib
+import json
 import os
 import re
 import shutil
@@ -13,12 +14,21 @@ from pathlib import Path
 import pytest
 
 from signaller.app import create_app
-from signaller.sdp import parse_offer
-from tests.docs.readme import WHOLE, section
+from signaller.config import load_settings
+from signaller.realtime.offers import parse_offer
+from tests.docs.pages import PAGES, blocks, codes, page, section
 from tests.packaging.tree import ROOT, run
 from tests.support.process import PATIENCE_SECONDS
 from tests.support.provider import ANSWER, FakeProvider
-from tests.support.service import MASTER_KEY, OFFER, UPSTREAM_MODEL, deployment, settings
+from tests.support.service import (
+    MASTER_KEY,
+    MODEL,
+    OFFER,
+    UPSTREAM_MODEL,
+    deployment,
+    running,
+    settings,
+)
 from tests.support.serving import serving
 
 MINT, CALL, HANG_UP = section("With curl").blocks("sh")
@@ -92,7 +102,7 @@ async def test_mint_call_and_hang_up(shell: Shell, provider: FakeProvider) -> No
 
 async def test_the_variables_of_the_start_are_a_configuration(shell: Shell) -> None:
     """All lines of it but the last, which serves; the key that is made and shown is a good one."""
-    _, start = section("Start").blocks("console")
+    (start,) = section("With a key of your own").blocks("console")
     *lines, serve = start.splitlines()
     assert serve.split()[0] == ".venv/bin/signaller"
     output = await shell.run("\n".join(lines), ".venv/bin/signaller check")
@@ -102,7 +112,7 @@ async def test_the_variables_of_the_start_are_a_configuration(shell: Shell) -> N
 async def test_the_command_is_found_by_its_name(shell: Shell) -> None:
     """Once the environment is activated, as the text says."""
     activate = ". .venv/bin/activate"
-    assert f"`{activate}`" in section("Start").text
+    assert f"`{activate}`" in section("Install").text
     assert "signaller" in await shell.run(activate, "signaller --version")
 
 
@@ -115,7 +125,7 @@ def test_the_source_is_where_the_next_commands_are_typed(tmp_path: Path) -> None
     by = "-c user.name=a -c user.email=a@example.com -c commit.gpgsign=false"
     commit = f"git init --quiet && git add . && git {by} commit --quiet -m a"
     run("bash", "-c", commit, cwd=source)
-    clone, _ = section("Start").blocks("console")
+    (clone,) = section("Start").blocks("console")
     assert placeholder in clone
     script = f"set -e\n{clone.replace(placeholder, str(source))}\nmake --dry-run demo"
     run("bash", "-c", script, cwd=tmp_path)
@@ -148,8 +158,20 @@ async def test_the_demo_takes_them_too(shell: Shell) -> None:
     assert shell.read("answer.sdp").startswith(b"v=0\r\n")
 
 
+async def test_the_demo_is_a_provider_too(shell: Shell) -> None:
+    """A service of the reader's own, with the two variables of docs/clients.md, asks the demo."""
+    async with demo() as exports:
+        url, key = re.findall(r"=(\S+)", exports)
+        env = {"OPENAI_API_KEY": key, "OPENAI_BASE_URL": url, "SIGNALLER_MASTER_KEY": MASTER_KEY}
+        assert all(name in page("docs/clients.md").text for name in list(env)[:2])
+        async with serving(create_app(load_settings(None, env))) as own:
+            shell.variables = {"SIGNALLER": own, "SIGNALLER_MASTER_KEY": MASTER_KEY}
+            await shell.run(MINT, CALL, HANG_UP)
+    assert shell.read("answer.sdp").startswith(b"v=0\r\n")
+
+
 async def test_a_refused_mint_fails(shell: Shell, provider: FakeProvider) -> None:
-    """With a status of its own, and the reason where the README says; no token is taken from it."""
+    """With a status of its own, and the reason where the text says; no token is taken from it."""
     shell.variables["SIGNALLER_MASTER_KEY"] = "sk-wrong"
     status, output = await shell.type(MINT)
     assert (status, "401" in output, "Traceback" in output) == (22, True, False)
@@ -181,7 +203,7 @@ async def test_a_hang_up_that_fails_says_so(shell: Shell, provider: FakeProvider
     """A provider that does not end the call: it goes on, and the status tells."""
     provider.hangup.answers(500)
     status, output = await shell.type(MINT, CALL, HANG_UP)
-    assert (status, "500" in output) == (22, True)
+    assert (status, "502" in output) == (22, True)
 
 
 async def test_a_multipart_offer(shell: Shell, provider: FakeProvider) -> None:
@@ -194,6 +216,14 @@ async def test_a_multipart_offer(shell: Shell, provider: FakeProvider) -> None:
     assert OFFER in body
     assert b"Be brief." in body
     assert shell.read("answer.sdp") == ANSWER
+
+
+@pytest.mark.parametrize("text", [code for code in codes(section("A mint").text) if '": ' in code])
+async def test_a_shown_body_gets_a_token(text: str) -> None:
+    """Each form of a mint, with a model's name in the place of the dots."""
+    body = json.loads(text.replace("...", json.dumps(MODEL)))
+    async with running() as service:
+        assert (await service.mint(body)).status_code == 200
 
 
 async def test_a_token_is_looked_at_and_taken_back(shell: Shell, provider: FakeProvider) -> None:
@@ -210,12 +240,19 @@ def test_every_shell_block_is_run() -> None:
     """What is marked `sh` runs here, or is the two commands that run this test and the demo."""
     titles = ("With curl", "The wire", "Tokens under control")
     ran = [block for title in titles for block in section(title).blocks("sh")]
-    (start,) = (block for block in WHOLE.blocks("sh") if block not in ran)
+    (start,) = (block for block in blocks("sh") if block not in ran)
     assert [line.split("#")[0].strip() for line in start.splitlines()] == ["make demo", "make test"]
+
+
+@pytest.mark.parametrize("text", blocks("console"))
+def test_a_shell_reads_what_is_to_be_typed(text: str) -> None:
+    """What the tests cannot type here, such as `systemctl`, is at least a shell's language."""
+    run("bash", "-n", "-c", text)
 
 
 def test_every_curl_tells_a_failure_by_its_status() -> None:
     """Without `--fail-with-body` it ends with 0 whatever the service says."""
-    commands = re.findall(r"^curl .*$", WHOLE.text, re.M)
+    text = "".join(each.text for each in PAGES.values())
+    commands = re.findall(r"^curl .*$", text, re.M)
     assert len(commands) > 5
     assert [line for line in commands if "--fail-with-body" not in line] == []

@@ -1,18 +1,23 @@
-"""The README's configurations, addresses and gateway, read by what would read them."""
+"""The pages' configurations, addresses and gateway, read by what would read them."""
 
+import configparser
 import re
+import shlex
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 import yaml
 
+from signaller import cli
 from signaller.config import load_settings
 from signaller.secret import Secret
 from signaller.stores.urls import Topology, parse_redis_url
-from tests.docs.readme import WHOLE, codes, section
-from tests.packaging.tree import ROOT
+from tests.docs.pages import blocks, codes, section
+from tests.packaging.tree import ROOT, run, tool
+from tests.support.certificate import self_signed
 from tests.support.service import token_key
 
 FRAGMENT = "model_list: [{model_name: '*', litellm_params: {model: openai/*, api_key: sk-x}}]\n"
@@ -21,14 +26,26 @@ TOPOLOGIES: tuple[Topology, ...] = ("single", "single", "unix", "sentinel", "clu
 
 def environment(text: str) -> dict[str, str]:
     """A value for each variable that a configuration refers to."""
-    values = {"REDIS_URL": "redis://127.0.0.1:6379/0", "SIGNALLER_TOKEN_KEY": token_key().reveal()}
+    values = {
+        "REDIS_URL": "redis://127.0.0.1:6379/0",
+        "SIGNALLER_TOKEN_KEY": token_key().reveal(),
+        "EGRESS_PROXY": "http://user:password@proxy.corp:3128",
+    }
     names = re.findall(r"os\.environ/(\w+)", text)
     return {name: values.get(name, f"value-of-{name}-in-this-test") for name in names}
 
 
-@pytest.mark.parametrize("text", WHOLE.blocks("yaml"), ids=range(len(WHOLE.blocks("yaml"))))
-def test_a_configuration_is_valid(text: str) -> None:
+@pytest.mark.parametrize("text", blocks("yaml"), ids=range(len(blocks("yaml"))))
+def test_a_configuration_is_valid(text: str, tmp_path: Path) -> None:
     """Each example loads, and nothing in it is without effect."""
+    files = self_signed(tmp_path)
+    text = re.sub(r"/etc/ssl/\S+\.pem", str(files.certificate), text)
+    text = re.sub(r"/etc/ssl/\S+\.key", str(files.key), text)
+    text = re.sub(r"file:///run/secrets/(\w+)", rf"file://{tmp_path}/\1", text)
+    for name in re.findall(rf"file://{tmp_path}/(\w+)", text):
+        value = token_key().reveal() if name == "token_key" else f"value-of-{name}-in-this-test"
+        (tmp_path / name).write_text(value)
+        (tmp_path / name).chmod(0o400)
     whole = text if "model_list" in yaml.safe_load(text) else FRAGMENT + text
     settings = load_settings(whole, environment(whole))
     assert settings.deployments
@@ -63,6 +80,17 @@ def test_redis_urls_are_understood() -> None:
     assert "`rediss+cluster://` with TLS" in rows[4]["For"]
     for row in rows[3:]:
         assert parse_redis_url(Secret(codes(row["URL"])[0].replace("redis+", "rediss+"))).tls
+
+
+def test_a_shell_reads_the_units_variables_as_systemd_does(tmp_path: Path) -> None:
+    """Single quotes keep whatever a URL or a password holds, so `check` sees what runs."""
+    assert "NAME='value', a line each" in section("systemd").blocks("console")[0]
+    value, path = r"redis://:a&b $HOME;`id`\\#\"c@host:6379/0", tmp_path / "env"
+    path.write_text(f"REDIS_URL='{value}'\nOTHER='two words'\n")
+    (block,) = section("Changes without a restart").blocks("console")
+    source = block.splitlines()[0].replace("/etc/signaller/env", str(path))
+    show = f"{shlex.quote(sys.executable)} -c 'import os; print(os.environ[\"REDIS_URL\"])'"
+    assert run("sh", "-c", f"{source}; {show}", cwd=tmp_path) == f"{value}\n"
 
 
 def test_the_gateway_and_the_service_agree() -> None:
@@ -102,12 +130,57 @@ def test_prometheus_takes_the_scrape_configuration(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
+def test_systemd_takes_the_unit(tmp_path: Path) -> None:
+    """It starts, reloads and stops the service as the pages around it say."""
+    (text,) = section("systemd").blocks("ini")
+    unit = configparser.ConfigParser(interpolation=None)
+    unit.optionxform = str  # type: ignore[assignment,method-assign] # keys in capitals and small
+    unit.read_string(text)
+    service = unit["Service"]
+    command, *options = shlex.split(service["ExecStart"])
+    assert command.removesuffix("/signaller") in section("Install").text
+    known = {option for parameter in cli.main.params for option in parameter.opts}
+    assert {option for option in options if option.startswith("--")} <= known
+    (socket,) = re.findall(r"--uds (\S+)", section("Behind a gateway").blocks("console")[0])
+    assert socket in options
+    assert Path(socket).parent.name == service["RuntimeDirectory"]
+    assert service["EnvironmentFile"] in section("Changes without a restart").text
+    assert int(service["TimeoutStopSec"]) > 51  # as Behind a gateway says
+    if systemd := shutil.which("systemd-analyze"):
+        path = tmp_path / "signaller.service"
+        path.write_text(text.replace(command, sys.executable))
+        done = subprocess.run(  # noqa: S603 - our own arguments
+            [systemd, "verify", "--man=no", str(path)],
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=False,
+        )
+        assert str(path.name) not in done.stderr
+
+
 def test_docker_gets_what_it_asks_for() -> None:
-    """The variables that the README sets are those that docker-compose.yml demands."""
+    """The variables that the page sets are those that docker-compose.yml demands."""
     (commands,) = section("Docker").blocks("console")
     demanded = set(re.findall(r"\$\{(\w+):\?", (ROOT / "docker-compose.yml").read_text()))
     assert demanded
     assert demanded <= set(re.findall(r"export (\w+)=", commands))
+
+
+def test_docker_takes_the_file_beside_its_own(tmp_path: Path) -> None:
+    """Compose merges it: a service that is there, started with options that there are."""
+    (text,) = section("Docker").blocks("yml")
+    assert "`docker-compose.override.yml`" in section("Docker").text
+    override = tmp_path / "docker-compose.override.yml"
+    override.write_text(text)
+    run(tool("check-jsonschema"), "--builtin-schema", "compose-spec", str(override))
+    ((name, service),) = yaml.safe_load(text)["services"].items()
+    assert name in yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
+    known = {option for parameter in cli.main.params for option in parameter.opts}
+    options = service["command"]
+    assert {option for option in options if option.startswith("--")} <= known
+    (volume,) = service["volumes"]
+    assert volume.split(":")[1] == options[options.index("--config") + 1]
 
 
 @pytest.mark.parametrize(
@@ -118,8 +191,8 @@ def test_docker_gets_what_it_asks_for() -> None:
     ],
 )
 def test_a_key_in_the_environment_is_enough(env: dict[str, str], provider: str) -> None:
-    """Without a file, the variables of the first screen make a service that gives out tokens."""
-    _, start = section("Start").blocks("console")
+    """Without a file, the variables that the README sets make a service that gives out tokens."""
+    (start,) = section("With a key of your own").blocks("console")
     variables = {"SIGNALLER_MASTER_KEY", *env}
     assert all(variable in start for variable in variables)
     settings = load_settings(None, {**env, "SIGNALLER_MASTER_KEY": "a-master-key-for-this-test"})

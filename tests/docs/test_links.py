@@ -1,14 +1,17 @@
-"""Every link, picture and named test of the README leads somewhere."""
+"""Every link, picture and named test of the documentation leads somewhere."""
 
 import ast
 import re
 
 import pytest
 
-from tests.docs.readme import TEXT, section, titles
+from tests.docs.pages import PAGES, page, section
 from tests.packaging.tree import ROOT
 
-LINKS = re.findall(r"\[([^\]]*)\]\(([^)\s]+)\)", TEXT)
+LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
+LINKS = sorted(
+    {(path, target) for path, each in PAGES.items() for target in LINK.findall(each.prose())}
+)
 
 
 def slug(title: str) -> str:
@@ -16,21 +19,30 @@ def slug(title: str) -> str:
     return re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-")
 
 
-@pytest.mark.parametrize("target", sorted({target for _, target in LINKS}))
-def test_a_link_leads_somewhere(target: str) -> None:
-    """An anchor to one heading, a path to a file of the repository; nothing leads outside."""
-    if target.startswith("#"):
-        assert [slug(title) for title in titles()].count(target[1:]) == 1
-    else:
-        assert (ROOT / target).is_file()
+@pytest.mark.parametrize(("path", "target"), LINKS)
+def test_a_link_leads_somewhere(path: str, target: str) -> None:
+    """To a file of the repository, and to one heading there; nothing leads outside."""
+    name, _, anchor = target.partition("#")
+    file = (ROOT / path).parent / name if name else ROOT / path
+    assert file.is_file()
+    if anchor:
+        there = page(file.resolve().relative_to(ROOT).as_posix())
+        assert [slug(title) for title in there.titles()].count(anchor) == 1
+
+
+def test_every_page_is_found_from_the_first() -> None:
+    """Who starts at the README comes to each page in one step."""
+    linked = {target.partition("#")[0] for path, target in LINKS if path == "README.md"}
+    assert set(PAGES) - {"README.md"} <= linked
 
 
 def test_every_promise_names_a_test_that_exists() -> None:
-    """The table of promises points at tests by name, in the file that it links."""
-    rows = section("Security").table("Promise")
-    assert len(rows) > 10
+    """The tables of promises point at tests by name, in the file that they link; none twice."""
+    tables = section("What is promised").tables()
+    rows = [row for table in tables for row in table]
+    assert len({row["Promise"] for row in rows}) == len(rows) > 40
     for row in rows:
-        match = re.fullmatch(r"\[`(test_\w+)`\]\((tests/[\w/]+\.py)\)", row["Shown by"])
+        match = re.fullmatch(r"\[`(test_\w+)`\]\(\.\./(tests/[\w/]+\.py)\)", row["Shown by"])
         assert match, row
         tree = ast.parse((ROOT / match[2]).read_text())
         assert match[1] in {
@@ -40,9 +52,10 @@ def test_every_promise_names_a_test_that_exists() -> None:
         }, row
 
 
-def test_every_heading_has_an_anchor_of_its_own() -> None:
-    """No two headings share an anchor."""
-    slugs = [slug(title) for title in titles()]
+@pytest.mark.parametrize("path", PAGES)
+def test_every_heading_has_an_anchor_of_its_own(path: str) -> None:
+    """No two headings of a page share an anchor."""
+    slugs = [slug(title) for title in page(path).titles()]
     assert len(set(slugs)) == len(slugs)
 
 

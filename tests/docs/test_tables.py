@@ -1,4 +1,4 @@
-"""The reference tables of the README, held against the code."""
+"""The reference tables of the documentation, held against the code."""
 
 import ast
 import inspect
@@ -11,21 +11,35 @@ import pytest
 
 from signaller import cli
 from signaller.app import EXPOSED_HEADERS
-from signaller.config import callers, gateway, gateway_header, gateway_jwt, ours, policy
-from signaller.config.deployment import MAX_TIMEOUT_SECONDS, MAX_WEIGHT, OPENAI_URL, PARAMS
+from signaller.config.declared import (
+    MAX_TIMEOUT_SECONDS,
+    MAX_WEIGHT,
+    OPENAI_URL,
+    File,
+)
+from signaller.config.schema import declarations, rows
+from signaller.config.values import names_of
 from signaller.errors import SignallerError, UpstreamRefused, UpstreamUnavailable
 from signaller.metrics import Metrics
 from signaller.model import EntraCredential
-from signaller.reloading import needs_restart
+from signaller.policy import MAX_TTL_SECONDS, MAX_USES, MIN_TTL_SECONDS
 from signaller.secret import Secret
-from signaller.sessions import MAX_TTL_SECONDS, MIN_TTL_SECONDS
-from signaller.settings import MetricsSettings, Timeouts, TokenSettings, WarmSettings
+from signaller.server.reload import needs_restart
+from signaller.settings import (
+    ALGORITHMS,
+    Egress,
+    MetricsSettings,
+    RedisLogin,
+    Timeouts,
+    TokenSettings,
+)
 from signaller.web.routes import PREFIXES, routes
-from tests.docs.readme import codes, section
+from tests.docs.pages import codes, section
+from tests.docs.tables import DECLARED, TABLES, written
 from tests.packaging.tree import ROOT
 from tests.support.service import settings
 
-VARIABLE = re.compile(r"(?:OPENAI|AZURE|SIGNALLER|LITELLM|REDIS)_[A-Z_]+")
+VARIABLE = re.compile(r"(?:OPENAI|AZURE|SIGNALLER|LITELLM|REDIS)_[A-Z_]+|[A-Z]+_PROXY")
 
 
 def first_codes(title: str, column: str) -> list[str]:
@@ -44,52 +58,24 @@ def literals(folder: str) -> Iterator[str]:
 
 
 def error_classes(base: type[SignallerError] = SignallerError) -> Iterator[type[SignallerError]]:
-    """The whole tree; the adapters' own are in it, as `app` imports them."""
+    """The whole tree."""
     yield base
     for child in base.__subclasses__():
         yield from error_classes(child)
 
 
-def test_litellms_keys_are_those_that_are_read() -> None:
-    """One row for each key of LiteLLM's that has an effect, and no other."""
-    assert set(first_codes("LiteLLM's keys", "Key")) == {
-        *(f"litellm_params.{key}" for key in PARAMS),
-        *("model_list[].model_name", "model_info.mode", "model_info.id"),
-        *("model_info.warm_secrets", "model_info.webrtcfilter"),
-        *("general_settings.master_key", "environment_variables", "credential_list"),
-    }
+@pytest.mark.parametrize("title", TABLES)
+def test_keys_are_those_that_are_declared(title: str) -> None:
+    """Each row, in the same order and words; `python -m tests.docs.tables` writes them anew."""
+    assert section(title).table("Key") == written(title)
 
 
-def test_our_keys_are_those_that_are_read() -> None:
-    """One row for each key under `signaller:`, down to the last level."""
-    nested = {
-        "token": TokenSettings,
-        "timeouts": Timeouts,
-        "metrics": MetricsSettings,
-        "warm_secrets": WarmSettings,
-    }
-    expected = {f"signaller.{key}" for key in ours.KEYS if key not in {*nested, "gateway"}}
-    expected |= {f"signaller.gateway.{key}" for key in gateway.KEYS}
-    for key, kind in nested.items():
-        expected |= {f"signaller.{key}.{field.name}" for field in fields(kind)}
-    assert set(first_codes("Our keys", "Key")) == expected
-
-
-def test_keys_of_callers_are_those_that_are_read() -> None:
-    """One row for each key of an entry and of a gateway; those of policies have their own table."""
-    entry = set(callers.KEYS) - set(policy.KEYS)
-    assert set(first_codes("Callers", "Key")) == {
-        *(f"callers[].{key}" for key in entry),
-        *(f"gateway.jwt.{key}" for key in gateway_jwt.KEYS if key != "claims"),
-        *(f"gateway.jwt.claims.{key}" for key in gateway_jwt.CLAIM_KEYS),
-        *(f"gateway.header.{key}" for key in gateway_header.KEYS),
-        "gateway.only_listed",
-    }
-
-
-def test_keys_of_policies_are_those_that_are_read() -> None:
-    """One row for each."""
-    assert set(first_codes("Policies", "Key")) == set(policy.KEYS)
+def test_every_key_has_its_row() -> None:
+    """Each key that is declared is in a table, under its own name or below its section's."""
+    every = [key for section_of_file in File.model_fields for key, _, _ in rows(section_of_file)]
+    told = {key for found in DECLARED.values() for key, _, _ in found}
+    prefixes = ("", "model_list[].", "signaller.", "signaller.policy.", "signaller.callers[].")
+    assert {key for key in every if not told & {key.removeprefix(p) for p in prefixes}} == set()
 
 
 def test_algorithms_are_those_that_are_taken() -> None:
@@ -100,12 +86,12 @@ def test_algorithms_are_those_that_are_taken() -> None:
         if codes(row["Key"]) == ["gateway.jwt.algorithms"]
     )
     named = re.findall(r"[A-Z][A-Za-z]+(?:\d{3}|SA)", row["Meaning"])
-    assert set(named) == set(gateway_jwt.ALGORITHMS)
+    assert set(named) == set(ALGORITHMS)
 
 
 def test_metrics_are_those_that_are_counted() -> None:
     """One row for each series, with its labels."""
-    metrics = Metrics(label=str)
+    metrics = Metrics()
     metrics.observe("reload", {"outcome": "ok"}, None)
     _, text = metrics.exposition()
     families = set(re.findall(r"^# TYPE (signaller_\w+) ", text.decode(), re.M))
@@ -113,13 +99,15 @@ def test_metrics_are_those_that_are_counted() -> None:
 
 
 def test_what_needs_a_restart_is_named() -> None:
-    """The list of the README is the one that the log speaks of."""
+    """The list of the page is the one that the log speaks of."""
     before = settings()
     after = settings(
         redis_url=Secret("redis://127.0.0.1/0"),
         timeouts=Timeouts(store_seconds=9),
+        egress=Egress(no_proxy="*"),
         cors_origins=("https://app.example",),
         metrics=MetricsSettings(port=9464, host="::1"),
+        redis=RedisLogin(password=Secret("p")),
     )
     (line,) = re.findall(r"^- (.*) need a restart", section("Changes without a restart").text, re.M)
     assert {f"signaller.{name}" for name in codes(line)} == set(needs_restart(before, after))
@@ -133,14 +121,15 @@ def test_defaults_are_those_of_the_settings(
     shown = {codes(row["Key"])[0]: row["Default"] for row in section("Our keys").table("Key")}
     defaults = kind()
     for field in fields(kind):
-        assert shown[f"signaller.{key}.{field.name}"] == str(getattr(defaults, field.name))
+        default = str(getattr(defaults, field.name))
+        assert codes(shown[f"signaller.{key}.{field.name}"]) == [default]
 
 
 @pytest.mark.parametrize(
     ("title", "key", "bounds"),
     [
         ("Our keys", "signaller.token.ttl_seconds", f"{MIN_TTL_SECONDS} to {MAX_TTL_SECONDS}"),
-        ("Our keys", "signaller.token.uses", f"1 to {ours.MAX_USES}"),
+        ("Our keys", "signaller.token.uses", f"1 to {MAX_USES}"),
         ("LiteLLM's keys", "litellm_params.weight", f"0 to {MAX_WEIGHT}"),
         ("LiteLLM's keys", "litellm_params.timeout", f"up to {MAX_TIMEOUT_SECONDS}"),
     ],
@@ -161,7 +150,9 @@ def test_variables_are_those_that_are_read() -> None:
     """One row for each environment variable that configuration looks at."""
     read = {text for text in literals("config") if VARIABLE.fullmatch(text)}
     read |= {f"AZURE_{field.name.upper()}" for field in fields(EntraCredential)}
-    assert set(first_codes("Environment variables", "Variable")) == read
+    named = set(first_codes("Environment variables", "Variable"))
+    of_keys = set(names_of(declarations()["properties"]["signaller"]))  # by one scheme
+    assert named - of_keys == read - of_keys
 
 
 def test_commands_and_options_are_those_of_the_program() -> None:
@@ -216,7 +207,7 @@ def test_no_code_is_given_in_passing() -> None:
 
 
 def test_exposed_headers_are_named() -> None:
-    """What a browser may read of an answer is what the README says it may."""
+    """What a browser may read of an answer is what the page says it may."""
     (line,) = re.findall(r"Browsers may read (.*)\.$", section("The wire").text, re.M)
     assert codes(line) == EXPOSED_HEADERS
 

@@ -19,7 +19,9 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")  # the browser lives on t
 async def demo() -> AsyncIterator[tuple[asyncio.subprocess.Process, str]]:
     """The process, and the address it prints for the page."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "signaller", "demo", "--port", "0", stdout=asyncio.subprocess.PIPE
+        *(sys.executable, "-m", "signaller", "demo", "--port", "0"),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
     )
     assert process.stdout is not None
     try:
@@ -45,3 +47,12 @@ async def test_one_button_is_enough(page: Page) -> None:
         process.send_signal(signal.SIGTERM)
         async with asyncio.timeout(PATIENCE_SECONDS):
             assert await process.wait() == 0
+
+
+async def test_what_it_logs_is_the_services() -> None:
+    """The provider beside it is a server too, and starts and ends without a word."""
+    async with demo() as (process, _):
+        process.send_signal(signal.SIGTERM)
+        _, said = await asyncio.wait_for(process.communicate(), PATIENCE_SECONDS)
+    for event in (b"Started server process", b"startup complete", b"Finished server process"):
+        assert said.count(event) == 1

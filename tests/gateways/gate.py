@@ -13,9 +13,10 @@ import httpx
 
 from tests.gateways.recipe import SOCKET, at
 from tests.support.certificate import Certificate, self_signed
-from tests.support.nginx import nginx, reserved_port
+from tests.support.nginx import nginx
 from tests.support.process import MASTER, PATIENCE_SECONDS, Running, config, served
 from tests.support.provider import FakeProvider
+from tests.support.redis import free_port
 from tests.support.service import OFFER
 from tests.support.serving import serving
 
@@ -60,13 +61,13 @@ class Gate:
 
 @contextlib.asynccontextmanager
 async def gate(recipe: str, ours: str = "", *, replicas: int = 1) -> AsyncIterator[Gate]:
-    """All of it, with the README's `recipe` for nginx and `ours` in the service's configuration.
+    """All of it, with the page's `recipe` for nginx and `ours` in the service's configuration.
 
     `PORT` in `ours` is nginx's. Each replica after the first is a spare.
     """
     provider = FakeProvider()
     with contextlib.ExitStack() as stack:
-        port = stack.enter_context(reserved_port())
+        port = free_port()
         ours = ours.replace("PORT", str(port))
         # Not tmp_path: a socket's path may have 107 bytes at most.
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="gate-")))

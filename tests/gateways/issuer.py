@@ -13,7 +13,7 @@ KEY_ID = "of-the-test"
 
 
 class Issuer:
-    """The README's https://id.example; `app` serves its JWKS (RFC 7517)."""
+    """The documentation's https://id.example; `app` serves its JWKS (RFC 7517)."""
 
     def __init__(self) -> None:
         self._key = ec.generate_private_key(ec.SECP256R1())

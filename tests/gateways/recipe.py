@@ -1,4 +1,4 @@
-"""The README's configurations for a gateway, with this machine's names, paths and ports."""
+"""What docs/sidecar.md shows for a gateway, with this machine's names, paths and ports."""
 
 import re
 from collections.abc import Mapping
@@ -6,12 +6,16 @@ from typing import Any
 
 import yaml
 
-from tests.docs.readme import section
+from tests.docs.pages import section
 
 GATEWAY = section("Behind a gateway")
 CONSUMER_HEADER = "  proxy_set_header X-Consumer-Id $consumer;"
 BACKENDS = re.compile(r"  # Only if nginx knows.*?\n  \}\n", re.S)
 BASIC = re.compile(r"    auth_basic .*?\n    set \$consumer \$remote_user;\n", re.S)
+CADDYS_BACKENDS = re.compile(r"\t# Only if Caddy knows.*?\n\t\}\n", re.S)
+HAPROXYS_BACKENDS = re.compile(r"  # Only if HAProxy knows.*?\n\n", re.S)
+CADDYS_SOCKET = "unix//run/signaller/signaller.sock"
+HAPROXYS_SOCKET = "server one unix@/run/signaller/signaller.sock"
 SOCKET = "server unix:/run/signaller/signaller.sock;"
 
 
@@ -21,9 +25,21 @@ def nginx_recipe() -> str:
     return text
 
 
-def without_authentication(recipe: str) -> str:
-    """nginx passes on what callers send: the recipe without its optional location."""
-    return once(recipe, BACKENDS, "")
+def caddy_recipe() -> str:
+    """Caddy knows the backends, and names them."""
+    (text,) = section("Caddy").blocks("caddyfile")
+    return text
+
+
+def haproxy_recipe() -> str:
+    """HAProxy knows the backends, and names them."""
+    (text,) = section("HAProxy").blocks("haproxy")
+    return text
+
+
+def without_authentication(recipe: str, backends: re.Pattern[str] = BACKENDS) -> str:
+    """The gateway passes on what callers send: the recipe without its optional part."""
+    return once(recipe, backends, "")
 
 
 def without_the_consumer_header(recipe: str) -> str:
@@ -33,7 +49,7 @@ def without_the_consumer_header(recipe: str) -> str:
 
 
 def with_a_service_that_knows(recipe: str, url: str) -> str:
-    """The README's alternative: a service at `url` says who the backend is."""
+    """The page's alternative: a service at `url` says who the backend is."""
     lines = re.findall(r"`(auth_request[^`]+;)`", section("nginx").text)
     assert len(lines) == 2
     service = f"""  location = /identity {{
@@ -48,7 +64,7 @@ def with_a_service_that_knows(recipe: str, url: str) -> str:
 
 
 def at(recipe: str, places: Mapping[str, str]) -> str:
-    """The recipe with each name of the README's in its place, which it must have exactly once."""
+    """The recipe with each name of the page's in its place, which it must have exactly once."""
     for name, place in places.items():
         recipe = once(recipe, re.compile(re.escape(name)), place)
     return recipe
@@ -62,7 +78,7 @@ def once(text: str, pattern: re.Pattern[str], replacement: str) -> str:
 
 
 def service_recipe(*, public_url: str | None = None, jwks_url: str | None = None) -> str:
-    """The README's `signaller:` section at the test's addresses; no jwt without a JWKS."""
+    """The page's `signaller:` section at the test's addresses; no jwt without a JWKS."""
     (text,) = GATEWAY.blocks("yaml")
     whole: dict[str, Any] = yaml.safe_load(text)
     ours = whole["signaller"]

@@ -1,17 +1,20 @@
-"""The README's nginx, real, with TLS: what it passes on, and what comes back."""
+"""The nginx of docs/sidecar.md, real, with TLS: what it passes on, and what comes back."""
 
 import stat
 from collections.abc import AsyncIterator
 
 import pytest
+import pytest_asyncio
 
-from signaller.sdp import MAX_SDP_BYTES
+from signaller.realtime.offers import MAX_SDP_BYTES
 from signaller.web.bodies import MAX_JSON_BYTES
 from tests.gateways.gate import BACKEND, MODEL, PREFIX, Gate, gate
 from tests.gateways.recipe import nginx_recipe, service_recipe, without_authentication
 from tests.support.process import MASTER
 from tests.support.provider import ANSWER
 from tests.support.service import OFFER, error
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")  # the provider lives on that loop
 
 KEYS_ONLY = without_authentication(nginx_recipe())
 AS_MASTER = {"authorization": f"Bearer {MASTER}"}
@@ -33,18 +36,24 @@ async def test_a_call_goes_through_tls() -> None:
         assert len(one.provider.call.requests) == len(one.provider.hangup.requests) == 1
 
 
-async def test_without_a_public_url_the_scheme_is_the_gateways() -> None:
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def one() -> AsyncIterator[Gate]:
+    """A service that is set up with nothing but keys, for all tests that count what they add."""
+    async with gate(KEYS_ONLY) as shared:
+        yield shared
+
+
+async def test_without_a_public_url_the_scheme_is_the_gateways(one: Gate) -> None:
     """signaller speaks HTTP to nginx, yet names an address with https."""
-    async with gate(KEYS_ONLY) as one:
-        minted = (await one.mint(headers=AS_MASTER)).json()
+    minted = (await one.mint(headers=AS_MASTER)).json()
     assert minted["calls_url"] == f"https://127.0.0.1{PREFIX}/calls"
 
 
-async def test_ids_of_a_request_go_through() -> None:
+async def test_ids_of_a_request_go_through(one: Gate) -> None:
     """nginx's id is in the answer and at the provider, as is the trace that the client began."""
-    async with gate(KEYS_ONLY) as one:
-        called = await one.call(await one.token(), traceparent=TRACEPARENT)
-        (arrived,) = one.provider.call.requests
+    before = len(one.provider.call.requests)
+    called = await one.call(await one.token(), traceparent=TRACEPARENT)
+    (arrived,) = one.provider.call.requests[before:]
     nginx_id = called.headers["x-request-id"]
     assert len(bytes.fromhex(nginx_id)) == 16
     assert arrived.headers["x-client-request-id"] == nginx_id
@@ -70,24 +79,24 @@ def offer_of(size: int) -> bytes:
     return OFFER + b"a=x:" + b"x" * filler + b"\r\n"
 
 
-async def test_bodies_have_the_services_limits() -> None:
+async def test_bodies_have_the_services_limits(one: Gate) -> None:
     """The largest offer passes; what is over a limit gets our error, and spends nothing."""
-    async with gate(KEYS_ONLY) as one:
-        token = await one.token()
-        refused = await one.call(token, offer_of(MAX_SDP_BYTES + 1))
-        body = {"model": MODEL, "filler": "x" * MAX_JSON_BYTES}
-        too_long = await one.client.post(f"{PREFIX}/client_secrets", json=body, headers=AS_MASTER)
-        for answer in (refused, too_long):
-            assert (answer.status_code, error(answer)["code"]) == (413, "body_too_large")
-        assert (await one.call(token, offer_of(MAX_SDP_BYTES))).status_code == 201
-        (arrived,) = one.provider.call.requests
+    minted, called = len(one.provider.mint.requests), len(one.provider.call.requests)
+    token = await one.token()
+    refused = await one.call(token, offer_of(MAX_SDP_BYTES + 1))
+    body = {"model": MODEL, "filler": "x" * MAX_JSON_BYTES}
+    too_long = await one.client.post(f"{PREFIX}/client_secrets", json=body, headers=AS_MASTER)
+    for answer in (refused, too_long):
+        assert (answer.status_code, error(answer)["code"]) == (413, "body_too_large")
+    assert (await one.call(token, offer_of(MAX_SDP_BYTES))).status_code == 201
+    (arrived,) = one.provider.call.requests[called:]
     assert arrived.body == offer_of(MAX_SDP_BYTES)
-    assert len(one.provider.mint.requests) == 1
+    assert len(one.provider.mint.requests) == minted + 1
 
 
 async def test_nginx_stops_what_is_far_too_large() -> None:
     """Over its own limit the service is not asked at all."""
-    async with gate(KEYS_ONLY) as one:
+    async with gate(KEYS_ONLY) as one:  # whose log has no other test's calls
         answer = await one.call(await one.token(), offer_of(600 * 1024))
         assert answer.status_code == 413
         assert answer.headers["content-type"] == "text/html"
@@ -97,11 +106,11 @@ async def test_nginx_stops_what_is_far_too_large() -> None:
 HIDDEN = ["/metrics", "/readyz", "/%6detrics", "//readyz", "/x/../metrics", "/metrics?x=1"]
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def one_with_backends() -> AsyncIterator[Gate]:
     """The whole recipe."""
-    async with gate(nginx_recipe(), service_recipe()) as one:
-        yield one
+    async with gate(nginx_recipe(), service_recipe()) as shared:
+        yield shared
 
 
 async def test_the_operators_paths_are_not_public(one_with_backends: Gate) -> None:

@@ -1,4 +1,4 @@
-"""The README's snippets for gateways that are not run here: well-formed, and nothing left out."""
+"""Snippets of docs/sidecar.md for gateways that are not run here: well-formed and complete."""
 
 import xml.etree.ElementTree as ET
 from typing import Any
@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 import yaml
 
-from signaller.sdp import MAX_SDP_BYTES
+from signaller.realtime.offers import MAX_SDP_BYTES
 from signaller.settings import Timeouts
 from signaller.web.bodies import MAX_JSON_BYTES
-from tests.docs.readme import codes, section
+from tests.docs.pages import codes, section
 
 LONGEST_SECONDS = max(Timeouts().mint_seconds, Timeouts().call_seconds)
 LARGEST_BYTES = MAX_SDP_BYTES + MAX_JSON_BYTES
@@ -112,7 +112,7 @@ def test_apisix() -> None:
 def test_azure_api_management() -> None:
     """The JWT is validated before its subject takes the header's place; nothing repeats."""
     (text,) = section("Azure API Management").blocks("xml")
-    policies = ET.fromstring(text)  # noqa: S314 - our own README
+    policies = ET.fromstring(text)  # noqa: S314 - our own page
     inbound = policies.find("inbound")
     assert inbound is not None
     assert [each.tag for each in inbound] == ["base", "validate-jwt", "set-header"]
@@ -130,11 +130,11 @@ def test_azure_api_management_deletes_the_clients_header_everywhere() -> None:
     """The line for the whole API is well-formed, and about the same header."""
     found = codes(section("Azure API Management").text)
     (line,) = (text for text in found if text.startswith("<set-header"))
-    deletes = ET.fromstring(line)  # noqa: S314 - our own README
+    deletes = ET.fromstring(line)  # noqa: S314 - our own page
     assert deletes.attrib == {"name": "X-Consumer-Id", "exists-action": "delete"}
 
 
 @pytest.mark.parametrize("title", ["Kong", "Apache APISIX"])
 def test_the_header_to_read_is_named(title: str) -> None:
-    """Where it is not the one of the README's configuration, the text says which."""
+    """Where it is not the one of the page's configuration, the text says which."""
     assert f"`{CONSUMER}`" in section(title).text

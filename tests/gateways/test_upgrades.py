@@ -2,21 +2,36 @@
 
 import asyncio
 import contextlib
+import re
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 
 from tests.faults.clients.wire import LAST, connected, exchange, head, statuses
 from tests.gateways.gate import MODEL, PREFIX
+from tests.gateways.recipe import (
+    CADDYS_BACKENDS,
+    CADDYS_SOCKET,
+    HAPROXYS_BACKENDS,
+    HAPROXYS_SOCKET,
+    at,
+    caddy_recipe,
+    haproxy_recipe,
+    without_authentication,
+)
 from tests.support.gateways import caddy, haproxy
-from tests.support.nginx import nginx, reserved_port
+from tests.support.nginx import nginx
 from tests.support.process import MASTER, Running, config, served
 from tests.support.provider import FakeProvider
+from tests.support.redis import free_port
 from tests.support.service import OFFER
 from tests.support.serving import serving
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")  # the provider lives on that loop
 
 CONSUMER = "X-Consumer-Id"
 OURS = f"signaller: {{gateway: {{header: {{name: {CONSUMER}, trusted: [unix]}}}}}}"
@@ -50,37 +65,38 @@ server {{
 
 
 @contextlib.contextmanager
-def caddy_that_cleans(folder: Path, socket: Path, port: int) -> Iterator[None]:
+def caddy_of_the_page(folder: Path, socket: Path, port: int) -> Iterator[None]:
     """Caddy, which passes offers on; what has the field X-Measured goes to another socket."""
-    site = f"""
-@measured header X-Measured *
-reverse_proxy @measured unix/{folder / "measure"} {{
-header_up -{CONSUMER}
-}}
-reverse_proxy unix/{socket} {{
-header_up -{CONSUMER}
-}}"""
-    with caddy(folder, site, port):
+    recipe = without_authentication(caddy_recipe(), CADDYS_BACKENDS)
+    (upstream,) = re.findall(r"\thandle \{\n.*?\n\t\}\n", recipe, re.S)
+    measured = upstream.replace(CADDYS_SOCKET, f"unix/{folder / 'measure'}")
+    field = "\t@measured header X-Measured *\n" + measured.replace("handle", "handle @measured")
+    places = {
+        "voice.example {": f"http://:{port} {{\n\tbind 127.0.0.1",
+        CADDYS_SOCKET: f"unix/{socket}",
+        "\thandle {": f"{field}\thandle {{",
+    }
+    with caddy(folder, at(recipe, places), port):
         yield
 
 
 @contextlib.contextmanager
-def haproxy_that_cleans(folder: Path, socket: Path, port: int) -> Iterator[None]:
+def haproxy_of_the_page(folder: Path, socket: Path, port: int) -> Iterator[None]:
     """HAProxy, whose clients share all connections to the service."""
-    directives = (
-        f"http-request del-header {CONSUMER}",
-        "http-reuse always",
-        f"server one unix@{socket}",
-    )
-    with haproxy(folder, "\n".join(directives), port):
+    recipe = without_authentication(haproxy_recipe(), HAPROXYS_BACKENDS)
+    places = {
+        "bind :443 ssl crt /etc/ssl/voice.example.pem": f"bind 127.0.0.1:{port}",
+        HAPROXYS_SOCKET: f"http-reuse always\n  server one unix@{socket}",
+    }
+    with haproxy(folder, at(recipe, places), port):
         yield
 
 
 Between = Callable[[Path, Path, int], contextlib.AbstractContextManager[None]]
 GATEWAYS: dict[str, Between] = {
     "nginx": nginx_with_web_sockets,
-    "caddy": caddy_that_cleans,
-    "haproxy": haproxy_that_cleans,
+    "caddy": caddy_of_the_page,
+    "haproxy": haproxy_of_the_page,
 }
 
 
@@ -95,14 +111,14 @@ class Way:
     provider: FakeProvider
 
 
-@pytest.fixture(params=GATEWAYS)
+@pytest_asyncio.fixture(params=GATEWAYS, scope="module", loop_scope="module")
 async def way(request: pytest.FixtureRequest) -> AsyncIterator[Way]:
-    """Through one of the gateways to a service on a Unix socket."""
+    """Through one of the gateways to a service on a Unix socket, one for all its tests."""
     provider = FakeProvider()
     with contextlib.ExitStack() as stack:
         # Not tmp_path: a socket's path may have 107 bytes at most.
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="way-")))
-        port, socket = stack.enter_context(reserved_port()), folder / "s"
+        port, socket = free_port(), folder / "s"
         async with serving(provider.app) as provider_url:
             path = config(folder, provider_url, OURS, model=MODEL)
             service = stack.enter_context(served("--config", path, "--uds", str(socket)))
@@ -148,6 +164,7 @@ async def test_a_forged_request_in_a_body_stays_there(way: Way, protocol: str) -
     if way.gateway == "caddy":
         fields += (await filling_caddys_buffer(way, *fields),)
     attack = head("POST", f"{PREFIX}/calls", *fields)
+    asked_before, minted_before = len(way.provider.requests), len(way.service.lines("mint"))
     for _ in range(3):
         async with connected(way.port) as wire:
             refused = len(way.service.lines("call"))
@@ -163,8 +180,8 @@ async def test_a_forged_request_in_a_body_stays_there(way: Way, protocol: str) -
                 said = await exchange(way.port, asked)
                 assert statuses(said) == [200]
                 assert f"x-request-id: {each}\r\n".encode() in said.lower()
-    assert way.provider.requests == []
-    assert way.service.lines("mint") == []
+    assert len(way.provider.requests) == asked_before
+    assert len(way.service.lines("mint")) == minted_before
 
 
 @pytest.mark.parametrize("protocol", ["h2c", "TLS/1.0"])
@@ -179,4 +196,4 @@ async def test_an_honest_request_with_an_offer_is_served(way: Way, protocol: str
     length = f"Content-Length: {len(OFFER)}"
     call = head("POST", f"{PREFIX}/calls", "Host: x", *who, length, *offering(protocol))
     assert statuses(await exchange(way.port, call + OFFER + LAST)) == [201, 200]
-    assert way.provider.call.requests[0].body == OFFER
+    assert way.provider.call.requests[-1].body == OFFER

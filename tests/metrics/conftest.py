@@ -3,9 +3,10 @@
 import pytest
 
 from signaller.metrics import Metrics
+from tests.metrics.doubles import naming_everybody
 
 
 @pytest.fixture
 def metrics() -> Metrics:
     """Counts of a test's own; every caller is known by its name."""
-    return Metrics(label=str)
+    return naming_everybody()

@@ -3,23 +3,25 @@
 from collections.abc import Sequence
 
 from signaller.errors import SignallerError
+from signaller.metrics import Metrics
 from signaller.model import (
     Allowance,
     Answer,
-    Call,
     Deployment,
     EphemeralSecret,
     Grant,
     Offer,
+    Peeked,
     ProviderRequest,
-    Rate,
     Returned,
     SessionRequest,
     Spent,
     Terms,
     Trace,
-    Turn,
+    Watching,
 )
+from signaller.policy import Places, Rate
+from signaller.ports import Sideband
 from signaller.secret import Secret
 
 TRACE = Trace(request_id="r1")
@@ -30,23 +32,14 @@ GRANT = Grant(
     id="g1",
     sealed_secret="sealed",
     deployment_id="d1",
-    credential="c1",
+    credential_fingerprint="c1",
     caller="web",
     terms=Terms(model="voice", session_type="realtime", uses=1, start_by=2_000_000_000, origins=()),
     call_rates=(),
     models=(),
-)
-CALL = Call(
-    id="rtc_1",
-    provider_call_id="p1",
-    grant_id="g1",
-    deployment_id="d1",
-    credential="c1",
-    caller="web",
-    model="voice",
-    started_at=1,
-    deadline=2,
-    ended=False,
+    places=Places(),
+    max_call_seconds=None,
+    watching=Watching(),
 )
 
 
@@ -95,6 +88,11 @@ class FakeStore(Failing):
         self._act()
         return 3
 
+    async def peek(self, grant_id: str) -> Peeked | None:
+        """Three are left of it."""
+        self._act()
+        return Peeked(grant=GRANT, uses_left=3)
+
     async def revoke(self, grant_id: str) -> None:
         """Nothing."""
         self._act()
@@ -118,30 +116,12 @@ class FakeStore(Failing):
         """Nothing."""
         self._act()
 
-    async def claim_warm(self, name: str, seconds: int) -> bool:
+    async def lease_warm(self, name: str, seconds: int) -> bool:
         """True."""
         self._act()
         return True
 
     async def pause_warm(self, name: str, seconds: int) -> None:
-        """Nothing."""
-        self._act()
-
-    async def put_call(self, call: Call) -> None:
-        """Nothing."""
-        self._act()
-
-    async def get_call(self, call_id: str) -> Call | None:
-        """The call."""
-        self._act()
-        return CALL
-
-    async def begin_ending(self, call: Call, *, seconds: float, at_most: int) -> Turn:
-        """The last turn there is."""
-        self._act()
-        return Turn(attempt=at_most)
-
-    async def pause_ending(self, call: Call, *, seconds: float) -> None:
         """Nothing."""
         self._act()
 
@@ -158,7 +138,7 @@ class FakeStore(Failing):
         self._act()
         return Allowance(limit=9, remaining=len(rates), reset_seconds=1)
 
-    async def take_back(self, rates: Sequence[Rate]) -> None:
+    async def take_back(self, allowance: Allowance) -> None:
         """Nothing."""
         self._act()
 
@@ -192,6 +172,13 @@ class FakeUpstream(Failing):
         self._act()
         return True
 
+    async def attach(
+        self, deployment: Deployment, provider_call_id: str, trace: Trace
+    ) -> Sideband | None:
+        """None."""
+        self._act()
+        return None
+
 
 def every_error() -> list[type[SignallerError]]:
     """Each class of our tree of errors."""
@@ -199,3 +186,17 @@ def every_error() -> list[type[SignallerError]]:
     for kind in found:  # grows while it is walked
         found.extend(kind.__subclasses__())
     return found
+
+
+class Everybody:
+    """A set of callers that nobody is missing from."""
+
+    def __contains__(self, name: object) -> bool:
+        return True
+
+
+def naming_everybody() -> Metrics:
+    """Metrics that count every caller by its name."""
+    metrics = Metrics()
+    metrics.name_callers(Everybody())
+    return metrics

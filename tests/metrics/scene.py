@@ -18,8 +18,14 @@ from signaller.errors import (
     UpstreamRefused,
     UpstreamTimeout,
 )
-from signaller.metrics import Listener, Metrics, serve
-from tests.metrics.doubles import REQUEST, FakeStore, FakeUpstream, deployment
+from signaller.metrics import Metrics, serve
+from tests.metrics.doubles import (
+    REQUEST,
+    FakeStore,
+    FakeUpstream,
+    deployment,
+    naming_everybody,
+)
 from tests.metrics.text import samples, series
 from tests.support.prometheus import Prometheus, Target, prometheus_server
 
@@ -34,7 +40,7 @@ class Scene:
 
     metrics: Metrics
     prometheus: Prometheus
-    spare: Listener
+    spare: contextlib.ExitStack
     """A second replica, which may go down."""
 
     def ordinary(self) -> None:
@@ -138,18 +144,19 @@ def guarded(metrics: Metrics) -> Iterator[Target]:
 @contextlib.contextmanager
 def staged() -> Iterator[Scene]:
     """A Prometheus that has seen some ordinary traffic."""
-    metrics, other = Metrics(label=str), Metrics(label=str)
-    with (
-        serve("127.0.0.1", 0, metrics.exposition) as listener,
-        serve("127.0.0.1", 0, other.exposition) as spare,
-        guarded(other) as asking,
-        prometheus_server(
-            Target(url=f"http://127.0.0.1:{listener.port}/metrics"),
-            Target(url=f"http://127.0.0.1:{spare.port}/metrics"),
-            asking,
-            rules=[RULES],
-        ) as prometheus,
-    ):
-        scene = Scene(metrics=metrics, prometheus=prometheus, spare=spare)
-        scene.ordinary_twice()
-        yield scene
+    metrics, other = naming_everybody(), naming_everybody()
+    with contextlib.ExitStack() as spare:
+        spare_port = spare.enter_context(serve("127.0.0.1", 0, other.collect))
+        with (
+            serve("127.0.0.1", 0, metrics.collect) as port,
+            guarded(other) as asking,
+            prometheus_server(
+                Target(url=f"http://127.0.0.1:{port}/metrics"),
+                Target(url=f"http://127.0.0.1:{spare_port}/metrics"),
+                asking,
+                rules=[RULES],
+            ) as prometheus,
+        ):
+            scene = Scene(metrics=metrics, prometheus=prometheus, spare=spare)
+            scene.ordinary_twice()
+            yield scene

@@ -13,10 +13,16 @@ from signaller.errors import (
     UpstreamUnavailable,
 )
 from signaller.metrics import Metrics
-from signaller.model import Answer, EphemeralSecret, Rate, Returned, Spent, Turn
+from signaller.model import (
+    Answer,
+    EphemeralSecret,
+    Peeked,
+    Returned,
+    Spent,
+)
+from signaller.policy import Rate
 from signaller.ports import Store, Upstream
 from tests.metrics.doubles import (
-    CALL,
     GRANT,
     OFFER,
     REQUEST,
@@ -42,15 +48,9 @@ STORE_STEPS: dict[str, tuple[Callable[[Store], Awaitable[object]], object]] = {
     "put_warm": (lambda store: store.put_warm("w", "sealed", 1), True),
     "get_warm": (lambda store: store.get_warm("w"), "w"),
     "drop_warm": (lambda store: store.drop_warm("w"), None),
-    "claim_warm": (lambda store: store.claim_warm("w", 1), True),
+    "lease_warm": (lambda store: store.lease_warm("w", 1), True),
     "pause_warm": (lambda store: store.pause_warm("w", 1), None),
-    "put_call": (lambda store: store.put_call(CALL), None),
-    "get_call": (lambda store: store.get_call("rtc_1"), CALL),
-    "begin_ending": (
-        lambda store: store.begin_ending(CALL, seconds=1, at_most=7),
-        Turn(attempt=7),
-    ),
-    "pause_ending": (lambda store: store.pause_ending(CALL, seconds=1), None),
+    "peek": (lambda store: store.peek("g1"), Peeked(grant=GRANT, uses_left=3)),
     "ping": (lambda store: store.ping(), None),
 }
 UPSTREAM_STEPS: dict[str, tuple[Callable[[Upstream], Awaitable[object]], object]] = {

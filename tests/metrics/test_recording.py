@@ -16,7 +16,7 @@ from signaller.errors import (
     UpstreamUnavailable,
 )
 from signaller.metrics import Metrics
-from tests.metrics.doubles import every_error
+from tests.metrics.doubles import every_error, naming_everybody
 from tests.metrics.text import grown, samples, series
 
 WEB = {"caller": "web", "deployment": "d1", "model": "voice", "grant": "g1"}
@@ -106,19 +106,25 @@ def test_a_rest_is_the_time_at_which_it_ends(metrics: Metrics) -> None:
     assert samples(metrics.exposition())[resting] == 1_900_000_060.5
 
 
-def test_a_caller_is_known_by_its_label() -> None:
-    """What `label` makes of the name is what is counted."""
-    metrics = Metrics(label=lambda name: "known" if name == "web" else "other")
+def test_only_callers_that_are_named_are_known_by_their_names() -> None:
+    """All others are one, and a reload may name others."""
+    metrics = Metrics()
+    metrics.name_callers({"web"})
     for caller in ("web", "mallory", "eve"):
         metrics.observe("replay", {"caller": caller}, None)
+    metrics.name_callers({"eve"})
+    for caller in ("web", "eve"):
+        metrics.observe("replay", {"caller": caller}, None)
     found = samples(metrics.exposition())
-    assert found[series("signaller_replays_total", caller="known")] == 1
-    assert found[series("signaller_replays_total", caller="other")] == 2
+    assert found[series("signaller_replays_total", caller="web")] == 1
+    assert found[series("signaller_replays_total", caller="eve")] == 1
+    assert found[series("signaller_replays_total", caller="other")] == 3
 
 
 def test_ten_thousand_callers_and_codes_are_few_series() -> None:
     """Nothing that a client or a provider chooses adds a series."""
-    metrics = Metrics(label=lambda name: name if name == "web" else "other")
+    metrics = Metrics()
+    metrics.name_callers({"web"})
     metrics.observe("mint", WEB, None)
     refused = UpstreamRefused(status=400, type=None, code=None)
     metrics.observe("call", {"caller": "eve"}, refused)
@@ -171,7 +177,7 @@ def test_no_field_can_break_a_count_or_a_scrape(
     event: str, caller: object, deployment: object
 ) -> None:
     """Whatever a gateway calls its users, lone surrogates included."""
-    metrics = Metrics(label=str)
+    metrics = naming_everybody()
     metrics.observe(event, {"caller": caller, "deployment": deployment}, None)
     _, body = metrics.exposition()
     assert body.decode()

@@ -11,8 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from signaller.metrics import Metrics
-from signaller.metrics.exposition import Workers
+from signaller.metrics import Metrics, of_workers
 from tests.metrics.text import Samples, parsed, series
 
 MINTS = series("signaller_mints_total", caller="web", deployment="d1")
@@ -26,7 +25,8 @@ from tests.metrics.doubles import FakeStore
 if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
     take_slot()
 mints, until = map(float, sys.argv[1:])
-metrics = Metrics(label=str)
+metrics = Metrics()
+metrics.name_callers({"web"})
 for _ in range(int(mints)):
     metrics.observe("mint", {"caller": "web", "deployment": "d1"}, None)
     asyncio.run(metrics.metered_store(FakeStore()).ping())
@@ -39,8 +39,8 @@ sys.stdin.readline()
 PARENT = """
 import sys
 from signaller.metrics import of_workers, serve
-with serve("127.0.0.1", 0, of_workers) as listener:
-    print(listener.port, flush=True)
+with serve("127.0.0.1", 0, of_workers) as port:
+    print(port, flush=True)
     sys.stdin.readline()
 """
 
@@ -136,7 +136,7 @@ def test_a_file_that_has_just_been_made_does_not_break_a_scrape(
     with program(WORKER, 1, 80, folder=tmp_path) as worker:
         assert worker.hear() == "recorded"
     (tmp_path / "counter_1.db").touch()
-    assert "signaller_mints" in {metric.name for metric in Workers().collect()}
+    assert "signaller_mints" in {metric.name for metric in of_workers()}
 
 
 def test_setting_the_directory_too_late_is_refused(
@@ -145,7 +145,7 @@ def test_setting_the_directory_too_late_is_refused(
     """Each worker would tell only of itself, and nobody would notice."""
     monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))
     with pytest.raises(RuntimeError, match="was set after"):
-        Metrics(label=str)
+        Metrics()
 
 
 def test_one_process_leaves_no_file(tmp_path: Path) -> None:

@@ -13,7 +13,8 @@ from tests.packaging.tree import ROOT
 
 PERMITTED = {
     *("pyproject.toml", "README.md", "signaller", "static", "tests", "bench", "docker-compose.yml"),
-    *("Makefile", "Dockerfile", "LICENSE", "CHANGELOG.md", "requirements.lock"),
+    *("Makefile", "Dockerfile", "LICENSE", "CHANGELOG.md", "CONTRIBUTING.md", "requirements.lock"),
+    *("SECURITY.md", "docs"),
 }
 MADE = {"dist", "build"}  # by tools; git ignores them
 ADDRESS = re.compile(r"://|^\s*-(?:i|f|-index|-extra|-find)|file:|/(?:home|root|opt|work|usr|tmp)/")

@@ -5,7 +5,13 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from tests.support.service import MASTER_KEY, MODEL, PROVIDER_KEY, UPSTREAM_MODEL
+from tests.support.service import (
+    MASTER_KEY,
+    MODEL,
+    PATIENT_SECONDS,
+    PROVIDER_KEY,
+    UPSTREAM_MODEL,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +33,7 @@ class Configuration:
             "redis_url": self.redis_url,
             "token_keys": self.token_keys,
             "callers": self.callers,
+            "timeouts": {"store_seconds": PATIENT_SECONDS},
         }
         return json.dumps(
             {

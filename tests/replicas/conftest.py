@@ -1,12 +1,27 @@
 """Three replicas for all tests of this folder: each starts an interpreter."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 import pytest_asyncio
 
 from tests.replicas.fleet import Fleet, fleet_of
 from tests.support.provider import FakeProvider
+from tests.support.redis import redis_server
+
+
+@pytest.fixture(scope="session")
+def redis_url() -> Iterator[str]:
+    """A Redis of this folder's own: the clocks of these replicas look after all calls in it."""
+    with redis_server() as port:
+        yield f"redis://127.0.0.1:{port}/0"
+
+
+@pytest.fixture
+def own_redis_url() -> Iterator[str]:
+    """One of each test's own: replicas with other keys would keep its calls from their clock."""
+    with redis_server() as port:
+        yield f"redis://127.0.0.1:{port}/0"
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

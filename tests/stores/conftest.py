@@ -7,6 +7,8 @@ import pytest
 from signaller.ports import Store
 from signaller.secret import Secret
 from signaller.stores import MemoryStore, RedisStore
+from signaller.stores.memory_calls import MemoryCallBook
+from tests.stores.books import Books, in_memory, in_redis
 from tests.stores.making import SetClock
 from tests.stores.servers import cluster_url, sentinel_url
 
@@ -60,3 +62,22 @@ async def redis_store(redis_url: str, clock: SetClock) -> AsyncIterator[RedisSto
     opened = RedisStore.from_url(Secret(redis_url), timeout_seconds=5, clock=clock)
     yield opened
     await opened.aclose()
+
+
+@pytest.fixture(params=["memory", "redis", "sentinel", "cluster"])
+async def books(request: pytest.FixtureRequest, clock: SetClock) -> AsyncIterator[Books]:
+    """Three replicas' views of one book."""
+    if request.param == "memory":
+        yield in_memory(MemoryCallBook(clock), clock)
+        return
+    name = {"redis": "redis_url"}.get(request.param, f"redis_{request.param}_url")
+    url = request.getfixturevalue(name)
+    async with in_redis(url) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def redis_books(redis_url: str) -> AsyncIterator[Books]:
+    """Three replicas' views of one in a plain Redis."""
+    async with in_redis(redis_url) as opened:
+        yield opened

@@ -1,10 +1,15 @@
-"""Grants, calls and a clock that tests set."""
+"""Grants, and a clock that tests set."""
 
 import time
+import tracemalloc
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from uuid import uuid4
 
-from signaller.model import Call, Grant, Rate, Terms
+from signaller.model import Grant, Terms, Watching
+from signaller.policy import Places, Rate
+from signaller.ports import Store
 
 
 @dataclass(slots=True)
@@ -23,7 +28,7 @@ def make_grant(clock: SetClock, *, uses: int = 1, lives_seconds: int = 60) -> Gr
         id=uuid4().hex,
         sealed_secret="eyJhbGciOiJkaXIifQ..sealed",
         deployment_id="deployment-1",
-        credential="credential-1",
+        credential_fingerprint="credential-1",
         caller="web",
         terms=Terms(
             model="gpt-realtime",
@@ -34,21 +39,24 @@ def make_grant(clock: SetClock, *, uses: int = 1, lives_seconds: int = 60) -> Gr
         ),
         call_rates=(Rate(bucket="calls:web", per_minute=60),),
         models=(("gpt-*",), ("gpt-realtime", "o1")),
+        places=Places(of_all=5, of_one=1, person="p1"),
+        max_call_seconds=1800,
+        watching=Watching(mode="best_effort", max_idle_seconds=60),
         safety_identifier="5f3c",
     )
 
 
-def make_call(clock: SetClock, *, lives_seconds: int = 3600) -> Call:
-    """A call of its own id."""
-    return Call(
-        id=uuid4().hex,
-        provider_call_id="rtc_1",
-        grant_id=uuid4().hex,
-        deployment_id="deployment-1",
-        credential="credential-1",
-        caller="web",
-        model="gpt-realtime",
-        started_at=int(clock.now),
-        deadline=int(clock.now) + lives_seconds,
-        ended=False,
-    )
+async def looked_at(store: Store, grant_id: str) -> Grant | None:
+    """The grant of that id, unused."""
+    peeked = await store.peek(grant_id)
+    return None if peeked is None else peeked.grant
+
+
+@contextmanager
+def memory_in_use() -> Iterator[Callable[[], int]]:
+    """Tells how many bytes Python has given since the block began and not had back."""
+    tracemalloc.start()
+    try:
+        yield lambda: tracemalloc.get_traced_memory()[0]
+    finally:
+        tracemalloc.stop()

@@ -63,6 +63,13 @@ def wait_until(condition: Callable[[], bool], *, seconds: float = 30) -> None:
         time.sleep(0.02)  # a server's state sends no notice
 
 
+def clients_of(port: int) -> set[str]:
+    """The ids of connections that speak RESP3: those of stores, not of Sentinels or replicas."""
+    with asking(port) as redis:
+        listed = redis.client_list(_type="normal")
+        return {each["id"] for each in listed if each["resp"] == "3"} - {str(redis.client_id())}
+
+
 @contextlib.contextmanager
 def sentinel_url(directory: Path) -> Iterator[str]:
     """One master, one Sentinel; the first Sentinel of the URL does not answer."""
@@ -98,6 +105,12 @@ def cluster_url(directory: Path) -> Iterator[str]:
         for node in nodes:
             wait_until(partial(_is_whole, node))
         yield f"redis+cluster://127.0.0.1:{ports[0]},127.0.0.1:{ports[1]}"
+
+
+def ports_of_cluster(url: str) -> list[int]:
+    """Of all nodes that the first of its URL knows."""
+    with asking(port_of(url.split(",", maxsplit=1)[0])) as redis:
+        return [port_of(at) for at in redis.cluster("NODES")]
 
 
 def _is_whole(node: Any) -> bool:

@@ -3,11 +3,10 @@
 import asyncio
 
 import pytest
-from msgspec.structs import replace
 
-from signaller.model import Grant, Spent
+from signaller.model import Grant, Peeked, Spent
 from signaller.ports import Store
-from tests.stores.making import SetClock, make_call, make_grant
+from tests.stores.making import SetClock, make_grant
 
 
 async def test_a_grant_is_redeemed_once(store: Store, clock: SetClock) -> None:
@@ -93,62 +92,29 @@ async def test_a_grant_given_back_still_expires(store: Store, clock: SetClock) -
     assert await store.redeem(grant.id) is None
 
 
-async def test_a_call_is_remembered(store: Store, clock: SetClock) -> None:
-    """A call is found by its id, as often as one asks."""
-    call = make_call(clock)
-    await store.put_call(call)
-    assert [await store.get_call(call.id) for _ in range(2)] == [call, call]
-
-
-async def test_a_call_without_a_provider_id_is_remembered(store: Store, clock: SetClock) -> None:
-    """A provider that gave no id leaves None, not a word for it."""
-    call = replace(make_call(clock), provider_call_id=None)
-    await store.put_call(call)
-    assert await store.get_call(call.id) == call
-
-
-async def test_a_call_that_ended_is_known_to_have_ended(store: Store, clock: SetClock) -> None:
-    """Putting a call again replaces it."""
-    call = make_call(clock)
-    await store.put_call(call)
-    await store.put_call(replace(call, ended=True))
-    assert await store.get_call(call.id) == replace(call, ended=True)
-
-
-async def test_an_unknown_call_is_none(store: Store) -> None:
-    """An id that was never put finds nothing."""
-    assert await store.get_call("never-put") is None
-
-
-async def test_a_call_is_forgotten_at_its_deadline(store: Store, clock: SetClock) -> None:
-    """Known until just before the deadline, unknown at it."""
-    call = make_call(clock)
-    await store.put_call(call)
-    clock.now = call.deadline - 0.001
-    assert await store.get_call(call.id) == call
-    clock.now = call.deadline
-    assert await store.get_call(call.id) is None
-
-
-async def test_a_grant_and_a_call_of_one_id_do_not_meet(store: Store, clock: SetClock) -> None:
-    """Grants and calls are kept apart."""
-    grant = make_grant(clock)
+async def test_a_look_at_a_grant_uses_nothing_up(store: Store, clock: SetClock) -> None:
+    """As often as one looks; of a spent one nothing is seen, and looking makes no replay."""
+    grant = make_grant(clock, uses=2)
+    assert await store.peek(grant.id) is None
     await store.put_grant(grant)
-    assert await store.get_call(grant.id) is None
-    assert await store.redeem(grant.id) == grant
+    assert [await store.peek(grant.id) for _ in range(3)] == [Peeked(grant=grant, uses_left=2)] * 3
+    await store.redeem(grant.id)
+    assert await store.link(grant, "rtc_1")
+    assert await store.peek(grant.id) == Peeked(grant=grant, uses_left=1)
+    await store.redeem(grant.id)
+    assert await store.peek(grant.id) is None
+    assert await store.link(grant, "rtc_2")
 
 
 async def test_what_one_replica_puts_another_redeems(
     replicas: tuple[Store, Store], clock: SetClock
 ) -> None:
-    """Replicas share grants and calls."""
+    """Replicas share grants."""
     here, there = replicas
-    grant, call = make_grant(clock), make_call(clock)
+    grant = make_grant(clock)
     await here.put_grant(grant)
-    await here.put_call(call)
     assert await there.redeem(grant.id) == grant
     assert await here.redeem(grant.id) == Spent()
-    assert await there.get_call(call.id) == call
 
 
 async def test_of_64_concurrent_redemptions_one_wins(

@@ -3,29 +3,31 @@
 import asyncio
 import base64
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from msgspec.structs import replace
 from redis.crc import key_slot
 
 from signaller.errors import StoreUnavailable
-from signaller.jwe import ContentKey, encrypt
-from signaller.model import Rate, Spent
+from signaller.model import (
+    Spent,
+)
+from signaller.policy import Rate
 from signaller.secret import Secret
 from signaller.stores import RedisStore
-from tests.stores.making import SetClock, make_call, make_grant
+from signaller.stores.rates import WindowRates
+from signaller.tokens.jwe import ContentKey, encrypt
+from tests.stores.making import SetClock, looked_at, make_grant
 from tests.stores.servers import asking, cluster_url, port_of, started
-from tests.support.limits import counting
 
 
 async def test_every_key_expires(redis_store: RedisStore, redis_url: str, clock: SetClock) -> None:
-    """After each step, every key has the lifetime of its grant or call and not a second more."""
-    grant, call = make_grant(clock, uses=2), make_call(clock)
+    """After each step, every key has the lifetime of its grant and not a second more."""
+    grant = make_grant(clock, uses=2)
     await redis_store.put_grant(grant)
-    await redis_store.put_call(call)
-    keys = [f"signaller:{{{grant.id}}}:grant", f"signaller:{{{call.id}}}:call"]
-    expected = [grant.terms.start_by, call.deadline]
+    keys = [f"signaller:{{{grant.id}}}:grant"]
+    expected = [grant.terms.start_by]
     with asking(port_of(redis_url)) as redis:
 
         def expiries() -> list[int]:
@@ -38,14 +40,13 @@ async def test_every_key_expires(redis_store: RedisStore, redis_url: str, clock:
         await redis_store.give_back(grant)
         assert expiries() == expected
         await redis_store.give_back(grant)
-        await redis_store.put_call(replace(call, ended=True))
         assert expiries() == expected
         await redis_store.redeem(grant.id)
         await redis_store.redeem(grant.id)
         assert expiries() == expected
-        assert await redis_store.link(grant, call.id)
+        assert await redis_store.link(grant, "rtc_1")
         assert expiries() == expected
-        assert await redis_store.redeem(grant.id) == Spent(call_ids=(call.id,))
+        assert await redis_store.redeem(grant.id) == Spent(call_ids=("rtc_1",))
         assert expiries() == expected
         assert not await redis_store.link(grant, "rtc_1")
         assert await redis_store.uses_left(grant.id) == 0
@@ -58,7 +59,7 @@ async def test_every_key_expires(redis_store: RedisStore, redis_url: str, clock:
         assert not redis.exists(keys[0])
         rate = Rate(bucket=f"mints:{grant.id}", per_minute=2)
         for remaining in (1, 0):
-            allowance = await counting(redis_store).take([rate])
+            allowance = await WindowRates(redis_store).take([rate])
             assert allowance is not None
             assert allowance.remaining == remaining
             assert 59_000 < redis.pttl(f"signaller:{{{rate.bucket}}}:window") <= 60_000
@@ -175,25 +176,18 @@ async def test_a_corrupt_count_is_a_store_failure(
             redis_store.give_back(grant),
             redis_store.link(grant, "rtc_1"),
             redis_store.uses_left(grant.id),
+            redis_store.peek(grant.id),
         ):
             with pytest.raises(StoreUnavailable):
                 await step
         assert redis.get(key) == value
 
 
-async def test_a_corrupt_call_is_a_store_failure(redis_store: RedisStore, redis_url: str) -> None:
-    """What is not a call never crashes a handler."""
-    with asking(port_of(redis_url)) as redis:
-        redis.set("signaller:{bad}:call", "{}", ex=60)
-    with pytest.raises(StoreUnavailable, match="required field `id`"):
-        await redis_store.get_call("bad")
-
-
 async def test_bursts_wait_for_a_connection(redis_store: RedisStore, clock: SetClock) -> None:
     """However many steps there are at once, all succeed over the one there is."""
-    calls = [make_call(clock) for _ in range(640)]
-    await asyncio.gather(*(redis_store.put_call(call) for call in calls))
-    assert await asyncio.gather(*(redis_store.get_call(call.id) for call in calls)) == calls
+    grants = [make_grant(clock, lives_seconds=3600) for _ in range(640)]
+    await asyncio.gather(*(redis_store.put_grant(grant) for grant in grants))
+    assert await asyncio.gather(*(looked_at(redis_store, grant.id) for grant in grants)) == grants
 
 
 async def test_a_unix_socket_serves_as_well(tmp_path: Path, clock: SetClock) -> None:

@@ -1,9 +1,9 @@
 """What every store promises about spent grants: replays, the calls they began, revocation."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
-from msgspec.structs import replace
 
 from signaller.model import Grant, Spent
 from signaller.ports import Store

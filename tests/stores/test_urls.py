@@ -75,6 +75,7 @@ def test_a_url_is_understood(url: str, address: RedisAddress) -> None:
         ("redis://:hunter2@:6379", "a host"),
         ("redis://u:hunter2", "a port"),
         ("redis://:hunter2@h:0", "a port"),
+        ("redis://user:hunter2#ss@h:6379/0", "before '@' are %-encoded, or stand in signaller."),
         ("redis://:hunter2@h:65536", "a port"),
         ("redis://:hunter2@h:" + "9" * 5000, "a port"),
         ("redis://:hunter2@h/x", "a database number"),

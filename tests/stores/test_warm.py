@@ -56,29 +56,29 @@ async def test_a_warm_secret_goes_in_time(store: Store, clock: SetClock) -> None
     assert await store.get_warm("web.4") is None
 
 
-async def test_of_many_claims_one_wins(replicas: tuple[Store, Store]) -> None:
-    """Over all replicas; another name is another claim."""
-    claims = [replicas[n % 2].claim_warm("web.5", 30) for n in range(64)]
-    assert sorted(await asyncio.gather(*claims)) == [False] * 63 + [True]
-    assert await replicas[0].claim_warm("web.6", 30)
+async def test_of_many_leases_one_wins(replicas: tuple[Store, Store]) -> None:
+    """Over all replicas; another name is another lease."""
+    leases = [replicas[n % 2].lease_warm("web.5", 30) for n in range(64)]
+    assert sorted(await asyncio.gather(*leases)) == [False] * 63 + [True]
+    assert await replicas[0].lease_warm("web.6", 30)
 
 
-async def test_a_claim_ends_with_the_secret(replicas: tuple[Store, Store], clock: SetClock) -> None:
-    """Whoever has made it has nothing to claim any more; a short life is made new in time."""
+async def test_a_lease_ends_with_the_secret(replicas: tuple[Store, Store], clock: SetClock) -> None:
+    """Whoever has made it needs no lease any more; a short life is made new in time."""
     here, there = replicas
-    assert await here.claim_warm("web.7", 30)
+    assert await here.lease_warm("web.7", 30)
     await here.put_warm("web.7", "sealed", int(clock.now) + 60)
-    assert await there.claim_warm("web.7", 30)
+    assert await there.lease_warm("web.7", 30)
 
 
 async def test_a_pause_bars_everybody_until_it_is_lifted(replicas: tuple[Store, Store]) -> None:
-    """Whoever has the claim may hold it for longer, or give it up."""
+    """Whoever has the lease may hold it for longer, or give it up."""
     here, there = replicas
-    assert await here.claim_warm("web.8", 1)
+    assert await here.lease_warm("web.8", 1)
     await here.pause_warm("web.8", 30)
-    assert not await there.claim_warm("web.8", 30)
+    assert not await there.lease_warm("web.8", 30)
     await here.pause_warm("web.8", 0)
-    assert await there.claim_warm("web.8", 30)
+    assert await there.lease_warm("web.8", 30)
 
 
 @pytest.fixture(params=["redis", "cluster"])
@@ -92,7 +92,7 @@ async def shared(request: pytest.FixtureRequest, clock: SetClock) -> AsyncIterat
     await opened.aclose()
 
 
-async def test_an_owner_has_a_share_in_bytes(shared: RedisStore, clock: SetClock) -> None:
+async def test_a_holder_has_a_share_in_bytes(shared: RedisStore, clock: SetClock) -> None:
     """The oldest of its own make room; another one's stays where it is."""
     sealed, until = "x" * (128 * 1024), int(clock.now) + 600
     fit = MAX_WARM_BYTES_OF_ONE // len(sealed)
@@ -105,7 +105,7 @@ async def test_an_owner_has_a_share_in_bytes(shared: RedisStore, clock: SetClock
     assert not await shared.put_warm("ada.long", "x" * (MAX_WARM_BYTES_OF_ONE + 1), until)
 
 
-async def test_an_owner_has_a_share_in_entries(shared: RedisStore, clock: SetClock) -> None:
+async def test_a_holder_has_a_share_in_entries(shared: RedisStore, clock: SetClock) -> None:
     """One that is replaced counts once; those that have expired or were dropped count no more."""
     until = int(clock.now) + 600
     await shared.put_warm("cal.old", "sealed", until - 1)
@@ -124,17 +124,17 @@ async def test_an_owner_has_a_share_in_entries(shared: RedisStore, clock: SetClo
 async def test_every_key_of_a_warm_secret_expires(
     redis_store: RedisStore, redis_url: str, clock: SetClock
 ) -> None:
-    """The list of an owner's with the last of them."""
+    """The list of a holder's with the last of them."""
     until = int(clock.now) + 600
-    await redis_store.claim_warm("dan.2", 30)
+    await redis_store.lease_warm("dan.2", 30)
     await redis_store.put_warm("dan.1", "sealed", until)
     await redis_store.put_warm("dan.2", "sealed", until - 300)
-    await redis_store.claim_warm("dan.3", 30)
+    await redis_store.lease_warm("dan.3", 30)
     await redis_store.pause_warm("dan.3", 60)
     with asking(port_of(redis_url)) as redis:
         ends = {key: redis.pexpiretime(key) for key in redis.scan_iter("signaller:{dan}:*")}
     last = until * 1000 - 1
-    assert ends.pop("signaller:{dan}:warm:dan.3:claim") <= (clock.now + 70) * 1000
+    assert ends.pop("signaller:{dan}:warm:dan.3:lease") <= (clock.now + 70) * 1000
     assert ends == {
         "signaller:{dan}:warm": last,
         "signaller:{dan}:warm:bytes": last,
@@ -152,15 +152,15 @@ def small(tmp_path: Path) -> Iterator[Server]:
 
 
 async def test_warm_secrets_of_many_leave_room_for_grants(small: Server, clock: SetClock) -> None:
-    """However many owners there are: a last quarter of the memory is not for them."""
+    """However many holders there are: a last quarter of the memory is not for them."""
     store = RedisStore.from_url(
         Secret(f"redis://127.0.0.1:{small.port}"), timeout_seconds=5, clock=clock
     )
     until, sealed = int(clock.now) + 600, "x" * 128 * 1024
     kept = [
-        await store.put_warm(f"owner-{owner}.{number}", sealed, until)
+        await store.put_warm(f"holder-{holder}.{number}", sealed, until)
         for number in range(20)
-        for owner in range(10)
+        for holder in range(10)
     ]
     assert set(kept) == {True, False}
     await store.ping()
@@ -174,18 +174,20 @@ async def test_warm_secrets_of_many_leave_room_for_grants(small: Server, clock: 
 async def test_a_share_that_is_full_costs_redis_little(
     redis_store: RedisStore, redis_url: str, clock: SetClock
 ) -> None:
-    """As much as an empty one, by Redis's own count."""
+    """As much as an empty one, by Redis's own count: the least of three, as others work too."""
     until, sealed = int(clock.now) + 600, "x" * 4096
 
     async def microseconds(of: str) -> float:
+        spent: list[float] = []
         with asking(port_of(redis_url)) as redis:
-            redis.config_resetstat()
-            for number in range(300):
-                await redis_store.put_warm(of.format(number=number), sealed, until)
-            spent: float = redis.info("commandstats")["cmdstat_evalsha"]["usec_per_call"]
-            return spent
+            for turn in range(3):
+                redis.config_resetstat()
+                for number in range(100):
+                    await redis_store.put_warm(of.format(number=f"{turn}-{number}"), sealed, until)
+                spent.append(redis.info("commandstats")["cmdstat_evalsha"]["usec_per_call"])
+        return min(spent)
 
-    empty = await microseconds("owner-{number}.1")
+    empty = await microseconds("holder-{number}.1")
     for number in range(MAX_WARM_OF_ONE):
         await redis_store.put_warm(f"eve.old-{number}", sealed, until)
     assert await microseconds("eve.{number}") < 5 * empty

@@ -2,6 +2,7 @@
 
 import datetime
 import ipaddress
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,13 +20,19 @@ class Certificate:
 
 
 def self_signed(
-    folder: Path, *, name: str = "voice", address: str = "127.0.0.1", hours_ahead: int = 0
+    folder: Path,
+    *,
+    name: str = "voice",
+    address: str = "127.0.0.1",
+    hosts: Iterable[str] = (),
+    hours_ahead: int = 0,
 ) -> Certificate:
-    """One for an address, good for an hour by a clock that is so far ahead."""
+    """One for an address and names, good for an hour by a clock that is so far ahead."""
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, f"{name}.example")])
     now = datetime.datetime.now(datetime.UTC) + datetime.timedelta(hours=hours_ahead)
-    host = x509.IPAddress(ipaddress.ip_address(address))
+    place = x509.IPAddress(ipaddress.ip_address(address))
+    names = [place, *(x509.DNSName(host) for host in hosts)]
     made = (
         x509.CertificateBuilder()
         .subject_name(subject)
@@ -34,7 +41,7 @@ def self_signed(
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - datetime.timedelta(hours=1))
         .not_valid_after(now + datetime.timedelta(hours=1))
-        .add_extension(x509.SubjectAlternativeName([host]), critical=False)
+        .add_extension(x509.SubjectAlternativeName(names), critical=False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .sign(key, hashes.SHA256())
     )

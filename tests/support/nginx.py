@@ -5,7 +5,6 @@ import grp
 import os
 import pwd
 import shutil
-import socket
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,18 +21,6 @@ def nginx_binary() -> str:
     if binary is None:
         raise RuntimeError("nginx is not installed: run 'make test', or 'apt-get install nginx'")
     return binary
-
-
-@contextlib.contextmanager
-def reserved_port() -> Iterator[int]:
-    """A port that nobody else is given meanwhile, but that a gateway may listen on."""
-    with socket.socket() as holder:
-        # nginx sets it too: two that have it may share a port on which only one listens.
-        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)  # as Caddy does
-        holder.bind(("127.0.0.1", 0))
-        port: int = holder.getsockname()[1]
-        yield port
 
 
 @contextlib.contextmanager

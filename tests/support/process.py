@@ -25,7 +25,11 @@ PATIENCE_SECONDS = 60
 
 def environment(**changes: str) -> dict[str, str]:
     """This process's environment without anything the service reads."""
-    ours = re.compile(r"OPENAI_|AZURE_|SIGNALLER_|LITELLM_|REDIS_|PROMETHEUS_")
+    ours = re.compile(
+        r"OPENAI_|AZURE_|SIGNALLER_|LITELLM_|REDIS_|PROMETHEUS_|(?:HTTPS?|ALL|NO)_PROXY$"
+        r"|(?:PORT|HOST)$",
+        re.I,
+    )
     return {name: value for name, value in os.environ.items() if not ours.match(name)} | changes
 
 
@@ -54,6 +58,8 @@ class Running:
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self.process = process
         self.said: list[str] = []
+        self._parsed = 0
+        self._events: dict[str, list[dict[str, Any]]] = {}
         self._more = threading.Condition()
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
@@ -65,8 +71,10 @@ class Running:
 
     def lines(self, event: str, **fields: str) -> list[dict[str, Any]]:
         """The log lines of one event (a pattern) so far, those with these fields."""
-        parsed = [json.loads(text) for text in tuple(self.said) if text.startswith("{")]
-        found = [line for line in parsed if re.fullmatch(event, line["event"])]
+        with self._more:
+            self._parse()
+            names = [name for name in self._events if re.fullmatch(event, name)]
+            found = [line for name in names for line in self._events[name]]
         return [line for line in found if fields.items() <= line.items()]
 
     def logged(self, event: str, *, times: int = 1, **fields: str) -> list[dict[str, Any]]:
@@ -93,6 +101,14 @@ class Running:
         self._reader.join(PATIENCE_SECONDS)
         return status
 
+    def _parse(self) -> None:
+        """Each line once: under load there are thousands, and each new one wakes whoever waits."""
+        for text in self.said[self._parsed :]:
+            self._parsed += 1
+            if text.startswith("{"):
+                line = json.loads(text)
+                self._events.setdefault(line["event"], []).append(line)
+
     def _read(self) -> None:
         assert self.process.stderr
         for line in self.process.stderr:
@@ -114,7 +130,8 @@ def served(*arguments: str, group: bool = False, **env: str) -> Iterator[Running
 
     `group`: as the first of a process group of its own.
     """
-    port = () if {"--port", "--uds"} & set(arguments) else ("--port", "0")
+    told = {"--port", "--uds"} & set(arguments) or "PORT" in env
+    port = () if told else ("--port", "0")
     process = subprocess.Popen(  # noqa: S603 - our own module
         [sys.executable, "-m", "signaller", *arguments, *port],
         env=environment(**env),

@@ -20,7 +20,7 @@ import httpx
 from tests.support.redis import free_port
 
 INTERVAL = "200ms"
-PATIENCE_SECONDS = 20
+PATIENCE_SECONDS = 60
 """For what takes one or two intervals; the first scrape comes after 5 s, whatever is asked."""
 
 
@@ -51,7 +51,9 @@ class Prometheus:
     """The HTTP API of a running Prometheus."""
 
     def __init__(self, url: str, alive: Callable[[], None]) -> None:
-        self._client = httpx.Client(base_url=f"{url}/api/v1", trust_env=False)
+        self._client = httpx.Client(
+            base_url=f"{url}/api/v1", timeout=PATIENCE_SECONDS, trust_env=False
+        )
         self._alive = alive
 
     def query(self, expression: str) -> list[dict[str, Any]]:

@@ -21,7 +21,9 @@ from typing import Any
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
+from starlette.routing import Route, WebSocketRoute
+
+from tests.support.sidebands import Sidebands
 
 Body = Mapping[str, Any] | str | bytes
 
@@ -108,7 +110,7 @@ class Programmed:
         """Answer what was held."""
         self._free.set()
 
-    async def arrived(self, count: int = 1, *, seconds: float = 10) -> Recorded:
+    async def arrived(self, count: int = 1, *, seconds: float = 30) -> Recorded:
         """The `count`th request ever received, as soon as it is in."""
         async with asyncio.timeout(seconds), self._arrival:
             await self._arrival.wait_for(lambda: len(self.requests) >= count)
@@ -169,6 +171,8 @@ class FakeProvider:
         self.call = Programmed(self._call)
         self.hangup = Programmed(self._hangup)
         self._number = itertools.count(1)
+        self.sidebands = Sidebands(self.live_calls, self._takes)
+        """The control connections of the calls that are live."""
         self.app = Starlette(
             routes=[
                 Route(f"{prefix}/v1/realtime/{path}", self._endpoint(operation), methods=["POST"])
@@ -179,7 +183,22 @@ class FakeProvider:
                     ("calls/{id}/hangup", self.hangup),
                 )
             ]
+            + [
+                WebSocketRoute(f"{prefix}/v1/realtime", self.sidebands)
+                for prefix in ("", "/openai")
+            ]
         )
+
+    def ends(self, call_id: str) -> None:
+        """A call is over without anybody having asked: its client is gone."""
+        self.live_calls.discard(call_id)
+        self.sidebands.ended(call_id)
+
+    def _takes(self, headers: Mapping[str, str]) -> bool:
+        """Whether it is the standard key that comes with a sideband."""
+        bearer = headers.get("authorization", "").removeprefix("Bearer ")
+        given = bearer or headers.get("api-key", "")
+        return bool(given) and given not in self.secrets
 
     def _endpoint(self, operation: Programmed) -> Callable[[Request], Awaitable[Response]]:
         async def endpoint(request: Request) -> Response:
@@ -243,7 +262,7 @@ class FakeProvider:
         call_id = request.path.split("/")[-2]
         if call_id not in self.live_calls:
             return JSONResponse(error("No such call.", "call_id_not_found"), 404)
-        self.live_calls.remove(call_id)
+        self.ends(call_id)
         return Response()
 
 

@@ -11,14 +11,21 @@ from pathlib import Path
 
 
 def free_port() -> int:
-    """A port that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A port that nobody else is given while this process lives, but that a server may listen on.
+
+    Tests run side by side: what was merely free a moment ago may be another one's by now.
+    """
+    holder = socket.socket()
+    # Servers set the first one too: two that have it may share a port on which only one listens.
+    holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)  # as Caddy does
+    holder.bind(("127.0.0.1", 0))
+    port: int = holder.getsockname()[1]
+    holder.detach()  # it stays open
+    return port
 
 
-def wait_for_port(port: int, *, seconds: float = 10) -> None:
+def wait_for_port(port: int, *, seconds: float = 30) -> None:
     """Return once something accepts connections; raise TimeoutError otherwise."""
     deadline = time.monotonic() + seconds
     while True:

@@ -16,13 +16,15 @@ from signaller.app import create_app
 from signaller.model import Deployment
 from signaller.policy import Policy
 from signaller.secret import Secret
-from signaller.settings import NamedCaller, Settings
+from signaller.settings import NamedCaller, Settings, Timeouts
 from tests.support.provider import FakeProvider
 from tests.support.serving import serving
 
 PROVIDER_KEY = "sk-canary-provider-0123456789abcdef"
 MASTER_KEY = "sk-canary-master-0123456789abcdef"
 MODEL, UPSTREAM_MODEL = "voice", "gpt-realtime-2"
+PATIENT_SECONDS = 10
+"""For one step of Redis: other tests may hold it up for longer than what is usual."""
 
 OFFER = (
     b"v=0\r\no=- 1 2 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\na=group:BUNDLE 0\r\n"
@@ -66,6 +68,7 @@ def settings(*deployments: Deployment, **changes: Any) -> Settings:
         "deployments": deployments,
         "master_key": Secret(MASTER_KEY),
         "token_keys": (token_key(),),
+        "timeouts": Timeouts(store_seconds=PATIENT_SECONDS),
     }
     return Settings(**(values | changes))
 

@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 
 from signaller.app import create_app
+from signaller.server.reload import reloading
 from tests.callers.issuing import SetClock
 from tests.support.provider import FakeProvider
 from tests.support.service import Service, deployment, settings
@@ -68,7 +69,7 @@ async def reloadable(*ids: str, **changes: Any) -> AsyncIterator[Reloadable]:
             for number, name in enumerate(ids or ("d1",))
         ]
         made = settings(*deployments, **changes)
-        app = create_app(made, clock=clock, reload=lambda: running.settings)
+        app = reloading(create_app(made, clock=clock), lambda: running.settings)
         with listening() as reloads:
             async with serving(app) as url, httpx.AsyncClient(base_url=url, timeout=30) as client:
                 running = Service(client, provider, url, made)

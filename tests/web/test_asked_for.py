@@ -35,7 +35,11 @@ JSON = {"content-type": "application/json"}
         ("max_response_output_tokens", 9, "session.max_output_tokens"),
         ("type", "realtime", "session.type"),
         ("user", "ann", "safety_identifier"),
-        ("temperature", 0.8, "expires_after, model, safety_identifier, session"),
+        (
+            "temperature",
+            0.8,
+            "expires_after, max_call_seconds, metadata, model, safety_identifier, session",
+        ),
     ],
 )
 async def test_a_field_beside_the_session_is_refused_by_name(

@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from signaller.secret import Secret
-from signaller.tokens import Claims, Tokens
+from signaller.tokens.tokens import TokenClaims, Tokens
 from tests.support.provider import error as provider_error
 from tests.support.service import MASTER_KEY, MODEL, OFFER, Service, bearer, named, running
 
@@ -64,7 +64,7 @@ async def controlled(service: Service, step: str, key: str, token: str) -> httpx
     return await service.client.post(path, json={"token": token}, headers=bearer(key) | ASKED)
 
 
-def inside(service: Service, token: str) -> Claims:
+def inside(service: Service, token: str) -> TokenClaims:
     """What a token says of itself."""
     return Tokens(service.settings.token_keys, time.time).read(Secret(token))
 
@@ -76,7 +76,7 @@ async def test_a_mint_says_who_on_which_terms(caplog: pytest.LogCaptureFixture) 
     assert line(caplog, "mint") == {
         **JOINED,
         "caller": "web",
-        "credential": claims.credential_id,
+        "credential_id": claims.credential_id,
         "model": MODEL,
         "warm": False,
         "deployment": "d1",
@@ -96,7 +96,7 @@ async def test_lines_tell_two_keys_of_a_caller_apart(caplog: pytest.LogCaptureFi
     async with running(callers=(named("web", *keys),)) as service:
         for key in keys:
             await minted(service, key)
-    used = [record.__dict__["fields"]["credential"] for record in caplog.records]
+    used = [record.__dict__["fields"]["credential_id"] for record in caplog.records]
     assert len(set(used)) == 2
     for key in keys:
         digest = hashlib.sha256(key.encode()).hexdigest()
@@ -173,7 +173,7 @@ async def test_a_refused_mint_says_who_was_refused(caplog: pytest.LogCaptureFixt
     assert found == {
         **JOINED,
         "caller": "web",
-        "credential": claims.credential_id,
+        "credential_id": claims.credential_id,
         "origin": "https://evil.example",
         "outcome": "origin_not_allowed",
         "status": 403,
@@ -185,7 +185,7 @@ async def test_a_model_that_is_refused_is_named(caplog: pytest.LogCaptureFixture
     async with calling(models=(("gpt-*",),)) as service:
         await service.mint(headers=bearer(KEY) | ASKED)
     found = line(caplog, "mint")
-    assert found["credential"].startswith("key:")
+    assert found["credential_id"].startswith("key:")
     assert (found["caller"], found["model"]) == ("web", MODEL)
     assert (found["outcome"], found["status"]) == ("model_not_allowed", 403)
 

@@ -208,34 +208,39 @@ async def every_answer(service: Service, form: str) -> None:
     service.provider.call.behaves()
 
 
+@pytest.fixture
+def log(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
+    """All that the service says; not its test's own client, which says most by far."""
+    for name in ("httpx", "httpcore", "asyncio", "hpack"):
+        caplog.set_level(logging.CRITICAL + 1, logger=name)
+    caplog.set_level(logging.DEBUG)  # the last level is the handler's as well
+    return caplog
+
+
 def shown(responses: Iterable[httpx.Response], records: Iterable[logging.LogRecord]) -> str:
     """Everything that left the service: statuses, headers, bodies, log lines in both forms."""
     parts = [f"{r.status_code} {r.headers} {r.text}" for r in responses]
     for record in records:
-        # The test's own client is not the service.
-        if not record.name.startswith(("httpx", "httpcore", "asyncio", "hpack")):
-            parts += [JsonFormatter().format(record), ConsoleFormatter().format(record)]
+        parts += [JsonFormatter().format(record), ConsoleFormatter().format(record)]
     return "\n".join(parts)
 
 
 @pytest.mark.parametrize("azure", [False, True], ids=["openai", "azure"])
-async def test_no_secret_comes_out_anywhere(azure: bool, caplog: pytest.LogCaptureFixture) -> None:
+async def test_no_secret_comes_out_anywhere(azure: bool, log: pytest.LogCaptureFixture) -> None:
     """No body, header or log line holds the provider's key, its secrets or the master key."""
-    caplog.set_level(logging.DEBUG)
     async with running(azure=azure) as service:
         # The provider's secrets are canaries too, where it mints as it should.
         await every_mint(service)
         await every_call(service)
-        everything = shown(service.seen, caplog.records)
+        everything = shown(service.seen, log.records)
         canaries = [PROVIDER_KEY, MASTER_KEY, EPHEMERAL, *service.provider.secrets]
         assert len(service.seen) > 80
         assert "upstream_auth_failed" in everything
         assert [secret for secret in canaries if secret in everything] == []
 
 
-async def test_no_callers_proof_comes_out_anywhere(caplog: pytest.LogCaptureFixture) -> None:
+async def test_no_callers_proof_comes_out_anywhere(log: pytest.LogCaptureFixture) -> None:
     """No key, digest, JWT or name of an end user, in metrics neither."""
-    caplog.set_level(logging.DEBUG)
     jwts = [gateway_jwt(), gateway_jwt(aud="x"), gateway_jwt(exp=1), gateway_jwt() + "x"]
     digest = hashlib.sha256(CALLER_KEY.encode()).hexdigest()
     async with running(
@@ -244,7 +249,7 @@ async def test_no_callers_proof_comes_out_anywhere(caplog: pytest.LogCaptureFixt
         metrics=MetricsSettings(key=Secret(METRICS_KEY)),
     ) as service:
         await every_caller(service, jwts)
-        everything = shown(service.seen, caplog.records)
+        everything = shown(service.seen, log.records)
         canaries = [CALLER_KEY, METRICS_KEY, MASTER_KEY, END_USER, digest, *jwts]
         assert "rate_limit_exceeded" in everything
         assert "signaller_mints_total" in everything
@@ -256,10 +261,9 @@ async def test_no_callers_proof_comes_out_anywhere(caplog: pytest.LogCaptureFixt
 
 @pytest.mark.parametrize("whose", ["master", "caller", "provider", "metrics"])
 async def test_a_key_in_the_wrong_place_is_recognised(
-    whose: str, caplog: pytest.LogCaptureFixture
+    whose: str, log: pytest.LogCaptureFixture
 ) -> None:
     """Whosever it is: by comparing with what the service holds, for it looks like nothing."""
-    caplog.set_level(logging.DEBUG)
     key = secrets.token_hex(24)
     keys = {name: secrets.token_hex(24) for name in ("master", "caller", "provider", "metrics")}
     keys[whose] = key
@@ -288,25 +292,24 @@ async def test_a_key_in_the_wrong_place_is_recognised(
                     await every_model(service, model, token)
                 await every_header(service, form, token)
                 await every_answer(service, form)
-            everything = shown(service.seen, caplog.records)
+            everything = shown(service.seen, log.records)
     assert [form for form in forms(key) if form.lower() in everything.lower()] == []
     codes = "upstream_refused", "upstream_auth_failed", "replay", "holds a key"
     assert [code for code in codes if code not in everything] == []
 
 
-async def test_failures_below_http_show_nothing(caplog: pytest.LogCaptureFixture) -> None:
+async def test_failures_below_http_show_nothing(log: pytest.LogCaptureFixture) -> None:
     """A refused connection, a time-out, a store that is gone: URLs and keys stay inside."""
-    caplog.set_level(logging.DEBUG)
     provider = FakeProvider()
     redis_url = Secret(f"redis://:{PROVIDER_KEY}@127.0.0.1:{free_port()}/0")
     async with running(provider, redis_url=redis_url) as service:
         await service.mint()
-        everything = shown(service.seen, caplog.records)
+        everything = shown(service.seen, log.records)
         assert "store_unavailable" in everything
         assert PROVIDER_KEY not in everything
     async with running(provider, timeouts=Timeouts(mint_seconds=0.2)) as service:
         provider.mint.holds()
         await service.mint()
-        everything = shown(service.seen, caplog.records)
+        everything = shown(service.seen, log.records)
         assert "upstream_timeout" in everything
         assert PROVIDER_KEY not in everything

@@ -96,7 +96,9 @@ async def test_metrics_name_the_callers_of_the_configuration_only() -> None:
         ("revocations", ""),
     ):
         of_this = {
-            name: value for name, value in found.items() if name.startswith(f"signaller_{what}_")
+            name: value
+            for name, value in found.items()
+            if name.startswith(f"signaller_{what}_total")
         }
         assert of_this == {
             f'signaller_{what}_total{{caller="{caller}"{labels}}}': times

@@ -8,8 +8,7 @@ import httpx
 import pytest
 from starlette.requests import Request
 
-from signaller.web.credentials import is_local, peer
-from signaller.web.hosts import own_url
+from signaller.web.credentials import is_local, own_url, peer
 from tests.faults.clients.wire import exchange, head, statuses
 from tests.support.process import MASTER, config, served
 from tests.support.provider import FakeProvider

@@ -1,11 +1,13 @@
 """A reload changes what the configuration says, and forgets nothing that has happened."""
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 import httpx
 import pytest
 
+from signaller.secret import Secret
 from signaller.settings import NamedCaller
 from tests.metrics.text import Samples, parsed
 from tests.support.provider import error as provider_error
@@ -13,6 +15,8 @@ from tests.support.service import MASTER_KEY, MODEL, bearer, error, named
 from tests.web.gateway import issuing, trusting, vouched
 from tests.web.reloading import Reloadable, reloadable
 
+OLD_KEY, NEW_KEY = Secret("0123456789abcdef-old"), Secret("fedcba9876543210-new")
+"""Of a provider; by their looks they could be anything."""
 KEY, NEWCOMER = "sk-sgn-canary-web-0123456789", "sk-sgn-canary-new-0123456789"
 
 
@@ -183,3 +187,31 @@ async def test_a_request_in_flight_ends_as_it_began() -> None:
         provider.call.release()
         assert (await waiting).status_code == 201
         assert len(provider.live_calls) == 1
+
+
+async def test_a_request_is_answered_by_the_configuration_it_began_with() -> None:
+    """A key that was still in use when it began is found in it, though a reload came in between."""
+    async with reloadable("d1") as running:
+        given = running.service.settings.deployments[0]
+        wild = replace(given, model_name="*", upstream_model="*", api_key=OLD_KEY)
+        await running.reload(deployments=(wild,))
+        host, port = running.service.url.removeprefix("http://").split(":")
+        reader, writer = await asyncio.open_connection(host, int(port))
+        body = b'{"model": "%s"}' % OLD_KEY.reveal().encode()
+        head = (
+            f"POST /v1/realtime/client_secrets HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+            f"Authorization: Bearer {MASTER_KEY}\r\nContent-Type: application/json\r\n"
+            f"Content-Length: {len(body)}\r\nExpect: 100-continue\r\n\r\n"
+        )
+        writer.write(head.encode())
+        async with asyncio.timeout(20):
+            assert b" 100 " in await reader.readline()  # the body is being waited for
+            await running.reload(deployments=(replace(wild, api_key=NEW_KEY),))
+            writer.write(body)
+            answer = await reader.read()
+        writer.close()
+        await writer.wait_closed()
+        assert b" 400 Bad Request" in answer
+        assert b"The name of a model holds a key" in answer
+        assert OLD_KEY.reveal().encode() not in answer
+        assert running.provider.requests == []

@@ -8,20 +8,18 @@ from urllib.parse import urljoin
 
 import httpx
 import pytest
-from hypothesis import HealthCheck, given
-from hypothesis import settings as hypothesis_settings
+from hypothesis import given
 from hypothesis import strategies as st
 from starlette.requests import Request
 from starlette.types import Message
 
 from signaller.app import create_app
 from signaller.errors import InvalidJson, InvalidRequest
-from signaller.jwe import MAX_COMPACT_CHARS
+from signaller.realtime.sessions import parse_mint_request
 from signaller.secret import Secret
-from signaller.sessions import parse_mint_request
-from signaller.tokens import Claims, Tokens
-from signaller.web.bodies import parse_json, read_body
-from signaller.web.offers import parse_multipart
+from signaller.tokens.jwe import MAX_COMPACT_CHARS
+from signaller.tokens.tokens import TokenClaims, Tokens
+from signaller.web.bodies import parse_json, parse_multipart, read_body
 from signaller.web.routes import PREFIXES
 from tests.support.provider import FakeProvider
 from tests.support.service import (
@@ -96,7 +94,7 @@ async def test_options_tells_which_offers_are_taken() -> None:
     async with running() as service:
         response = await service.client.options("/v1/realtime/calls")
         assert response.headers["accept-post"] == "application/sdp"
-        assert response.headers["allow"] == "OPTIONS, POST"
+        assert response.headers["allow"] == "GET, HEAD, OPTIONS, POST"
 
 
 async def test_a_request_id_is_kept_or_made() -> None:
@@ -115,6 +113,16 @@ async def test_every_response_carries_the_security_headers() -> None:
             assert headers["x-content-type-options"] == "nosniff"
             assert "default-src 'none'" in headers["content-security-policy"]
             assert "unsafe" not in headers["content-security-policy"]
+
+
+async def test_the_page_keeps_to_itself() -> None:
+    """No camera, no referrer, no window of another origin that reaches into it."""
+    async with running() as service:
+        for ask in (service.client.get, service.client.head):
+            headers = (await ask("/")).headers
+            assert headers["permissions-policy"].startswith("microphone=(self), camera=()")
+            assert headers["referrer-policy"] == "no-referrer"
+            assert headers["cross-origin-opener-policy"] == "same-origin"
 
 
 ORIGIN = "https://app.example"
@@ -308,12 +316,12 @@ def test_any_model_name_fits_a_token_or_is_refused(model: str) -> None:
     """Whatever its characters cost as JSON."""
     with contextlib.suppress(InvalidRequest):
         name = parse_mint_request({"model": model}).model
-        claims = Claims(
+        claims = TokenClaims(
             grant_id="g" * 22,
             caller="\U0001f642" * 128,
             credential_id="key:" + "c" * 16,
             deployment_id="i" * 200,
-            credential="c" * 16,
+            credential_fingerprint="c" * 16,
             model=name,
             nested_models=("n" * 508,),
             session_type="transcription",
@@ -321,6 +329,7 @@ def test_any_model_name_fits_a_token_or_is_refused(model: str) -> None:
             origins=("https://" + "o" * 54,) * 16,
             issued_at=0,
             expires_at=60,
+            metadata_digest="",
             seal_key=b"k" * 32,
         )
         minted = Tokens((token_key(),), lambda: 0).mint(claims)
@@ -385,6 +394,13 @@ async def test_a_body_that_does_not_come_is_refused() -> None:
         await read_body(request, 10, seconds=0.05)
 
 
+def test_an_integer_that_is_too_long_is_told_in_our_words() -> None:
+    """Not in CPython's, which advise a setting of the process."""
+    with pytest.raises(InvalidJson) as refused:
+        parse_json(b'{"n": ' + b"9" * 5000 + b"}")
+    assert refused.value.public == "The body cannot be used: an integer has too many digits."
+
+
 @given(st.binary(max_size=300))
 def test_any_bytes_as_json_are_an_object_or_invalid_json(body: bytes) -> None:
     """Nothing else comes out of the JSON door."""
@@ -420,7 +436,6 @@ def test_any_bytes_as_json_are_an_object_or_invalid_json(body: bytes) -> None:
         ]
     ),
 )
-@hypothesis_settings(suppress_health_check=[HealthCheck.too_slow])
 def test_any_bytes_as_a_form_are_parts_or_an_invalid_request(
     pieces: list[bytes], content_type: str
 ) -> None:

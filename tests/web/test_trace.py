@@ -29,7 +29,7 @@ async def test_a_trace_goes_on_to_the_provider(caplog: pytest.LogCaptureFixture)
         assert request.headers["traceparent"] == PARENT
         assert request.headers["tracestate"] == STATE
     named = [record.__dict__["fields"]["trace_id"] for record in caplog.records]
-    assert named == ["0af7651916cd43dd8448eb211c80319c"] * 3
+    assert named == ["0af7651916cd43dd8448eb211c80319c"] * 4
 
 
 @pytest.mark.parametrize(

@@ -2,14 +2,13 @@
 
 import asyncio
 import json
-import time
 from typing import Any
 
 import httpx
 import pytest
 import redis.asyncio
 
-from signaller.model import Rate, in_order
+from signaller.policy import Rate, in_order
 from signaller.secret import Secret
 from signaller.settings import Timeouts
 from tests.support.provider import ANSWER, FakeProvider, parts
@@ -28,6 +27,7 @@ from tests.support.service import (
     running,
 )
 from tests.support.serving import serving
+from tests.support.timing import own_time
 
 KEY, OTHER_KEY = "sk-canary-web-0123456789abcdef", "sk-canary-two-0123456789abcdef"
 SESSION = {"type": "realtime", "model": MODEL, "instructions": "Be kind."}
@@ -90,6 +90,18 @@ async def test_an_unknown_credential_is_no_caller() -> None:
     async with running() as service:
         response = await unified(service, key="sk-nobody")
         assert (response.status_code, error(response)["code"]) == (401, "token_rejected")
+        assert service.provider.requests == []
+
+
+async def test_without_any_credential_the_401_only_says_what_to_send() -> None:
+    """Neither what a token may suffer from, nor how a caller proves who it is."""
+    async with running() as service:
+        response = await service.client.post("/v1/realtime/calls", content=OFFER, headers=SDP)
+        assert (response.status_code, error(response)["code"]) == (401, "token_rejected")
+        assert error(response)["message"] == (
+            "No credential was found. Send a fresh token from POST "
+            "/v1/realtime/client_secrets in one header 'Authorization: Bearer ek_...'."
+        )
         assert service.provider.requests == []
 
 
@@ -238,13 +250,13 @@ async def test_azures_mint_and_call_have_one_deadline() -> None:
     ) as service:
         provider.mint.holds()
         provider.call.holds()
-        began = time.monotonic()
+        began = own_time()
         asking = asyncio.create_task(unified(service))
         await provider.mint.arrived()
         await asyncio.wait([asking], timeout=1)
         provider.mint.release()
         assert (await asking).status_code == 504
-        assert time.monotonic() - began < 2.9
+        assert own_time() - began < 2.9
         provider.call.release()
 
 

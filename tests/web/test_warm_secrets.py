@@ -153,7 +153,7 @@ async def test_replicas_share(redis_url: str) -> None:
 
 @pytest.mark.parametrize("step", ["GET", "SET", "EVALSHA"])
 async def test_a_step_of_the_cache_that_fails_costs_no_mint(redis_url: str, step: str) -> None:
-    """Redis breaks off while a secret is looked for, claimed or kept; grants it takes."""
+    """Redis breaks off while a secret is looked for, leased or kept; grants it takes."""
     async with proxied(port_of(redis_url)) as proxy:
         url = Secret(f"redis://127.0.0.1:{proxy.port}/0")
         async with warmed(redis_url=url, token_keys=(token_key(),)) as service:

@@ -124,6 +124,18 @@ async def test_half_a_handshake_is_answered_as_well(service: Service, request_: 
     assert b"x-request-id" in said.partition(b"\r\n\r\n")[0].lower()
 
 
+@pytest.mark.parametrize("protocol", ["h2c", "TLS/1.0", "websocket, h2c"])
+async def test_an_offer_of_another_protocol_is_passed_over(
+    service: Service, caplog: pytest.LogCaptureFixture, protocol: str
+) -> None:
+    """Clients make it at each request: it is answered as if it were not there, and not logged."""
+    offer = head("GET", "/healthz", "Host: x", "Connection: Upgrade", f"Upgrade: {protocol}")
+    with caplog.at_level(logging.WARNING):
+        said = await exchange(int(service.url.rpartition(":")[2]), offer + LAST)
+    assert statuses(said) == [200, 200]
+    assert caplog.messages == []
+
+
 @pytest.mark.parametrize("level", ["info", "debug"])
 def test_no_key_of_a_handshake_is_logged(tmp_path: Path, level: str) -> None:
     """Browsers put keys into the address, programs into a header; the log has neither."""

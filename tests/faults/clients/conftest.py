@@ -15,6 +15,7 @@ SPARE = 2
 async def module_service(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Attacked]:
     """The service of a module."""
     async with attacked(tmp_path_factory.mktemp("attacked")) as service:
+        await service.token()  # the first request to a provider opens what looks up names
         yield service
 
 

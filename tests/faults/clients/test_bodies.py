@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from signaller.sdp import MAX_SDP_BYTES
+from signaller.realtime.offers import MAX_SDP_BYTES
 from tests.faults.clients.attacked import Attacked
 from tests.faults.clients.wire import connected, exchange, head, statuses
 from tests.support.service import OFFER, bearer

@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
 from signaller.app import create_app
-from signaller.heads import HEAD_SECONDS, MAX_PIPELINED, BoundedHttp
+from signaller.server.http1 import HEAD_SECONDS, MAX_PIPELINED, BoundedHttp
 from tests.faults.clients.wire import LAST, connected, exchange, head, statuses
 from tests.support.provider import FakeProvider
 from tests.support.service import MASTER_KEY, deployment, settings

@@ -5,7 +5,7 @@ import time
 import h11
 import pytest
 
-from signaller.heads import MAX_HEAD_BYTES, OneMeaning
+from signaller.server.http1 import MAX_HEAD_BYTES, StrictConnection
 from tests.faults.clients.attacked import PROMPT_SECONDS, Attacked
 from tests.faults.clients.wire import LAST, exchange, head, statuses
 
@@ -61,7 +61,7 @@ async def test_a_bomb_behind_a_body_is_not_held_either(service: Attacked) -> Non
 
 async def test_a_drip_of_a_long_head_costs_no_second_look() -> None:
     """A byte behind 60 KB is looked at, and not all that came before it."""
-    connection = OneMeaning(h11.SERVER, MAX_HEAD_BYTES)
+    connection = StrictConnection(h11.SERVER, MAX_HEAD_BYTES)
     connection.receive_data(b"GET / HTTP/1.1\r\nHost: x\r\nCookie: " + b"x" * 60_000)
     connection.next_event()
     began = time.process_time()

@@ -8,27 +8,26 @@ from dataclasses import dataclass
 from signaller.config import load_settings
 from signaller.config.document import parse_document
 from signaller.errors import ConfigError, InvalidJson, InvalidRequest, TokenRejected
-from signaller.jwe import ContentKey, JweRejected, decrypt, derive, encrypt
 from signaller.model import Offer
-from signaller.sdp import parse_offer
+from signaller.realtime.offers import parse_offer
 from signaller.secret import Secret
 from signaller.settings import Settings
 from signaller.strict_json import parse_object
-from signaller.tokens import Claims, Tokens
-from signaller.web.bodies import parse_json
-from signaller.web.offers import parse_multipart
-from tests.config.reading import ENV, KEY, entry, ours
+from signaller.tokens.jwe import ContentKey, JweRejected, decrypt, derive, encrypt
+from signaller.tokens.tokens import TokenClaims, Tokens
+from signaller.web.bodies import parse_json, parse_multipart
+from tests.config.reading import ENV, KEY, entry, service_file
 from tests.support.provider import ANSWER
 from tests.support.service import OFFER
 
 CONTENT_KEY = ContentKey(b"k" * 32, "kid")
 TOKENS = Tokens([Secret(KEY)], lambda: 0)
-CLAIMS = Claims(
+CLAIMS = TokenClaims(
     grant_id="grant",
     caller="web",
     credential_id="key:0",
     deployment_id="d1",
-    credential="c" * 16,
+    credential_fingerprint="c" * 16,
     nested_models=("whisper-1",),
     session_type="realtime",
     uses=1,
@@ -36,6 +35,7 @@ CLAIMS = Claims(
     origins=("https://app.example",),
     issued_at=0,
     expires_at=60,
+    metadata_digest="",
     seal_key=b"k" * 32,
 )
 TOKEN = TOKENS.mint(CLAIMS).reveal()
@@ -112,7 +112,7 @@ def _sealed(data: bytes) -> bytes:
     return plain
 
 
-def _token(data: bytes) -> Claims:
+def _token(data: bytes) -> TokenClaims:
     text = data.decode("latin-1")
     claims = TOKENS.read(Secret(text))
     if text != TOKEN or claims != CLAIMS:
@@ -120,7 +120,7 @@ def _token(data: bytes) -> Claims:
     return claims
 
 
-def _claims(data: bytes) -> Claims:
+def _claims(data: bytes) -> TokenClaims:
     """Claims of whatever form under our own keys: sealed and signed as we do it (RFC 7515)."""
     signed = b".".join(map(_base64url, (b'{"alg":"HS256","typ":"JWT"}', data[:MOST_CLAIMS])))
     mac = hmac.digest(SIGNATURE_KEY, signed, "sha256")
@@ -220,14 +220,14 @@ DOORS: Mapping[str, Door] = {
     "tokens": Door(
         enter=_token,
         documented=(TokenRejected,),
-        gives=Claims,
+        gives=TokenClaims,
         seeds=(TOKEN.encode(), b"ek_", b"ek_...."),
         words=TOKEN_WORDS,
     ),
     "claims": Door(
         enter=_claims,
         documented=(TokenRejected,),
-        gives=Claims,
+        gives=TokenClaims,
         seeds=(PAYLOAD, b"{}", b'{"nbf": 1e400, "exp": -1}'),
         words=(*JSON_WORDS, b'"nbf": 1,', b'"aud": [1],', b"1e400", b"9" * 400),
     ),
@@ -266,7 +266,7 @@ DOORS: Mapping[str, Door] = {
         seeds=(
             FILE.encode(),
             entry().encode(),
-            ours("{callers: [{name: a, keys: [b-key-of-a]}]}").encode(),
+            service_file("{callers: [{name: a, keys: [b-key-of-a]}]}").encode(),
         ),
         words=YAML_WORDS,
     ),

@@ -3,7 +3,7 @@
 import time
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.faults import LONG
@@ -46,11 +46,7 @@ def test_mutations_meet_documented_errors(door: Door) -> None:
 
 
 @doors
-@settings(
-    max_examples=EXAMPLES,
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow],
-)
+@settings(max_examples=EXAMPLES)
 @given(pieces=st.data())
 def test_any_composition_meets_documented_errors(door: Door, pieces: st.DataObject) -> None:
     """Words of a door's language, its seeds and anything else, in any order."""

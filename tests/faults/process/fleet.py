@@ -12,9 +12,10 @@ import httpx
 
 from tests.gateways.recipe import SOCKET, at
 from tests.support.certificate import self_signed
-from tests.support.nginx import nginx, reserved_port
+from tests.support.nginx import nginx
 from tests.support.process import PATIENCE_SECONDS, Running, config, served
 from tests.support.provider import FakeProvider
+from tests.support.redis import free_port
 from tests.support.service import token_key
 from tests.support.serving import serving
 
@@ -66,7 +67,7 @@ async def fleet(recipe: str, redis_url: str) -> AsyncIterator[tuple[Fleet, httpx
     """The fleet, and a client of the nginx before it; `max_fails` is `recipe`'s to say."""
     provider = FakeProvider()
     async with contextlib.AsyncExitStack() as stack:
-        port = stack.enter_context(reserved_port())
+        port = free_port()
         # Not tmp_path: a socket's path may have 107 bytes at most.
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="fleet-")))
         provider_url = await stack.enter_async_context(serving(provider.app))
@@ -93,7 +94,7 @@ async def fleet(recipe: str, redis_url: str) -> AsyncIterator[tuple[Fleet, httpx
 
 
 def for_two(recipe: str, next_upstream: str, *, server: str = "", keepalive: str = "") -> str:
-    """The README's recipe with two replicas and these settings."""
+    """The recipe of docs/sidecar.md with two replicas and these settings."""
     names = ("one", "two")
     sockets = " ".join(f"server unix:/run/signaller/{name}.sock{server};" for name in names)
     return at(

@@ -50,6 +50,9 @@ class Load:
     over: bool = False
     unreachable: int = 0
     """How often nobody was there to be asked."""
+    settled: asyncio.Event = field(default_factory=asyncio.Event)
+    """Not set while a place dies: the kernel takes connections for it to the last, and whoever has
+    lost a request waits until that is over."""
     outcomes: list[Outcome] = field(default_factory=list)
     _tokens: int = 0
     _progress: asyncio.Condition = field(default_factory=asyncio.Condition)
@@ -115,6 +118,8 @@ class Load:
         self.outcomes.append(outcome)
         async with self._progress:
             self._progress.notify_all()
+        if outcome.status is None:
+            await self.settled.wait()
         return outcome
 
 
@@ -122,6 +127,7 @@ class Load:
 async def under_load(*places: httpx.AsyncClient) -> AsyncIterator[Load]:
     """Clients that run until the block ends; then all they asked for has been answered."""
     load = Load(places=places)
+    load.settled.set()
     async with asyncio.TaskGroup() as group:
         for number in range(CLIENTS):
             group.create_task(load.client(number))

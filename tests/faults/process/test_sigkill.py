@@ -96,7 +96,9 @@ async def test_under_load_only_what_was_in_flight_is_lost(pair: Pair, _turn: int
     """One request of each client at most, all of them at the killed replica, none made twice."""
     async with under_load(*pair.clients) as load:
         await load.more()
+        load.settled.clear()
         await pair.kill_first()
+        load.settled.set()
         await load.more()
     assert {(each.place, each.status) for each in load.bad} <= {(0, None)}
     assert len(load.bad) <= CLIENTS

@@ -14,10 +14,10 @@ import httpx
 from signaller.app import create_app
 from signaller.settings import Timeouts
 from tests.faults.clients.attacked import until
+from tests.providers.raw import Raw, Speak, http, raw_server
 from tests.support.provider import FakeProvider
 from tests.support.service import MASTER_KEY, MODEL, OFFER, bearer, deployment, settings
 from tests.support.serving import serving
-from tests.upstreams.raw import Raw, Speak, http, raw_server
 
 EPHEMERAL = "ek_canary_of_the_provider_0123456789"
 SHORT_SECONDS, LONG_SECONDS = 1.0, 60.0

@@ -5,7 +5,7 @@ import socket
 import struct
 from asyncio import StreamReader, StreamWriter
 
-from tests.upstreams.raw import Speak
+from tests.providers.raw import Speak
 
 RESET = struct.pack("ii", 1, 0)
 """SO_LINGER: closing sends RST."""

@@ -5,9 +5,9 @@ import time
 from tests.faults.provider.bodies import BOMB, LARGE
 from tests.faults.provider.scene import EPHEMERAL
 from tests.faults.provider.speaking import drips, floods, says_and_resets
+from tests.providers.raw import Speak, http, says, says_and_stalls
 from tests.support.provider import ANSWER
 from tests.support.service import PROVIDER_KEY
-from tests.upstreams.raw import Speak, http, says, says_and_stalls
 
 LEAK = f'{{"error": {{"message": "key {PROVIDER_KEY} and {EPHEMERAL} are bad"}}}}'.encode()
 OK = b"HTTP/1.1 200 OK\r\n"

@@ -15,9 +15,9 @@ import pytest_asyncio
 from tests.faults.provider.bodies import BOMB, LARGE, UNPACKED
 from tests.faults.provider.scene import minted
 from tests.faults.provider.speaking import floods
+from tests.providers.raw import Speak, http, raw_server, says
 from tests.support.process import MASTER, PATIENCE_SECONDS, config, served
 from tests.support.service import OFFER, bearer
-from tests.upstreams.raw import Speak, http, raw_server, says
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -36,7 +36,8 @@ FLOODS: dict[str, tuple[Speak, set[int]]] = {
     "endless-head": (floods(b"HTTP/1.1 200 OK\r\n", LINE), {502}),
     "endless-100s": (floods(b"", b"HTTP/1.1 100 Continue\r\n\r\n" * 100), {502, 504}),
     "endless-trailer": (floods(CHUNKED % b"200 OK" + b"0\r\n", LINE), {502}),
-    "endless-chunk-size": (floods(CHUNKED % b"200 OK", b"0" * 4000), {502}),
+    # Zeros before a number: aiohttp reads on, and keeps none of them, until the time is over.
+    "endless-chunk-size": (floods(CHUNKED % b"200 OK", b"0" * 4000), {502, 504}),
     "gzip-bomb": (says(http("200 OK", BOMB, GZIP)), {502}),
     "gzip-bomb-error": (says(http("400 No", BOMB, GZIP)), {400}),
     "gzip-bomb-in-transfer": (

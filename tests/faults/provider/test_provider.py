@@ -22,9 +22,9 @@ from tests.faults.provider.scene import (
     scene,
 )
 from tests.faults.provider.table import EACH, GZIP, INVALID, LEAK, NO_ANSWERS, NO_SECRETS, Fault
+from tests.providers.raw import Speak, http, raw_server, read_request, says, says_and_stalls
 from tests.support.provider import ANSWER
 from tests.support.service import MASTER_KEY, PROVIDER_KEY, error
-from tests.upstreams.raw import Speak, http, raw_server, read_request, says, says_and_stalls
 
 BOUND_SECONDS = 10
 """Ten times the time-out for a busy machine, and less than any default one."""

@@ -11,11 +11,11 @@ import pytest_asyncio
 
 from tests.faults.provider.certificates import made
 from tests.faults.provider.scene import minted
+from tests.providers.raw import http, read_request
 from tests.support.certificate import Certificate
 from tests.support.process import MASTER, PATIENCE_SECONDS, config, served
 from tests.support.provider import ANSWER
 from tests.support.service import OFFER, bearer, error
-from tests.upstreams.raw import http, read_request
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

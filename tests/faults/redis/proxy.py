@@ -11,8 +11,9 @@ from collections.abc import AsyncIterator
 from hashlib import sha1
 from typing import Literal
 
-from signaller.stores.scripts import GIVE_BACK, LINK, REDEEM
-from signaller.stores.windows import ACQUIRE, COUNT
+from signaller.stores import call_scripts
+from signaller.stores.redis import ATTEMPTS
+from signaller.stores.scripts import GIVE_BACK, LINK, REDEEM, TAKE_HIT
 
 How = Literal[
     "cut before", "cut after", "error before", "error after", "silence before", "silence after"
@@ -23,13 +24,24 @@ STEP_OF_SCRIPT = {
     REDEEM.sha: "redeem",
     GIVE_BACK.sha: "give_back",
     LINK.sha: "link",
-    ACQUIRE.sha: "take",
-    COUNT.sha: "count",
+    TAKE_HIT.sha: "take",
+    call_scripts.BEGIN.sha: "begin",
+    call_scripts.ANSWERED.sha: "answered",
+    call_scripts.WITHDRAW.sha: "withdraw",
+    call_scripts.BEGIN_ENDING.sha: "begin_ending",
+    call_scripts.END.sha: "end",
+    call_scripts.LEASE.sha: "lease",
+    call_scripts.SAW.sha: "saw",
+    call_scripts.DUE.sha: "due",
 }
+REPEATED = {
+    *("ping", "put_grant", "peek", "uses_left", "revoke", "link"),
+    *("begin", "answered", "withdraw", "find", "end", "lease", "saw"),
+}
+"""Steps that are tried again where a connection ends."""
 STEP_OF_COMMAND = {
     "SET grant": "put_grant",
-    "SET call": "put_call",
-    "GET call": "get_call",
+    "GET grant": "peek",
     "GETRANGE grant": "uses_left",
     "DEL grant": "revoke",
 }
@@ -47,6 +59,8 @@ def step_of(command: list[bytes]) -> str:
         return name
     if command[1] == b"signaller:{ping}:grant":
         return "ping"
+    if name == "HMGET" and command[1].startswith(b"signaller:{calls}:call:"):
+        return "find"
     kind = command[1].rpartition(b":")[2].decode()
     return STEP_OF_COMMAND.get(f"{name} {kind}", name)
 
@@ -60,10 +74,12 @@ class Proxy:
         """How many steps so far."""
         self._redis_port = redis_port
         self._plan: tuple[str, How] | None = None
+        self._attempts = 0
 
-    def spoils(self, step: str, how: How) -> None:
-        """The next such step goes wrong."""
-        self._plan = (step, how)
+    def spoils(self, step: str, how: How, *, attempts: int | None = None) -> None:
+        """The next such step goes wrong, whenever it is tried unless its `attempts` are given."""
+        tried = ATTEMPTS if step in REPEATED and how.startswith("cut") else 1
+        self._plan, self._attempts = (step, how), attempts or tried
 
     async def serve(self, client: asyncio.StreamReader, answers: asyncio.StreamWriter) -> None:
         """One connection, until either side is gone or a step is cut."""
@@ -101,7 +117,9 @@ class Proxy:
         if self._plan is None or self._plan[0] != step_of(command):
             return None
         _, how = self._plan
-        self._plan, self.spoilt = None, self.spoilt + 1
+        self._attempts -= 1
+        if not self._attempts:
+            self._plan, self.spoilt = None, self.spoilt + 1
         return how
 
 
@@ -118,13 +136,14 @@ async def _read_command(reader: asyncio.StreamReader) -> tuple[bytes, list[bytes
 
 
 async def _read_reply(reader: asyncio.StreamReader) -> bytes:
-    """One reply of any RESP2 type, raw."""
+    """One reply of those that Redis gives here (RESP3, and RESP2 before HELLO), raw."""
     raw = await reader.readuntil(b"\n")
     kind, rest = raw[:1], raw[1:-2]
     if kind == b"$" and rest != b"-1":
         return raw + await reader.readexactly(int(rest) + 2)
-    if kind == b"*" and rest != b"-1":
-        return raw + b"".join([await _read_reply(reader) for _ in range(int(rest))])
+    if kind in (b"*", b"%") and rest != b"-1":
+        count = int(rest) * (2 if kind == b"%" else 1)
+        return raw + b"".join([await _read_reply(reader) for _ in range(count)])
     return raw
 
 

@@ -2,17 +2,17 @@
 
 import asyncio
 import hashlib
-import time
 from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
 
 from tests.support.service import MODEL, OFFER, bearer, error
+from tests.support.timing import own_time
 
 STORE_SECONDS = 0.5
 MAX_STEPS = 7
-"""Of one call that fails late: redeem, two for its rate, put_call, link, get_call, put_call."""
+"""Of a call that fails late: redeem, one for its rate, begin, answered, link, two for its end."""
 MARGIN_SECONDS = 3
 """For everything that is not the store, on a machine that is busy with other tests."""
 BOUND_SECONDS = STORE_SECONDS * MAX_STEPS + MARGIN_SECONDS
@@ -21,7 +21,7 @@ CALLER_KEY = "sk-sgn-canary-caller-of-the-faults-0123456789"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answered:
-    """A response, and how long it took."""
+    """A response, and how long it took; waiting for a core does not count."""
 
     response: httpx.Response
     seconds: float
@@ -84,9 +84,9 @@ class Replica:
         return answered
 
     async def _timed(self, method: str, path: str, **options: Any) -> Answered:
-        began = time.perf_counter()
+        began = own_time()
         response = await self.client.request(method, path, **options)
-        return Answered(response=response, seconds=time.perf_counter() - began)
+        return Answered(response=response, seconds=own_time() - began)
 
 
 def is_store_refusal(answered: Answered) -> bool:

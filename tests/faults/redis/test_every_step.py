@@ -6,8 +6,8 @@ from typing import get_args
 
 import pytest
 
-from signaller.stores.scripts import GIVE_BACK, LINK, REDEEM
-from signaller.stores.windows import ACQUIRE, COUNT
+from signaller.stores import call_scripts
+from signaller.stores.scripts import GIVE_BACK, LINK, REDEEM, TAKE_HIT
 from tests.faults import LONG
 from tests.faults.redis.proxy import How, Proxy, proxied
 from tests.faults.redis.replica import BOUND_SECONDS, Answered, is_store_refusal
@@ -16,6 +16,15 @@ from tests.faults.redis.servers import keys_without_ttl
 from tests.stores.servers import asking, port_of
 from tests.support.provider import error as provider_error
 
+OF_THE_BOOK = (
+    call_scripts.BEGIN,
+    call_scripts.ANSWERED,
+    call_scripts.WITHDRAW,
+    call_scripts.BEGIN_ENDING,
+    call_scripts.PAUSE_ENDING,
+    call_scripts.END,
+    call_scripts.DUE,
+)
 SHORT: tuple[How, ...] = ("cut before", "cut after", "silence after")
 HOWS: tuple[How, ...] = get_args(How) if LONG else SHORT
 
@@ -27,7 +36,7 @@ async def proxy(redis_url: str) -> AsyncIterator[Proxy]:
     """Before a Redis that knows all scripts, so that each step is one command."""
     port = port_of(redis_url)
     with asking(port) as redis:
-        for script in (REDEEM, GIVE_BACK, LINK, ACQUIRE, COUNT):
+        for script in (REDEEM, GIVE_BACK, LINK, TAKE_HIT, *OF_THE_BOOK):
             assert redis.script_load(script.source) == script.sha
     async with proxied(port) as proxy:
         yield proxy
@@ -52,7 +61,7 @@ def try_again(answered: Answered) -> bool:
 
 
 @every_way
-@pytest.mark.parametrize("step", ["ping", "count", "take"])
+@pytest.mark.parametrize("step", ["ping", "take"])
 async def test_nothing_is_minted_before_the_store_has_answered(
     scene: Scene, proxy: Proxy, step: str, how: How
 ) -> None:
@@ -89,7 +98,7 @@ async def test_a_redemption_that_fails_begins_no_call(scene: Scene, proxy: Proxy
 
 
 @every_way
-@pytest.mark.parametrize("step", ["count", "take"])
+@pytest.mark.parametrize("step", ["take", "begin"])
 async def test_a_call_that_cannot_be_counted_costs_no_token(
     scene: Scene, proxy: Proxy, step: str, how: How
 ) -> None:
@@ -119,7 +128,7 @@ async def test_a_token_that_is_not_given_back_is_lost_and_no_more(
 
 
 @every_way
-@pytest.mark.parametrize("step", ["put_call", "link"])
+@pytest.mark.parametrize("step", ["answered", "link"])
 async def test_a_call_that_cannot_be_remembered_is_ended(
     scene: Scene, proxy: Proxy, step: str, how: How
 ) -> None:
@@ -144,7 +153,7 @@ async def test_a_call_that_cannot_be_looked_up_goes_on_and_can_be_ended_later(
     """The provider is not asked to end what nobody knows the owner of."""
     (replica,) = scene.replicas
     location = (await replica.call(await replica.token())).response.headers["location"]
-    proxy.spoils("get_call", how)
+    proxy.spoils("find", how)
     assert try_again(await replica.hang_up(location))
     assert len(scene.provider.live_calls) == 1
     assert (await replica.hang_up(location)).status == 200
@@ -159,7 +168,7 @@ async def test_a_replay_is_refused_though_its_call_cannot_be_looked_up(
     (replica,) = scene.replicas
     token = await replica.token()
     assert (await replica.call(token)).status == 201
-    proxy.spoils("get_call", how)
+    proxy.spoils("find", how)
     assert try_again(await replica.call(token))
     assert (await replica.call(token)).status == 401
     assert scene.provider.live_calls == set()
@@ -173,7 +182,7 @@ async def test_an_end_that_cannot_be_remembered_is_an_end(
     """The call is over at the provider, and whoever asked for it is told so."""
     (replica,) = scene.replicas
     location = (await replica.call(await replica.token())).response.headers["location"]
-    proxy.spoils("put_call", how)
+    proxy.spoils("end", how)
     ended = await replica.hang_up(location)
     assert (ended.status, ended.seconds < BOUND_SECONDS) == (200, True)
     assert scene.provider.live_calls == set()

@@ -4,6 +4,9 @@ import asyncio
 import time
 from pathlib import Path
 
+import pytest
+
+from signaller.errors import StoreUnavailable
 from signaller.secret import Secret
 from signaller.stores import RedisStore
 from tests.stores.servers import Server, asking, started, wait_until
@@ -35,6 +38,25 @@ async def test_a_sentinel_that_was_away_is_asked_again(tmp_path: Path) -> None:
                     redis.client_kill_filter(_type="normal", skipme=True)
                 await asyncio.to_thread(wait_for_port, master.port)  # the loop hears of that
     await store.aclose()
+
+
+async def test_sentinels_that_name_no_master_are_told_in_one_line(tmp_path: Path) -> None:
+    """Which ones, and what they were asked for: nothing of the clients that ask them."""
+    gone = free_port()
+    with (
+        started(tmp_path) as master,
+        started(tmp_path, _configuration(tmp_path, master), "--sentinel") as sentinel,
+    ):
+        hosts = f"127.0.0.1:{gone},127.0.0.1:{sentinel.port}"
+        url = Secret(f"redis+sentinel://me:hunter2@{hosts}/other")
+        store = RedisStore.from_url(url, timeout_seconds=5, clock=time.time)
+        with pytest.raises(StoreUnavailable) as failed:
+            await store.ping()
+        await store.aclose()
+    assert str(failed.value) == (
+        "redis ping: MasterNotFoundError: no master 'other' at the Sentinels "
+        f"127.0.0.1:{gone}, 127.0.0.1:{sentinel.port}"
+    )
 
 
 def _configuration(folder: Path, master: Server) -> str:

@@ -9,7 +9,7 @@ from signaller.errors import TokenRejected
 from signaller.model import Spent
 from signaller.secret import Secret
 from signaller.stores import MemoryStore, RedisStore
-from signaller.tokens import Claims, Tokens
+from signaller.tokens.tokens import TokenClaims, Tokens
 from tests.faults.redis.scene import Scene, staged
 from tests.stores.making import SetClock, make_grant
 from tests.stores.servers import asking, port_of
@@ -52,12 +52,12 @@ async def test_a_service_takes_a_token_until_just_before_it_is_over(
 def test_a_token_says_itself_when_it_is_over(clock: SetClock) -> None:
     """Its `exp` is the first second in which it is refused (RFC 7519, 4.1.4: "on or after")."""
     tokens = Tokens([token_key()], clock)
-    claims = Claims(
+    claims = TokenClaims(
         grant_id="g",
         caller="web",
         credential_id="c",
         deployment_id="d1",
-        credential="c" * 16,
+        credential_fingerprint="c" * 16,
         nested_models=("whisper-1",),
         session_type="realtime",
         uses=1,
@@ -65,6 +65,7 @@ def test_a_token_says_itself_when_it_is_over(clock: SetClock) -> None:
         origins=(),
         issued_at=int(clock.now),
         expires_at=int(clock.now) + 60,
+        metadata_digest="",
         seal_key=bytes(32),
     )
     token = tokens.mint(claims)

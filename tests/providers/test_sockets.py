@@ -1,0 +1,181 @@
+"""WebSockets to providers: opened with a credential for one address, and closed when they are."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from websockets.asyncio.server import ServerConnection, serve
+
+from signaller.errors import (
+    UpstreamAuthFailed,
+    UpstreamError,
+    UpstreamInvalidResponse,
+    UpstreamTimeout,
+    UpstreamUnavailable,
+    UpstreamUnreachable,
+)
+from signaller.policy import Policy
+from signaller.providers import Sockets
+from signaller.providers.sockets import MAX_FRAME_BYTES, Socket
+from tests.providers.raw import raw_server, says, says_and_stalls
+from tests.support.outside import CANARY, PROVIDER, outside, self_signed_for_all
+from tests.support.service import deployment, running
+from tests.web.watching import begun
+
+Behaves = Callable[[ServerConnection], Awaitable[None]]
+HEADERS = {"Authorization": "Bearer sk-canary-of-the-socket"}
+
+
+@pytest_asyncio.fixture
+async def sockets() -> AsyncIterator[Sockets]:
+    """With pings five times a second."""
+    made = Sockets(ping_seconds=0.2)
+    yield made
+    await made.aclose()
+
+
+@contextlib.asynccontextmanager
+async def behaving(behaves: Behaves) -> AsyncIterator[str]:
+    """The URL of a server of WebSockets that does this with each of them."""
+    async with serve(behaves, "127.0.0.1", 0, compression=None) as server:
+        _, port = next(iter(server.sockets)).getsockname()
+        yield f"http://127.0.0.1:{port}/v1/realtime?call_id=rtc_1"
+
+
+async def opened(sockets: Sockets, url: str, seconds: float = 5) -> Socket | None:
+    """One that has so long to open."""
+    deadline = asyncio.get_running_loop().time() + seconds
+    return await sockets.connect(url, HEADERS, deadline=deadline)
+
+
+async def told(sockets: Sockets, url: str) -> tuple[list[str], bool]:
+    """All that comes until it is closed, and whether that was said."""
+    socket = await opened(sockets, url)
+    assert socket is not None
+    texts = []
+    while (text := await socket.receive()) is not None:
+        texts.append(text)
+    await socket.close()
+    return texts, socket.closed_cleanly
+
+
+async def test_a_close_that_is_said_is_told_from_a_lost_connection(sockets: Sockets) -> None:
+    """The first may be the end of a call, the other is not."""
+
+    async def says_goodbye(connection: ServerConnection) -> None:
+        await connection.send("one")
+        await connection.send(b"binary means nothing here")
+        await connection.send("two")
+
+    async def is_cut(connection: ServerConnection) -> None:
+        await connection.send("one")
+        connection.transport.abort()
+
+    async with behaving(says_goodbye) as url:
+        assert await told(sockets, url) == (["one", "two"], True)
+    async with behaving(is_cut) as url:
+        assert await told(sockets, url) == (["one"], False)
+
+
+async def test_a_half_open_connection_is_found_by_pings(sockets: Sockets) -> None:
+    """Whoever answers none is as good as gone: half as long again after the silence began."""
+
+    async def falls_silent(connection: ServerConnection) -> None:
+        connection.transport.pause_reading()
+        await asyncio.sleep(30)
+
+    async with behaving(falls_silent) as url:
+        began_at = time.monotonic()
+        assert await told(sockets, url) == ([], False)
+        assert time.monotonic() - began_at < 10
+
+
+async def test_a_frame_beyond_its_bound_closes_the_connection(sockets: Sockets) -> None:
+    """It is not kept in memory to be thrown away later."""
+
+    async def floods(connection: ServerConnection) -> None:
+        await connection.send("x" * (MAX_FRAME_BYTES + 1))
+        await asyncio.sleep(30)
+
+    async with behaving(floods) as url:
+        assert await told(sockets, url) == ([], False)
+
+
+async def test_what_is_sent_to_a_closed_one_is_not_lost_in_silence(sockets: Sockets) -> None:
+    """The sender is told, and nothing is raised."""
+
+    async def goes(connection: ServerConnection) -> None:
+        await connection.recv()
+
+    async with behaving(goes) as url:
+        socket = await opened(sockets, url)
+        assert socket is not None
+        assert await socket.send("first")
+        assert await socket.receive() is None
+        assert not await socket.send("second")
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind"),
+    [
+        (b"HTTP/1.1 401 No\r\nContent-Length: 0\r\n\r\n", UpstreamAuthFailed),
+        (b"HTTP/1.1 429 No\r\nContent-Length: 0\r\n\r\n", UpstreamUnavailable),
+        (b"HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n", UpstreamUnavailable),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", UpstreamInvalidResponse),
+        (b"HTTP/1.1 101 Yes\r\nUpgrade: h2c\r\n\r\n", UpstreamInvalidResponse),
+        (b"\x00\x01 not HTTP\r\n\r\n", UpstreamUnreachable),
+        (b"", UpstreamUnreachable),
+    ],
+    ids=["401", "429", "503", "200", "another-protocol", "garbage", "nothing"],
+)
+async def test_a_refused_handshake_is_an_error_of_ours(
+    sockets: Sockets, answer: bytes, kind: type[UpstreamError]
+) -> None:
+    """Whatever is answered, and without the credential in its text."""
+    async with raw_server(says(answer)) as server:
+        with pytest.raises(UpstreamError) as caught:
+            await opened(sockets, server.url)
+    assert type(caught.value) is kind
+    assert "canary" not in f"{caught.value!r}{caught.value.__cause__!r}"
+
+
+async def test_a_404_is_no_error(sockets: Sockets) -> None:
+    """It is what tells that a call has ended."""
+    async with raw_server(says(b"HTTP/1.1 404 No\r\nContent-Length: 0\r\n\r\n")) as server:
+        assert await opened(sockets, server.url) is None
+
+
+async def test_a_redirect_is_not_followed(sockets: Sockets) -> None:
+    """The credential is for this address only."""
+    async with raw_server(says(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")) as elsewhere:
+        head = f"HTTP/1.1 307 Go\r\nLocation: {elsewhere.url}\r\nContent-Length: 0\r\n\r\n"
+        async with raw_server(says(head.encode())) as server:
+            with pytest.raises(UpstreamUnreachable):
+                await opened(sockets, server.url)
+    assert elsewhere.received == []
+
+
+async def test_a_handshake_has_its_time(sockets: Sockets) -> None:
+    """One that is never answered is given up."""
+    async with raw_server(says_and_stalls(b"HTTP/1.1 101 Yes\r\n")) as server:
+        with pytest.raises(UpstreamTimeout):
+            await opened(sockets, server.url, seconds=0.3)
+
+
+async def test_sidebands_go_through_the_proxy(tmp_path: Path) -> None:
+    """By CONNECT, with its password, and to an authority of the configuration's own."""
+    certificate = self_signed_for_all(tmp_path)
+    async with outside(certificate, password=CANARY) as place:
+        one = deployment(f"https://{PROVIDER}")
+        policy = Policy(supervision="required")
+        async with running(
+            place.provider, deployments=(one,), egress=place.egress, policy=policy
+        ) as service:
+            _, theirs = await begun(service)
+            await service.provider.sidebands.attached(theirs)
+    assert place.proxy.refused == 0
+    assert set(place.proxy.asked) == {f"CONNECT {PROVIDER}:443"}

@@ -1,0 +1,138 @@
+"""Limits of calls outlive the replica that began them, and a Redis that is gone for a while."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.faults.redis.servers import frozen
+from tests.replicas.configuration import caller, caller_key
+from tests.replicas.fleet import Fleet, fleet_of
+from tests.stores.servers import started
+from tests.support.service import bearer
+
+SLACK_SECONDS = 1.5
+"""How far from its moment a call may end."""
+
+
+@pytest.fixture
+async def mortals(tmp_path: Path, own_redis_url: str) -> AsyncIterator[Fleet]:
+    """Three replicas that may be killed."""
+    async with fleet_of(3, tmp_path, own_redis_url) as fleet:
+        yield fleet
+
+
+async def calls_of(fleet: Fleet, number: int, key: str, **query: str) -> list[dict[str, Any]]:
+    """A caller's calls, as one of the replicas tells them."""
+    client = fleet.replicas[number].client
+    response = await client.get("/v1/realtime/calls", params=query, headers=bearer(key))
+    assert response.status_code == 200, response.text
+    found: list[dict[str, Any]] = response.json()["data"]
+    return found
+
+
+async def until(fleet: Fleet, key: str, status: str, count: int) -> list[dict[str, Any]]:
+    """The calls with that status, once there are so many."""
+    async with asyncio.timeout(60):
+        while len(found := await calls_of(fleet, 1, key, status=status, limit="100")) != count:
+            pass  # asking takes its time
+    return found
+
+
+async def test_a_call_ends_at_its_moment_though_its_replica_was_killed(mortals: Fleet) -> None:
+    """Killed at half time: another one ends it, and says why."""
+    key = caller_key()
+    await mortals.admits(caller(key, max_call_seconds=6))
+    first = mortals.replicas[0]
+    token = await first.token(key)
+    assert (await first.call(token)).status_code == 201
+    answered = time.time()
+    await asyncio.sleep(3)  # half of its time
+    await first.kill()
+    assert mortals.provider.hangup.requests == []
+    await mortals.provider.hangup.arrived()
+    assert abs(time.time() - answered - 6) <= SLACK_SECONDS
+    (call,) = await until(mortals, key, "ended", 1)
+    assert call["ended_by"] == "length"
+    assert call["ends_by"] - call["started_at"] == 6
+    assert len(mortals.provider.hangup.requests) == 1
+
+
+async def test_no_more_calls_are_live_than_may_be(mortals: Fleet) -> None:
+    """Five of 60 offers at three replicas; the places of one that is killed free themselves."""
+    key, provider = caller_key(), mortals.provider
+    await mortals.admits(caller(key, calls_at_once=5, max_call_seconds=8))
+    replicas = mortals.replicas
+    tokens = [await replicas[number % 3].token(key) for number in range(60)]
+    provider.call.holds()
+    calls = [
+        asyncio.create_task(replicas[number % 3].call(token)) for number, token in enumerate(tokens)
+    ]
+    await provider.call.arrived(5, seconds=30)
+    async with asyncio.timeout(60):
+        while sum(not each.done() for each in calls) > 5:
+            await asyncio.wait(calls, return_when="FIRST_COMPLETED", timeout=0.1)
+    assert {each.result().status_code for each in calls if each.done()} == {429}
+    assert len(provider.call.requests) == 5
+    unspent = [token for token, call in zip(tokens, calls, strict=True) if call.done()]
+    await replicas[0].kill()
+    refused = await replicas[1].call(unspent[0])
+    assert refused.status_code == 429  # nobody knows what became of its calls
+    provider.call.release()
+    ended = await asyncio.gather(*calls, return_exceptions=True)
+    lost = [each for each in ended if isinstance(each, httpx.TransportError)]
+    begun = [each for each in ended if isinstance(each, httpx.Response) and each.is_success]
+    assert len(lost) + len(begun) == 5
+    unknown = await calls_of(mortals, 1, key, status="unknown")
+    assert len(unknown) == len(lost)
+    async with asyncio.timeout(60):
+        while (again := await replicas[1].call(unspent[1])).status_code == 429:
+            pass  # asking takes its time
+    assert again.status_code == 201
+
+
+async def test_a_call_whose_replica_was_killed_before_it_knew_is_unknown(mortals: Fleet) -> None:
+    """The provider has the offer and nobody its answer: it is listed, and ends as it began."""
+    key, provider = caller_key(), mortals.provider
+    await mortals.admits(caller(key, max_call_seconds=4))
+    token = await mortals.replicas[0].token(key)
+    provider.call.holds()
+    calling = asyncio.create_task(mortals.replicas[0].call(token))
+    await provider.call.arrived()
+    await mortals.replicas[0].kill()
+    with pytest.raises(httpx.TransportError):
+        await calling
+    provider.call.release()
+    (call,) = await calls_of(mortals, 1, key)
+    assert (call["status"], call["ended_at"]) == ("unknown", None)
+    (ended,) = await until(mortals, key, "ended", 1)
+    assert (ended["id"], ended["ended_by"]) == (call["id"], None)
+
+
+async def test_nobody_is_hung_up_while_redis_is_gone(tmp_path: Path) -> None:
+    """Nor forgotten: after it every call ends at its moment, or as soon as there is a Redis."""
+    with started(tmp_path) as server:
+        url = f"redis://127.0.0.1:{server.port}/0"
+        (tmp_path / "replicas").mkdir()
+        async with fleet_of(2, tmp_path / "replicas", url) as fleet:
+            soon, later = caller_key(), caller_key()
+            await fleet.admits(
+                caller(soon, max_call_seconds=4), caller(later, max_call_seconds=600)
+            )
+            for number in range(50):
+                key, replica = (soon, later)[number % 2], fleet.replicas[number // 25]
+                assert (await replica.call(await replica.token(key))).status_code == 201
+            before = len(fleet.provider.hangup.requests)
+            with frozen(server):
+                await asyncio.sleep(8)  # the outage itself
+                during = len(fleet.provider.hangup.requests)
+            ended = await until(fleet, soon, "ended", 25)
+            assert {call["ended_by"] for call in ended} == {"length"}
+            assert len(await calls_of(fleet, 0, later, status="live", limit="100")) == 25
+            assert len(fleet.provider.live_calls) == 25
+            assert len(fleet.provider.hangup.requests) == 25
+            assert before <= during <= 25

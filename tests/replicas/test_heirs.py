@@ -1,0 +1,185 @@
+"""Whoever watches a call may end, planned or not: another replica goes on."""
+
+import asyncio
+import signal
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from tests.replicas.configuration import caller, caller_key
+from tests.replicas.fleet import Fleet, fleet_of
+from tests.replicas.replica import Replica
+from tests.support.service import MASTER_KEY, bearer
+
+pytestmark = pytest.mark.asyncio(loop_scope="function")
+
+
+@pytest_asyncio.fixture
+async def pair(own_redis_url: str, tmp_path: Path) -> AsyncIterator[Fleet]:
+    """Two replicas of the test's own: one will end."""
+    async with fleet_of(2, tmp_path, own_redis_url) as fleet:
+        yield fleet
+
+
+async def shown(replica: Replica, call_id: str) -> dict[str, Any]:
+    """A call as a replica tells it."""
+    response = await replica.client.get(f"/v1/realtime/calls/{call_id}", headers=bearer(MASTER_KEY))
+    found: dict[str, Any] = response.json()
+    return found
+
+
+async def settled(replica: Replica, call_id: str, responses: int) -> dict[str, Any]:
+    """The same, once so many responses are in it."""
+    async with asyncio.timeout(20):
+        while (call := await shown(replica, call_id))["usage"]["responses"] != responses:  # noqa: ASYNC110 - over HTTP
+            await asyncio.sleep(0.1)
+    return call
+
+
+async def begun(fleet: Fleet, replica: Replica, count: int = 1) -> list[tuple[str, str]]:
+    """New watched calls of one replica: our ids, and the provider's."""
+    key = caller_key()
+    await fleet.admits(caller(key, supervision="best_effort"))
+    calls = []
+    for _ in range(count):
+        before = set(fleet.provider.live_calls)
+        response = await replica.call(await replica.token(key))
+        assert response.status_code == 201, response.text
+        (theirs,) = fleet.provider.live_calls - before
+        await fleet.provider.sidebands.attached(theirs)
+        calls.append((response.headers["location"].rpartition("/")[2], theirs))
+    return calls
+
+
+async def test_a_planned_end_loses_nothing(pair: Fleet) -> None:
+    """Responses come all the while: the heir's usage is the provider's own ledger."""
+    leaving, heir = pair.replicas
+    bands, calls = pair.provider.sidebands, await begun(pair, leaving, 5)
+    over = asyncio.Event()
+
+    async def talk() -> None:
+        while not over.is_set():
+            for _, theirs in calls:
+                bands.responds(theirs)
+            await asyncio.sleep(0.05)
+
+    talking = asyncio.create_task(talk())
+    await asyncio.sleep(0.5)
+    began_at = time.monotonic()
+    leaving.process.send(signal.SIGTERM)
+    await asyncio.to_thread(leaving.process.ended)
+    took_seconds = time.monotonic() - began_at
+    await asyncio.sleep(0.5)
+    over.set()
+    await talking
+    for call_id, theirs in calls:
+        billed = bands.billed(theirs)
+        call = await settled(heir, call_id, billed["responses"])
+        usage = call["usage"]
+        assert {name: usage[name] for name in billed} == billed
+        assert (usage["label"], call["gaps"], call["supervision"]) == ("complete", [], "watched")
+    assert took_seconds < 6
+
+
+async def test_a_hang_up_that_is_held_delays_no_handover(pair: Fleet) -> None:
+    """Whoever is told to end waits for its provider; the calls have another watch long before."""
+    leaving, heir = pair.replicas
+    bands, calls = pair.provider.sidebands, await begun(pair, leaving, 2)
+    (held, _), (call_id, theirs) = calls
+    pair.provider.hangup.holds()
+    path = f"/v1/realtime/calls/{held}"
+    ending = asyncio.create_task(leaving.client.delete(path, headers=bearer(MASTER_KEY)))
+    await pair.provider.hangup.arrived()
+    bands.responds(theirs)
+    leaving.process.send(signal.SIGTERM)
+    began_at = time.monotonic()
+    async with asyncio.timeout(10):
+        while len(bands.handshakes) < 3:  # noqa: ASYNC110 - at the provider
+            await asyncio.sleep(0.05)
+    assert time.monotonic() - began_at < 5
+    assert not ending.done()
+    await asyncio.sleep(1)
+    bands.responds(theirs)
+    call = await settled(heir, call_id, 2)
+    assert not ending.done()
+    assert (call["usage"]["label"], call["gaps"], call["supervision"]) == (
+        "complete",
+        [],
+        "watched",
+    )
+    pair.provider.hangup.release()
+    assert (await ending).status_code == 200
+    await asyncio.to_thread(leaving.process.ended)
+
+
+async def test_a_killed_owner_is_replaced_in_15_seconds(pair: Fleet) -> None:
+    """Its heir labels the usage as partial, with the time in which nobody listened."""
+    killed, heir = pair.replicas
+    bands, ((call_id, theirs),) = pair.provider.sidebands, await begun(pair, killed)
+    bands.responds(theirs)
+    await settled(heir, call_id, 1)
+    await killed.kill()
+    killed_at = time.time()
+    await bands.attached(theirs, 0)
+    bands.responds(theirs)  # nobody hears this one
+    await bands.attached(theirs, seconds=15)
+    attached_at = time.time()
+    bands.responds(theirs)
+    call = await settled(heir, call_id, 2)
+    (gap,) = call["gaps"]
+    assert call["usage"]["label"] == "partial"
+    assert killed_at - 11 <= gap["from"] <= killed_at
+    assert killed_at < attached_at - 1 <= gap["to"] <= attached_at + 1
+
+
+async def test_an_end_is_seen_by_the_heir(pair: Fleet) -> None:
+    """A call whose client is gone while nobody listens is ended all the same."""
+    killed, heir = pair.replicas
+    ((call_id, theirs),) = await begun(pair, killed)
+    pair.provider.sidebands.responds(theirs)
+    await settled(heir, call_id, 1)
+    await killed.kill()
+    pair.provider.ends(theirs)
+    async with asyncio.timeout(20):
+        while (call := await shown(heir, call_id))["status"] != "ended":  # noqa: ASYNC110 - over HTTP
+            await asyncio.sleep(0.1)
+    assert call["ended_by"] == "client"
+
+
+async def test_an_end_asked_for_elsewhere_shows_all_usage(pair: Fleet) -> None:
+    """Whoever watches writes down what came in the last second, though another one hung up."""
+    owner, other = pair.replicas
+    bands, ((call_id, theirs),) = pair.provider.sidebands, await begun(pair, owner)
+    bands.responds(theirs)
+    response = await other.client.delete(
+        f"/v1/realtime/calls/{call_id}", headers=bearer(MASTER_KEY)
+    )
+    assert response.status_code == 200
+    async with asyncio.timeout(20):  # partial, until whoever watches has written its last
+        while (call := await shown(other, call_id))["usage"]["label"] != "complete":  # noqa: ASYNC110 - over HTTP
+            await asyncio.sleep(0.1)
+    assert (call["status"], call["ended_by"]) == ("ended", "operator")
+    assert (call["usage"]["responses"], call["gaps"]) == (1, [])
+
+
+async def test_an_end_asked_for_behind_a_dead_owner_is_not_complete(pair: Fleet) -> None:
+    """What it knew and nobody else does is a gap in the record, for good."""
+    killed, other = pair.replicas
+    bands, ((call_id, theirs),) = pair.provider.sidebands, await begun(pair, killed)
+    bands.responds(theirs)
+    await settled(other, call_id, 1)
+    await killed.kill()
+    response = await other.client.delete(
+        f"/v1/realtime/calls/{call_id}", headers=bearer(MASTER_KEY)
+    )
+    assert response.status_code == 200
+    call = await shown(other, call_id)
+    assert (call["status"], call["usage"]["label"]) == ("ended", "partial")
+    assert call["cost"]["label"] != "complete"
+    (gap,) = call["gaps"]
+    assert gap["from"] <= gap["to"]
+    assert call["ended_at"] <= gap["to"] <= call["ended_at"] + 1  # rounded outwards

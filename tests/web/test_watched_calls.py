@@ -1,0 +1,211 @@
+"""Calls that are watched: what is heard of them, what is done about it, and how they end."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+
+from signaller.policy import Policy
+from signaller.secret import Secret
+from tests.support.service import PROVIDER_KEY, Service, error, running
+from tests.web.watching import begun, ended, shown, until
+
+WATCHED = Policy(supervision="best_effort")
+
+
+@pytest_asyncio.fixture(params=["memory", "redis"])
+async def service(request: pytest.FixtureRequest, redis_url: str) -> AsyncIterator[Service]:
+    """One whose calls are watched, on each of its stores."""
+    url = Secret(redis_url) if request.param == "redis" else None
+    async with running(policy=WATCHED, redis_url=url) as running_service:
+        yield running_service
+
+
+async def test_a_watched_call_tells_its_usage_and_cost(service: Service) -> None:
+    """What the provider's ledger has is in the record, with the price of the model."""
+    call_id, theirs = await begun(service)
+    bands = service.provider.sidebands
+    await bands.attached(theirs)
+    bands.responds(theirs, audio_out=100)
+    bands.responds(theirs, audio_out=50)
+    call = await until(service, call_id, lambda call: call["usage"]["responses"] == 2)
+    usage = call["usage"]
+    assert {name: usage[name] for name in bands.billed(theirs)} == bands.billed(theirs)
+    assert (call["supervision"], usage["label"], call["gaps"]) == ("watched", "complete", [])
+    # Twice 20 texts in at 4, 36 fresh sounds in at 32 and 64 cached at 0.4, 10 texts out at 24; and
+    # 150 sounds out at 64 dollars a million.
+    assert call["cost"] == {"usd": "0.0125952", "label": "complete"}
+
+
+async def test_the_sideband_brings_the_standard_key(service: Service) -> None:
+    """And not the ephemeral secret, with which providers refuse it."""
+    _, theirs = await begun(service)
+    await service.provider.sidebands.attached(theirs)
+    (headers,) = service.provider.sidebands.handshakes
+    assert headers["authorization"] == f"Bearer {PROVIDER_KEY}"
+    assert "openai-beta" not in headers
+
+
+async def test_a_client_that_is_gone_ends_the_call(service: Service) -> None:
+    """The provider closes the sideband and knows no such call any more: all of it is in the end."""
+    call_id, theirs = await begun(service)
+    bands = service.provider.sidebands
+    await bands.attached(theirs)
+    bands.responds(theirs)
+    service.provider.ends(theirs)
+    call = await until(service, call_id, ended)
+    assert (call["ended_by"], call["usage"]["responses"]) == ("client", 1)
+    assert (call["supervision"], call["usage"]["label"]) == ("watched", "complete")
+    assert service.provider.hangup.requests == []  # nobody had to ask
+
+
+async def test_a_404_that_takes_its_time_loses_nothing(service: Service) -> None:
+    """OpenAI's takes 5.5 s: the close before it was the end, and the usage complete."""
+    call_id, theirs = await begun(service)
+    bands = service.provider.sidebands
+    bands.not_found_seconds = 5.5
+    await bands.attached(theirs)
+    bands.responds(theirs)
+    service.provider.ends(theirs)
+    call = await until(service, call_id, ended)
+    assert (call["usage"]["label"], call["gaps"]) == ("complete", [])
+
+
+async def test_a_dropped_sideband_is_dialled_again(service: Service) -> None:
+    """The call goes on; what may have been missed makes its usage partial, with the gap."""
+    call_id, theirs = await begun(service)
+    bands = service.provider.sidebands
+    await bands.attached(theirs)
+    bands.responds(theirs)
+    bands.drops(theirs)
+    await bands.dialled(2)
+    await bands.attached(theirs)
+    bands.responds(theirs)
+    call = await until(service, call_id, lambda call: call["usage"]["responses"] == 2)
+    assert (call["status"], call["usage"]["label"]) == ("live", "partial")
+    (gap,) = call["gaps"]
+    assert gap["from"] <= time.time()
+    assert gap["to"] - gap["from"] <= 5
+
+
+async def test_refusals_are_waited_out(service: Service) -> None:
+    """A provider that cannot attach now is asked again, and the call goes on meanwhile."""
+    bands = service.provider.sidebands
+    bands.refuses(503, times=2)
+    bands.refuses(404)  # directly after a call began, that says nothing
+    call_id, theirs = await begun(service)
+    await bands.attached(theirs)
+    call = await until(service, call_id, lambda call: call["supervision"] == "watched")
+    assert call["status"] == "live"
+    assert service.provider.hangup.requests == []
+
+
+async def test_garbage_is_no_end_of_the_watch(service: Service) -> None:
+    """Frames that are no events are passed over; what may have told of usage makes it partial."""
+    call_id, theirs = await begun(service)
+    bands = service.provider.sidebands
+    await bands.attached(theirs)
+    for frame in ("", "{", "[]", "\x00", '{"type": 7}', '{"type": "response.done", "response": 1}'):
+        bands.tells(theirs, frame)
+    bands.responds(theirs)
+    call = await until(service, call_id, lambda call: call["usage"]["responses"] == 1)
+    assert call["usage"]["label"] == "partial"
+
+
+async def test_hanging_up_shows_all_that_was_used(service: Service) -> None:
+    """The end that a caller asks for has the usage of the last second in it."""
+    call_id, theirs = await begun(service)
+    bands = service.provider.sidebands
+    await bands.attached(theirs)
+    await until(service, call_id, lambda call: call["supervision"] == "watched")
+    bands.responds(theirs)
+    await asyncio.sleep(0.1)
+    assert await service.ended(f"/v1/realtime/calls/{call_id}", "sk-canary-master-0123456789abcdef")
+    call = await until(service, call_id, lambda call: call["usage"]["responses"] == 1)
+    assert (call["status"], call["ended_by"]) == ("ended", "operator")
+
+
+async def test_a_silent_call_is_ended(redis_url: str) -> None:
+    """A noisy open microphone is silence too; the model is told before it ends."""
+    policy = Policy(max_idle_seconds=4, warn_seconds=2, warn_with="Say goodbye.")
+    async with running(policy=policy, redis_url=Secret(redis_url)) as service:
+        call_id, theirs = await begun(service)
+        bands = service.provider.sidebands
+        await bands.attached(theirs)
+
+        async def noise() -> None:
+            while True:
+                bands.tells(theirs, {"type": "input_audio_buffer.speech_started"})
+                bands.tells(theirs, {"type": "input_audio_buffer.committed"})
+                await asyncio.sleep(0.1)
+
+        noisy = asyncio.create_task(noise())
+        event = await bands.heard()
+        assert event["item"]["role"] == "system"
+        assert event["item"]["content"][0]["text"] == "Say goodbye."
+        warned = await until(service, call_id, lambda call: "warnings" in call)
+        assert (warned["status"], warned["warnings"][0]["reason"]) == ("live", "idle")
+        call = await until(service, call_id, ended)
+        noisy.cancel()
+    assert call["ended_by"] == "idle"
+    assert theirs not in service.provider.live_calls
+
+
+async def test_a_call_that_must_be_watched_is_answered_once_it_is() -> None:
+    """One attempt may fail; nothing is missed, for nobody has the answer before."""
+    async with running(policy=Policy(supervision="required")) as service:
+        service.provider.sidebands.refuses(404)
+        call_id, theirs = await begun(service)
+        await service.provider.sidebands.attached(theirs)
+        call = await shown(service, call_id)
+        assert len(service.provider.sidebands.handshakes) == 2
+        assert call["gaps"] == []
+
+
+async def test_a_call_that_must_be_watched_and_cannot_be_is_hung_up() -> None:
+    """After two attempts: 502, the token spent, and a record that says why it ended."""
+    async with running(policy=Policy(supervision="required")) as service:
+        service.provider.sidebands.refuses(503, times=2)
+        token = await service.token()
+        response = await service.call(token)
+        assert response.status_code == 502
+        assert error(response)["code"] == "supervision_unavailable"
+        assert error(response)["token"] == "spent"
+        assert response.headers["x-should-retry"] == "false"
+        assert service.provider.live_calls == set()
+        listed = await service.client.get(
+            "/v1/realtime/calls",
+            headers={"authorization": "Bearer sk-canary-master-0123456789abcdef"},
+        )
+        (call,) = listed.json()["data"]
+        assert (call["status"], call["ended_by"]) == ("ended", "supervision")
+
+
+async def test_what_nobody_asked_to_be_watched_is_not() -> None:
+    """Its usage is unknown then, and never zero."""
+    async with running() as service:
+        call_id, _ = await begun(service)
+        call = await shown(service, call_id)
+        assert service.provider.sidebands.handshakes == []
+        assert (call["supervision"], call["usage"]["label"]) == ("clock", "unknown")
+        assert call["cost"] == {"usd": None, "label": "unknown"}
+
+
+async def test_watched_calls_are_counted_by_kind_and_cost(service: Service) -> None:
+    """Once, when they end, by caller and model."""
+    call_id, theirs = await begun(service)
+    bands = service.provider.sidebands
+    await bands.attached(theirs)
+    bands.responds(theirs, audio_out=100)
+    service.provider.ends(theirs)
+    await until(service, call_id, ended)
+    response = await service.client.get(
+        "/metrics", headers={"authorization": "Bearer sk-canary-master-0123456789abcdef"}
+    )
+    text = response.text
+    assert 'signaller_call_tokens_total{caller="master",kind="output_audio",model="voice"} 100' in (
+        text
+    )
+    assert 'signaller_call_cost_usd_total{caller="master",model="voice"}' in text
