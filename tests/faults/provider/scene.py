@@ -7,7 +7,6 @@ import time
 from asyncio import StreamReader, StreamWriter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import httpx
 
@@ -18,6 +17,7 @@ from tests.providers.raw import Raw, Speak, http, raw_server
 from tests.support.provider import FakeProvider
 from tests.support.service import MASTER_KEY, MODEL, OFFER, bearer, deployment, settings
 from tests.support.serving import serving
+from tests.support.sockets import sockets_to
 
 EPHEMERAL = "ek_canary_of_the_provider_0123456789"
 SHORT_SECONDS, LONG_SECONDS = 1.0, 60.0
@@ -80,12 +80,6 @@ class Scene:
     async def lets_go(self) -> None:
         """Return once the service holds no socket to the broken provider; TimeoutError if ever."""
         await until(lambda: sockets_to(self.port) == 0)
-
-
-def sockets_to(port: int) -> int:
-    """Sockets of this machine that are connected to a port and that a process still holds."""
-    ends = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
-    return sum(int(each[2][-4:], 16) == port and each[9] != "0" for each in ends)
 
 
 def minted(seconds: int = 3600) -> bytes:
