@@ -1,6 +1,8 @@
-"""What a process holds, as the kernel counts it (proc(5)); Linux only."""
+"""What a process holds, as the kernel counts it (proc(5)); Linux only. And a loop's tasks."""
 
+import asyncio
 import re
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,6 +28,12 @@ def footprint(pid: int) -> Footprint:
         sockets=sum(link.startswith("socket:") for link in links),
         resident_kib=_number(status, "VmRSS"),
     )
+
+
+def running_tasks() -> Counter[str]:
+    """How many tasks of each kind this loop has: one that was renewed is another object."""
+    coroutines = [task.get_coro() for task in asyncio.all_tasks()]
+    return Counter(getattr(each, "__qualname__", "") for each in coroutines)
 
 
 def _number(status: str, name: str) -> int:

@@ -1,8 +1,6 @@
 """Tasks, which can only be seen from inside: the service in this process, and the same faults."""
 
-import asyncio
 import contextlib
-from collections import Counter
 
 import httpx
 import pytest
@@ -13,6 +11,7 @@ from signaller.secret import Secret
 from tests.faults import LONG
 from tests.faults.clients.attacked import until
 from tests.faults.soak.clients import Clients
+from tests.faults.soak.footprint import running_tasks
 from tests.faults.soak.provider import LightProvider, light_provider
 from tests.support.process import PATIENCE_SECONDS
 from tests.support.redis import redis_server
@@ -33,13 +32,13 @@ async def test_no_task_is_left_behind() -> None:
             made = settings(one, redis_url=Secret(redis_url))
             async with serving(create_app(made)) as url:
                 await came_and_went(2, url, provider, redis)  # what stays has begun now
-                before = running()
+                before = running_tasks()
                 clients = await came_and_went(ROUNDS, url, provider, redis)
                 assert clients.refused > 0
                 assert clients.aborted.total() > 0
                 with contextlib.suppress(TimeoutError):
-                    await until(lambda: running() == before)
-                assert running() == before
+                    await until(lambda: running_tasks() == before)
+                assert running_tasks() == before
 
 
 async def came_and_went(rounds: int, url: str, provider: LightProvider, redis: Redis) -> Clients:
@@ -50,11 +49,5 @@ async def came_and_went(rounds: int, url: str, provider: LightProvider, redis: R
         clients = Clients(http=http, key=MASTER_KEY, provider=provider, redis=redis)
         await clients.run(rounds)
     provider.drop_connections()
-    await until(lambda: "RequestResponseCycle.run_asgi" not in running())
+    await until(lambda: "RequestResponseCycle.run_asgi" not in running_tasks())
     return clients
-
-
-def running() -> Counter[str]:
-    """How many tasks of each kind there are: one that was renewed is another object."""
-    coroutines = [task.get_coro() for task in asyncio.all_tasks()]
-    return Counter(getattr(each, "__qualname__", "") for each in coroutines)
