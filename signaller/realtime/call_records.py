@@ -271,11 +271,11 @@ class SealedBook:
 
         Raises ConcurrentCallsExceeded too.
         """
-        sealed = self._records.seal_facts(intent)
+        sealed, entry = self._records.seal_facts(intent), entry_of(intent)
         # Its time begins with the answer: until there must be one, nobody takes it for over.
-        latest = replace(intent, ends_by=intent.ends_by + self._patience_seconds)
+        latest = replace(entry, ends_by=entry.ends_by + self._patience_seconds)
         wait_seconds = await self._book.begin(
-            entry_of(latest), sealed, at_most=places.of_all, of_one=places.of_one
+            latest, sealed, at_most=places.of_all, of_one=places.of_one
         )
         if wait_seconds is not None:
             raise ConcurrentCallsExceeded(retry_after=min(wait_seconds, LONGEST_WAIT_SECONDS))
