@@ -111,13 +111,18 @@ class CallRecord:
         }
         if state.ending is not None and state.ended_at is None:
             shown["ending"] = {"by": state.ending.by, "since": state.ending.since}
-        shown |= {name: self.seen.get(name, unseen) for name, unseen in _UNWATCHED.items()}
-        shown |= {name: self.seen[name] for name in _ONLY_IF_ANY if self.seen.get(name)}
-        if state.ended_at is None or not self.seen or self.seen.get(FINAL) is True:
-            return shown
+        return shown | self._heard()
+
+    def _heard(self) -> dict[str, object]:
+        """What the watch has to say, or that there is none."""
+        heard = {name: self.seen.get(name, unseen) for name, unseen in _UNWATCHED.items()}
+        heard |= {name: self.seen[name] for name in _ONLY_IF_ANY if self.seen.get(name)}
+        ended_at = self.state.ended_at
+        if ended_at is None or not self.seen or self.seen.get(FINAL) is True:
+            return heard
         # It was written before the end, and whoever wrote it may be gone.
-        partial = {name: _partial(shown[name]) for name in ("usage", "cost")}
-        return {**shown, **partial, "gaps": self._gaps_until(state.ended_at)}
+        partial = {name: _partial(heard[name]) for name in ("usage", "cost")}
+        return {**heard, **partial, "gaps": self._gaps_until(ended_at)}
 
     def _gaps_until(self, ended_at: int) -> object:
         gaps, since = self.seen.get("gaps", []), self.seen.get(HEARD_UNTIL)
@@ -271,11 +276,11 @@ class SealedBook:
 
         Raises ConcurrentCallsExceeded too.
         """
-        sealed = self._records.seal_facts(intent)
+        sealed, entry = self._records.seal_facts(intent), entry_of(intent)
         # Its time begins with the answer: until there must be one, nobody takes it for over.
-        latest = replace(intent, ends_by=intent.ends_by + self._patience_seconds)
+        latest = replace(entry, ends_by=entry.ends_by + self._patience_seconds)
         wait_seconds = await self._book.begin(
-            entry_of(latest), sealed, at_most=places.of_all, of_one=places.of_one
+            latest, sealed, at_most=places.of_all, of_one=places.of_one
         )
         if wait_seconds is not None:
             raise ConcurrentCallsExceeded(retry_after=min(wait_seconds, LONGEST_WAIT_SECONDS))

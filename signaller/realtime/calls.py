@@ -33,6 +33,7 @@ from signaller.policy import Policy, Rate, call_rates, least, tightest
 from signaller.ports import Callers, Clock, Rates, Store, Upstream, Watchers
 from signaller.realtime.call_records import CallRecord, SealedBook, length_of, new_call_id
 from signaller.realtime.deployments import Deployments, resolve
+from signaller.realtime.giving_back import GivingBack
 from signaller.realtime.hangups import Hangups
 from signaller.realtime.offers import filtered
 from signaller.realtime.session_prints import told_of
@@ -48,11 +49,6 @@ from signaller.strict_json import parse_object
 from signaller.tokens.tokens import TokenClaims, Tokens, Unsealed, unseal
 
 log = logging.getLogger("signaller")
-
-MAX_RETURNS = 3
-"""How often a provider may refuse a token's call before the token is spent: each try costs the
-provider a request and everybody a connection."""
-SPENT = " The token is spent now: get a fresh one from POST /v1/realtime/client_secrets."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,6 +111,7 @@ class Calls:
         self._tokens = tokens
         self._store = store
         self._rates = rates
+        self._giving_back = GivingBack(store, rates)
         self._journal = journal
         self._book = book
         self._hangups = hangups
@@ -158,19 +155,13 @@ class Calls:
             deployment = self._deployment(admission.claims)
             line.add(deployment=deployment.id)
             offer, wanted = self._prepared(admission, deployment, offer)
-        redeemed = await self._redeem(admission, deployment, trace)
+        redeemed = await self._redeem(admission, deployment, offer, trace)
         grant, intent = redeemed.grant, redeemed.intent
         line.add(call=intent.id)
         if intent.metadata:
             line.add(metadata=list(intent.metadata))  # its keys: the values are the caller's own
         # Of several uses only the store knows how many are left.
         with token_is("spent" if grant.terms.uses == 1 else "unknown"):
-            if wanted is not None:
-                offer = replace(offer, safety_identifier=grant.safety_identifier)
-            if offer.session is not None and intent.watching.mode != "off":
-                told = told_of(intent.watching, offer.session, admission.policy.session)
-                intent = replace(intent, watching=told)
-                redeemed = replace(redeemed, intent=intent)
             allowance = await self._within_terms(redeemed, wanted)
             await self._intend(redeemed, admission.policy, allowance)
             with line.timing("provider_ms") as provider:
@@ -212,7 +203,7 @@ class Calls:
         return offer, wanted
 
     async def _redeem(
-        self, admission: Admission, deployment: Deployment, trace: Trace
+        self, admission: Admission, deployment: Deployment, offer: Offer, trace: Trace
     ) -> _Redeemed:
         claims = admission.claims
         withheld = withheld_uses(claims, admission.policy)
@@ -222,7 +213,7 @@ class Calls:
                 unsealed, policy = unseal(found, claims), admission.policy
                 grant = unsealed.grant
                 rates = tightest((*grant.call_rates, *call_rates(grant.caller, policy)))
-                intent = self._intent(unsealed, deployment, policy)
+                intent = self._intent(unsealed, deployment, offer, policy)
                 return _Redeemed(unsealed=unsealed, rates=rates, intent=intent)
             if claims.expires_at <= self._clock():
                 raise TokenRejected(f"grant {claims.grant_id}: expired while its offer was read")
@@ -231,8 +222,13 @@ class Calls:
             await self._replayed(admission, found, trace)
             raise TokenRejected(f"grant {claims.grant_id}: no uses left")
 
-    def _intent(self, unsealed: Unsealed, deployment: Deployment, policy: Policy) -> CallFacts:
+    def _intent(
+        self, unsealed: Unsealed, deployment: Deployment, offer: Offer, policy: Policy
+    ) -> CallFacts:
         grant, now = unsealed.grant, int(self._clock())
+        watching = grant.watching
+        if offer.session is not None and watching.mode != "off":
+            watching = told_of(watching, offer.session, policy.session)
         seconds, limited = length_of(least(grant.max_call_seconds, policy.max_call_seconds))
         return CallFacts(
             id=new_call_id(),
@@ -248,7 +244,7 @@ class Calls:
             limited=limited,
             answered=False,
             provider_call_id=None,
-            watching=grant.watching,
+            watching=watching,
             person=grant.places.person,
         )
 
@@ -276,7 +272,7 @@ class Calls:
                 self._deployments.check_nested(nested_models(wanted.session), minted_under)
             return await self._rates.take(redeemed.rates)
         except (ModelNotAllowed, RateLimitExceeded, StoreUnavailable) as error:
-            await self._give_back(redeemed.grant, error)
+            await self._giving_back.unasked(redeemed.grant, error)
             raise
 
     async def _intend(
@@ -291,8 +287,7 @@ class Calls:
         except (ConcurrentCallsExceeded, StoreUnavailable, SupervisionUnavailable) as error:
             if isinstance(error, StoreUnavailable):
                 await self._book.withdraw(intent)  # it may have been written all the same
-            if await self._give_back(redeemed.grant, error):
-                await self._uncount(redeemed.grant, allowance)
+            await self._giving_back.unasked(redeemed.grant, error, allowance)
             raise
 
     async def _answer(
@@ -304,55 +299,17 @@ class Calls:
         trace: Trace,
     ) -> Answer:
         upstream = self._upstreams[deployment.provider]
-        secret: Secret | None = redeemed.unsealed.secret
-        if redeemed.grant.unified:
-            offer, secret = _with_session(redeemed, offer), None
+        secret, offer = _sent(redeemed.unsealed, offer)
         try:
             return await upstream.call(deployment, secret, offer, trace)
         except UpstreamError as error:
             if error.no_call_began or error.secret_is_dead:
                 await self._book.withdraw(redeemed.intent)
             if error.no_call_began:
-                await self._return(redeemed.grant, allowance, error)
+                await self._giving_back.refused(redeemed.grant, error, allowance)
             if error.secret_is_dead:
                 await self._drop_warm(redeemed.grant)
             raise
-
-    async def _return(
-        self, grant: Grant, allowance: Allowance | None, refused: UpstreamError
-    ) -> None:
-        """No call began: the token is good once more, but not for ever."""
-        if await self._give_back(grant, refused, at_most=MAX_RETURNS):
-            await self._uncount(grant, allowance)
-
-    async def _uncount(self, grant: Grant, allowance: Allowance | None) -> None:
-        """Give back what a call that did not begin had taken of its rate."""
-        if allowance is None:
-            return
-        try:
-            await self._rates.take_back(allowance)
-        except StoreUnavailable as error:
-            # The client is told what the provider said; all its caller loses is one of a minute.
-            fields = {"grant": grant.id, "detail": str(error)}
-            log.warning("rate not given back", extra={"fields": fields})
-
-    async def _give_back(
-        self, grant: Grant, refused: SignallerError, *, at_most: int | None = None
-    ) -> bool:
-        """Whether it was; the refusal says what has become of the token."""
-        try:
-            returned = await self._store.give_back(grant, at_most=at_most)
-        except StoreUnavailable as error:
-            # The client is told what the provider said; all it may have lost is a token.
-            fields = {"grant": grant.id, "detail": str(error)}
-            log.warning("token not given back", extra={"fields": fields})
-            refused.fate = "unknown"
-            return False
-        refused.fate = "unspent" if returned.uses_left else "spent"
-        if not returned.uses_left:
-            refused.public += SPENT
-            refused.should_retry = False
-        return returned.given_back
 
     async def _drop_warm(self, grant: Grant) -> None:
         """Let nobody else get a token on this secret."""
@@ -384,11 +341,14 @@ class Calls:
             raise TokenRejected(f"grant {grant.id}: replayed while the provider answered")
 
 
-def _with_session(redeemed: _Redeemed, offer: Offer) -> Offer:
-    """The offer of a token that stands for a session; one that came with it takes its place."""
-    session = offer.session or parse_object(redeemed.unsealed.secret.reveal().encode())
-    identifier = redeemed.grant.safety_identifier
-    return replace(offer, session=session, safety_identifier=identifier)
+def _sent(unsealed: Unsealed, offer: Offer) -> tuple[Secret | None, Offer]:
+    """What the provider gets: the ephemeral secret, or none and the session that stands for it."""
+    grant, session = unsealed.grant, offer.session
+    if grant.unified and session is None:
+        session = parse_object(unsealed.secret.reveal().encode())
+    if session is not None:
+        offer = replace(offer, session=session, safety_identifier=grant.safety_identifier)
+    return None if grant.unified else unsealed.secret, offer
 
 
 async def record_answer(

@@ -194,8 +194,7 @@ def _ref(entry: CallEntry) -> str:
 
 
 def _words(entry: CallEntry) -> tuple[Word, ...]:
-    names = (entry.id, _ref(entry), entry.caller, entry.model)
-    return *names, entry.began_at, entry.ends_by
+    return _ref(entry), entry.began_at, entry.ends_by
 
 
 def _readable(found: Sequence[Any]) -> Sequence[Kept]:

@@ -120,7 +120,8 @@ local function ends_of(began_at, ends_by)
   return now + (tonumber(ends_by) - tonumber(began_at)) * 1000
 end
 local function last_of(ends_by) return (ends_by + {LIVE_SECONDS}) * 1000 end
-local function write(id, ref, caller, model, began_at, ends_by, facts)
+local function write(ref, began_at, ends_by, facts)
+  local id, caller, model = names(ref)
   local known = tonumber(redis.call('GET', book .. ':moment') or 0) or 0
   local moment = whole(math.max(time[1] * 1000000 + time[2], known + 1))
   local ends, last = ends_of(began_at, ends_by), last_of(tonumber(ends_by))
@@ -138,9 +139,9 @@ end
 """
 
 BEGIN = Script(f"""{_BOOK}
-local id, ref, caller, model, began_at, ends_by, facts, at_most, of_one = unpack(ARGV)
+local ref, began_at, ends_by, facts, at_most, of_one = unpack(ARGV)
+local id, caller, _, person = names(ref)
 if redis.call('EXISTS', call(id)) == 1 then return -1 end
-local _, _, _, person = names(ref)
 local function full(key, most)
   local later = '(' .. whole(now)
   if most < 0 or redis.call('ZCOUNT', key, later, '+inf') < most then return nil end
@@ -152,7 +153,7 @@ if not wait and person ~= '' then
   wait = full(places_of_one(person, caller), tonumber(of_one))
 end
 if wait then return wait end
-write(id, ref, caller, model, began_at, ends_by, facts)
+write(ref, began_at, ends_by, facts)
 redis.call('ZREMRANGEBYSCORE', places(caller), '-inf', now)
 if person ~= '' then
   redis.call('ZREMRANGEBYSCORE', places_of_one(person, caller), '-inf', now)
@@ -160,15 +161,16 @@ end
 sweep({SWEPT_BY_CALL})
 return -1
 """)
-"""ARGV: a call's id, ref, caller, model, began_at, ends_by, facts, how many of the caller may be
-live, and how many of the person in the ref (-1: any number). -1 if it is written, or was before;
-otherwise the milliseconds until one may be."""
+"""ARGV: a call's ref, began_at, ends_by, facts, how many of the ref's caller may be live, and how
+many of its person (-1: any number). -1 if it is written, or was before; otherwise the milliseconds
+until one may be."""
 
 ANSWERED = Script(f"""{_BOOK}
-local id, ref, caller, model, began_at, ends_by, facts, event, heir = unpack(ARGV)
+local ref, began_at, ends_by, facts, event, heir = unpack(ARGV)
+local id, caller = names(ref)
 local known = fields(id, 'ref', 'answered', 'ended', 'attempts', 'owner')
 if not known[1] then
-  write(id, ref, caller, model, began_at, ends_by, facts)
+  write(ref, began_at, ends_by, facts)
 elseif known[3] then
   redis.call('HSET', call(id), 'facts', facts)
   return 0
