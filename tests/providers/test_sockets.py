@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,7 @@ from signaller.policy import Policy
 from signaller.providers import Sockets
 from signaller.providers.sockets import MAX_FRAME_BYTES, Socket
 from tests.providers.raw import raw_server, says, says_and_stalls
+from tests.support.certificate import self_signed
 from tests.support.outside import CANARY, PROVIDER, outside, self_signed_for_all
 from tests.support.service import deployment, running
 from tests.web.watching import begun
@@ -179,3 +181,17 @@ async def test_sidebands_go_through_the_proxy(tmp_path: Path) -> None:
             await service.provider.sidebands.attached(theirs)
     assert place.proxy.refused == 0
     assert set(place.proxy.asked) == {f"CONNECT {PROVIDER}:443"}
+
+
+async def test_a_sideband_shows_its_certificate(tmp_path: Path) -> None:
+    """Where a provider demands one of whoever connects, as it does for HTTP."""
+    certificate = self_signed_for_all(tmp_path)
+    ours = self_signed(tmp_path, name="ours")
+    one, policy = deployment(f"https://{PROVIDER}"), Policy(supervision="required")
+    async with outside(certificate, demands=ours.certificate) as place:
+        shows = replace(place.egress, client_cert=ours.certificate, client_key=ours.key)
+        async with running(
+            place.provider, deployments=(one,), egress=shows, policy=policy
+        ) as service:
+            _, theirs = await begun(service)
+            await service.provider.sidebands.attached(theirs)

@@ -3,13 +3,16 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 import pytest_asyncio
 
 from signaller.policy import Policy
 from signaller.secret import Secret
-from tests.support.service import PROVIDER_KEY, Service, error, running
+from tests.support.provider import FakeProvider
+from tests.support.service import PROVIDER_KEY, Service, deployment, error, running
+from tests.support.serving import serving
 from tests.web.watching import begun, ended, shown, until
 
 WATCHED = Policy(supervision="best_effort")
@@ -46,6 +49,33 @@ async def test_the_sideband_brings_the_standard_key(service: Service) -> None:
     (headers,) = service.provider.sidebands.handshakes
     assert headers["authorization"] == f"Bearer {PROVIDER_KEY}"
     assert "openai-beta" not in headers
+
+
+@pytest.mark.parametrize(
+    ("credential", "header"),
+    [
+        pytest.param({}, {"api-key": PROVIDER_KEY}, id="key"),
+        pytest.param(
+            {"api_key": None, "entra_token": Secret("entra-canary")},
+            {"authorization": "Bearer entra-canary"},
+            id="Entra ID",
+        ),
+    ],
+)
+async def test_azures_sideband_brings_the_resources_credential(
+    credential: dict[str, Any], header: dict[str, str]
+) -> None:
+    """A key in the header that Azure has for it, a token of Entra ID as a bearer."""
+    provider = FakeProvider()
+    async with serving(provider.app) as url:
+        one = deployment(url, provider="azure", **credential)
+        policy = Policy(supervision="required")
+        async with running(provider, deployments=(one,), policy=policy) as service:
+            _, theirs = await begun(service)
+            await provider.sidebands.attached(theirs)
+    (headers,) = provider.sidebands.handshakes
+    names = {"api-key", "authorization"}
+    assert {name: headers[name] for name in names & set(headers)} == header
 
 
 async def test_a_client_that_is_gone_ends_the_call(service: Service) -> None:
