@@ -94,6 +94,7 @@ class Watches:
         self.name = secrets.token_hex(8)
         """Of this process, in leases."""
         self._settled = settled
+        self._machines_clock = clock
         began_at = clock() - monotonic()
         self.clock: Clock = lambda: began_at + monotonic()
         self._prices = prices
@@ -239,9 +240,14 @@ class Watches:
     def _has_room(self) -> bool:
         return len(self._watches) < self.parts.max_watched and not self._leaving
 
+    def _rules(self, call: CallFacts) -> Rules:
+        """With the call's end by our clock: the machine's may have been set since we began."""
+        rules = rules_of(call)
+        return replace(rules, ends_by=rules.ends_by + self.clock() - self._machines_clock())
+
     def _new(self, call: CallFacts, *, released: bool) -> Watched:
         return Watched.begin(
-            rules_of(call),
+            self._rules(call),
             now=self.clock(),
             released=released,
             prints=call.watching.session,
@@ -259,7 +265,7 @@ class Watches:
             left = None
         if left is None:
             return Watched.begin(
-                rules_of(call),
+                self._rules(call),
                 now=float(call.started_at),
                 prints=call.watching.session,
                 transcriber=call.watching.transcriber,
@@ -267,7 +273,7 @@ class Watches:
                 price_list=self._prices,
             )
         return Watched.resume(
-            rules_of(call),
+            self._rules(call),
             left,
             heir=self.name,
             prices=self._prices_of(call),
