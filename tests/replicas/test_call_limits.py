@@ -2,13 +2,14 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+from tests.faults import LONG
 from tests.faults.redis.servers import frozen
 from tests.replicas.configuration import caller, caller_key
 from tests.replicas.fleet import Fleet, fleet_of
@@ -17,6 +18,10 @@ from tests.support.service import bearer
 
 SLACK_SECONDS = 1.5
 """How far from its moment a call may end."""
+OUTAGE_SECONDS, SOON_SECONDS = (30, 15) if LONG else (9, 6)
+"""How long Redis is gone, and the length of calls whose moment comes meanwhile."""
+PLACES = 25
+"""How many calls a caller may have at once."""
 
 
 @pytest.fixture
@@ -113,26 +118,97 @@ async def test_a_call_whose_replica_was_killed_before_it_knew_is_unknown(mortals
     assert (ended["id"], ended["ended_by"]) == (call["id"], None)
 
 
-async def test_nobody_is_hung_up_while_redis_is_gone(tmp_path: Path) -> None:
-    """Nor forgotten: after it every call ends at its moment, or as soon as there is a Redis."""
+async def begun(fleet: Fleet, key: str) -> dict[str, str]:
+    """So many new calls as a caller may have, over all replicas: our ids, and the provider's."""
+    calls = {}
+    for number in range(PLACES):
+        before = set(fleet.provider.live_calls)
+        replica = fleet.replicas[number % len(fleet.replicas)]
+        response = await replica.call(await replica.token(key))
+        assert response.status_code == 201, response.text
+        (theirs,) = fleet.provider.live_calls - before
+        calls[response.headers["location"].rpartition("/")[2]] = theirs
+    return calls
+
+
+def respond(fleet: Fleet, calls: Mapping[str, str]) -> None:
+    """The model says something in each that is live."""
+    for theirs in fleet.provider.live_calls.intersection(calls.values()):
+        fleet.provider.sidebands.responds(theirs)
+
+
+async def settled(fleet: Fleet, key: str, calls: Mapping[str, str]) -> None:
+    """Return once the records of watched calls show all that a bill would have."""
+    expected = {ours: fleet.provider.sidebands.billed(theirs) for ours, theirs in calls.items()}
+    shown: dict[str, Any] = {}
+    try:
+        async with asyncio.timeout(30):  # a watch writes every five seconds
+            while shown != expected:
+                records = await calls_of(fleet, 0, key, limit="100")
+                shown = {
+                    call["id"]: {name: call["usage"][name] for name in expected[call["id"]]}
+                    for call in records
+                    if call["usage"]["label"] == "complete"
+                }
+    except TimeoutError:
+        assert shown == expected
+    assert [(call["supervision"], call["gaps"]) for call in records] == [("watched", [])] * PLACES
+
+
+@pytest.mark.timeout(240)  # an outage and 75 calls, beside other tests
+@pytest.mark.parametrize("supervision", ["off", "best_effort"])
+async def test_nobody_is_hung_up_while_redis_is_gone(tmp_path: Path, supervision: str) -> None:
+    """Every call ends at its moment or as soon as there is a Redis; no record or place is lost.
+
+    Nobody stops watching either: whatever watched calls say meanwhile is counted.
+    """
     with started(tmp_path) as server:
         url = f"redis://127.0.0.1:{server.port}/0"
         (tmp_path / "replicas").mkdir()
         async with fleet_of(2, tmp_path / "replicas", url) as fleet:
-            soon, later = caller_key(), caller_key()
+            provider, soon, later = fleet.provider, caller_key(), caller_key()
+            terms = {"supervision": supervision, "calls_at_once": PLACES}
             await fleet.admits(
-                caller(soon, max_call_seconds=4), caller(later, max_call_seconds=600)
+                caller(soon, max_call_seconds=SOON_SECONDS, **terms),
+                caller(later, max_call_seconds=600, **terms),
             )
-            for number in range(50):
-                key, replica = (soon, later)[number % 2], fleet.replicas[number // 25]
-                assert (await replica.call(await replica.token(key))).status_code == 201
-            before = len(fleet.provider.hangup.requests)
+            lasting = await begun(fleet, later)
+            short = await begun(fleet, soon)
+            if supervision != "off":
+                for theirs in provider.live_calls & {*lasting.values(), *short.values()}:
+                    await provider.sidebands.attached(theirs)
+            respond(fleet, lasting)
+            before = len(provider.hangup.requests)
+            began_at = time.monotonic()
             with frozen(server):
-                await asyncio.sleep(8)  # the outage itself
-                during = len(fleet.provider.hangup.requests)
-            ended = await until(fleet, soon, "ended", 25)
+                respond(fleet, lasting | short)
+                await asyncio.sleep(OUTAGE_SECONDS)  # the outage itself
+                during = len(provider.hangup.requests)
+            outage_seconds = time.monotonic() - began_at
+
+            ended = await until(fleet, soon, "ended", PLACES)
             assert {call["ended_by"] for call in ended} == {"length"}
-            assert len(await calls_of(fleet, 0, later, status="live", limit="100")) == 25
-            assert len(fleet.provider.live_calls) == 25
-            assert len(fleet.provider.hangup.requests) == 25
-            assert before <= during <= 25
+            latest = max(call["ended_at"] - call["ends_by"] for call in ended)
+            assert latest <= outage_seconds + SLACK_SECONDS + 1  # both are whole seconds
+            assert len(await calls_of(fleet, 0, later, status="live", limit="100")) == PLACES
+            assert provider.live_calls == set(lasting.values())
+            assert len(provider.hangup.requests) == PLACES
+            assert before <= during <= PLACES
+            if supervision != "off":
+                await settled(fleet, soon, short)
+                await settled(fleet, later, lasting)
+
+            replica = fleet.replicas[0]
+            assert (await replica.call(await replica.token(later))).status_code == 429
+            await begun(fleet, soon)  # all places of those that have ended are free
+            for ours in lasting:
+                path = f"/v1/realtime/calls/{ours}"
+                response = await replica.client.delete(path, headers=bearer(later))
+                assert response.status_code == 200, response.text
+            last = await replica.call(await replica.token(later))
+            assert last.status_code == 201
+            path = last.headers["location"]
+            assert (await replica.client.delete(path, headers=bearer(later))).status_code == 200
+            await until(fleet, soon, "ended", 2 * PLACES)
+            await until(fleet, later, "ended", PLACES + 1)
+            assert provider.live_calls == set()
