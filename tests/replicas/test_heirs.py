@@ -5,14 +5,12 @@ import signal
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import pytest_asyncio
 
-from tests.replicas.configuration import caller, caller_key
 from tests.replicas.fleet import Fleet, fleet_of
-from tests.replicas.replica import Replica
+from tests.replicas.watching import begun, settled, shown
 from tests.support.service import MASTER_KEY, bearer
 
 pytestmark = pytest.mark.asyncio(loop_scope="function")
@@ -23,36 +21,6 @@ async def pair(own_redis_url: str, tmp_path: Path) -> AsyncIterator[Fleet]:
     """Two replicas of the test's own: one will end."""
     async with fleet_of(2, tmp_path, own_redis_url) as fleet:
         yield fleet
-
-
-async def shown(replica: Replica, call_id: str) -> dict[str, Any]:
-    """A call as a replica tells it."""
-    response = await replica.client.get(f"/v1/realtime/calls/{call_id}", headers=bearer(MASTER_KEY))
-    found: dict[str, Any] = response.json()
-    return found
-
-
-async def settled(replica: Replica, call_id: str, responses: int) -> dict[str, Any]:
-    """The same, once so many responses are in it."""
-    async with asyncio.timeout(20):
-        while (call := await shown(replica, call_id))["usage"]["responses"] != responses:  # noqa: ASYNC110 - over HTTP
-            await asyncio.sleep(0.1)
-    return call
-
-
-async def begun(fleet: Fleet, replica: Replica, count: int = 1) -> list[tuple[str, str]]:
-    """New watched calls of one replica: our ids, and the provider's."""
-    key = caller_key()
-    await fleet.admits(caller(key, supervision="best_effort"))
-    calls = []
-    for _ in range(count):
-        before = set(fleet.provider.live_calls)
-        response = await replica.call(await replica.token(key))
-        assert response.status_code == 201, response.text
-        (theirs,) = fleet.provider.live_calls - before
-        await fleet.provider.sidebands.attached(theirs)
-        calls.append((response.headers["location"].rpartition("/")[2], theirs))
-    return calls
 
 
 async def test_a_planned_end_loses_nothing(pair: Fleet) -> None:
