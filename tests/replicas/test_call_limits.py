@@ -138,21 +138,27 @@ def respond(fleet: Fleet, calls: Mapping[str, str]) -> None:
 
 
 async def settled(fleet: Fleet, key: str, calls: Mapping[str, str]) -> None:
-    """Return once the records of watched calls show all that a bill would have."""
-    expected = {ours: fleet.provider.sidebands.billed(theirs) for ours, theirs in calls.items()}
-    shown: dict[str, Any] = {}
+    """Return once each record shows what a bill would have, or since when something may be missing.
+
+    On a busy machine a watch may attach too late, or its lease run out.
+    """
+    billed = {ours: fleet.provider.sidebands.billed(theirs) for ours, theirs in calls.items()}
+    wrong: list[Any] = [calls]
     try:
         async with asyncio.timeout(30):  # a watch writes every five seconds
-            while shown != expected:
+            while wrong:
                 records = await calls_of(fleet, 0, key, limit="100")
-                shown = {
-                    call["id"]: {name: call["usage"][name] for name in expected[call["id"]]}
-                    for call in records
-                    if call["usage"]["label"] == "complete"
-                }
+                wrong = [call for call in records if not _is_honest(call, billed[call["id"]])]
     except TimeoutError:
-        assert shown == expected
-    assert [(call["supervision"], call["gaps"]) for call in records] == [("watched", [])] * PLACES
+        assert wrong == []
+    assert {call["id"] for call in records} == set(calls)
+
+
+def _is_honest(call: dict[str, Any], billed: dict[str, int]) -> bool:
+    usage = call["usage"]
+    if usage["label"] == "partial":
+        return bool(call["gaps"]) and usage["responses"] <= billed["responses"]
+    return {name: usage[name] for name in billed} == billed
 
 
 @pytest.mark.timeout(240)  # an outage and 75 calls, beside other tests
