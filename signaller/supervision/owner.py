@@ -329,10 +329,12 @@ class Watches:
         try:
             if now >= watch.renew_at:
                 watch.renew_at = now + TICK_SECONDS  # should it fail
-                watch.fence = await self.book.lease(call_id, self.name, seconds=LEASE_SECONDS)
-                if watch.fence is None:
+                fence = await self.book.lease(call_id, self.name, seconds=LEASE_SECONDS)
+                if fence is None:
+                    # If the call has ended, its last record is written under the lease it had.
                     await self._dispossessed(watch)
                     return
+                watch.fence = fence
                 watch.renew_at = now + RENEW_SECONDS
             if watch.must_write(now) and not await watch.write():
                 await watch.stop()
