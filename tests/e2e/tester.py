@@ -10,9 +10,14 @@ from tests.support.stage import Stage
 
 async def connect(stage: Stage, page: Page) -> None:
     """Open the page, fill in key and model, press Connect, and wait for the session."""
-    await page.goto(stage.url)
+    await connect_at(stage.url, page, MASTER_KEY)
+
+
+async def connect_at(url: str, page: Page, key: str) -> None:
+    """The same with any key, at any service."""
+    await page.goto(url)
     await expect(page.locator("input#model")).to_be_visible()
-    await page.fill("#key", MASTER_KEY)
+    await page.fill("#key", key)
     await page.fill("#model", MODEL)
     await page.click("#connect")
     await connected(page)

@@ -1,7 +1,9 @@
 """One replica: the service as a process of its own, as operators run it."""
 
 import asyncio
+import contextlib
 import signal
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -9,7 +11,7 @@ from typing import Any, Literal
 import httpx
 
 from tests.replicas.configuration import Configuration
-from tests.support.process import Running
+from tests.support.process import PATIENCE_SECONDS, Running, served
 from tests.support.service import MODEL, OFFER
 
 Form = Literal["data", "json"]
@@ -67,3 +69,22 @@ class Replica:
     async def _post(self, path: str, credential: str, **options: Any) -> httpx.Response:
         headers = {"authorization": f"Bearer {credential}", **options.pop("headers", {})}
         return await self.client.post(f"/v1/realtime/{path}", headers=headers, **options)
+
+
+@contextlib.asynccontextmanager
+async def replicas_of(
+    count: int, folder: Path, configuration: Configuration
+) -> AsyncIterator[list[Replica]]:
+    """So many of them, each with a file of its own."""
+    async with contextlib.AsyncExitStack() as stack:
+        paths = [folder / f"{number}.yaml" for number in range(count)]
+        for path in paths:
+            path.write_text(configuration.text())
+        processes = [stack.enter_context(served("--config", str(path))) for path in paths]
+        replicas = []
+        for path, process in zip(paths, processes, strict=True):
+            url = await asyncio.to_thread(process.url)
+            client = httpx.AsyncClient(base_url=url, timeout=PATIENCE_SECONDS)
+            await stack.enter_async_context(client)
+            replicas.append(Replica(process=process, path=path, client=client))
+        yield replicas

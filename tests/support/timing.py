@@ -9,11 +9,12 @@ def own_time() -> float:
 
     For bounds on how long something may take. Sleeping, waiting for others and working all count.
     """
-    return time.monotonic() - _waited_for_a_core()
+    return time.monotonic() - waited_for_a_core()
 
 
-def _waited_for_a_core() -> float:
-    statistics = Path("/proc/thread-self/schedstat")
+def waited_for_a_core(process: int | None = None) -> float:
+    """For how many seconds this thread, or a process's main thread, was ready and had no core."""
+    statistics = Path(f"/proc/{'thread-self' if process is None else process}/schedstat")
     if not statistics.exists():
         return 0  # a kernel that does not count it
     _, nanoseconds, _ = statistics.read_text().split()
