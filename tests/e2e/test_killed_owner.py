@@ -89,7 +89,7 @@ async def says(page: Page, text: str) -> None:
 
 
 def without_a_core(heir: Replica) -> float:
-    """How long those waited for one who end the call, and whom others keep from it: no promise."""
+    """How long heir and provider (this process) waited for one: the machine's time, not theirs."""
     return waited_for_a_core() + waited_for_a_core(heir.process.process.pid)
 
 
@@ -122,7 +122,7 @@ async def test_a_limit_holds_though_the_owner_is_killed(pair: Pair, page: Page) 
     gap = call["gaps"][-1]
     assert gap["from"] <= killed_at <= gap["to"]
     usage, billed = call["usage"], await page.evaluate("seen.usage")
-    assert (usage["label"], call["cost"]["label"] == "complete") == ("partial", False)
+    assert usage["label"] == call["cost"]["label"] == "partial"
     for name in ("input_tokens", "output_tokens"):
         total = sum(each[name] for each in billed)
         assert known["usage"][name] <= usage[name] <= total
