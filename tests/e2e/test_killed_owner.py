@@ -99,7 +99,7 @@ async def test_a_limit_holds_though_the_owner_is_killed(pair: Pair, page: Page) 
     await connect_at(str(owner.client.base_url), page, pair.key)
     await page.evaluate(SEE)
     await says(page, "Good morning")
-    known = await shown(heir, lambda call: call["usage"]["responses"] > 0)
+    known = await shown(heir, lambda call: (call["usage"]["responses"] or 0) > 0)
     assert (known["status"], known["supervision"]) == ("live", "watched")
 
     answered = (await page.evaluate(TIMES))["answered"]
@@ -119,8 +119,8 @@ async def test_a_limit_holds_though_the_owner_is_killed(pair: Pair, page: Page) 
     assert times["closed"] - times["asked"] >= LIMIT_SECONDS - LEEWAY_SECONDS
     assert times["closed"] - times["answered"] - waited <= LIMIT_SECONDS + LEEWAY_SECONDS
     assert call["ended_by"] == "length"
-    gap = call["gaps"][-1]
-    assert gap["from"] <= killed_at <= gap["to"]
+    # Until the heir's last write another one may follow: from when it heard last to the end.
+    assert any(gap["from"] <= killed_at <= gap["to"] for gap in call["gaps"])
     usage, billed = call["usage"], await page.evaluate("seen.usage")
     assert usage["label"] == call["cost"]["label"] == "partial"
     for name in ("input_tokens", "output_tokens"):
