@@ -6,10 +6,10 @@ that is cumulative (GPT-Live's) will have to replace the sum here, and never be 
 
 from array import array
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import Field, dataclass, fields, replace
 from decimal import Decimal
 from hashlib import blake2b
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 Label = Literal["complete", "partial", "unknown"]
 """All of it; at least this; nobody watched."""
@@ -23,20 +23,20 @@ MAX_UNFINISHED = 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Tokens:
+class _Summed:
+    """Counts that are added field by field."""
+
+    def __add__(self, other: Self) -> Self:
+        return replace(self, **_sums(self, other, fields(self)))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tokens(_Summed):
     """Tokens by what they stand for."""
 
     text_tokens: int = 0
     audio_tokens: int = 0
     image_tokens: int = 0
-
-    def __add__(self, other: Self) -> Self:
-        return replace(
-            self,
-            text_tokens=self.text_tokens + other.text_tokens,
-            audio_tokens=self.audio_tokens + other.audio_tokens,
-            image_tokens=self.image_tokens + other.image_tokens,
-        )
 
     @property
     def total(self) -> int:
@@ -45,7 +45,7 @@ class Tokens:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class InputTokens:
+class InputTokens(_Summed):
     """What went in; the cached ones are among them."""
 
     text_tokens: int = 0
@@ -54,30 +54,13 @@ class InputTokens:
     cached_tokens: int = 0
     cached_tokens_details: Tokens = Tokens()
 
-    def __add__(self, other: Self) -> Self:
-        return replace(
-            self,
-            text_tokens=self.text_tokens + other.text_tokens,
-            audio_tokens=self.audio_tokens + other.audio_tokens,
-            image_tokens=self.image_tokens + other.image_tokens,
-            cached_tokens=self.cached_tokens + other.cached_tokens,
-            cached_tokens_details=self.cached_tokens_details + other.cached_tokens_details,
-        )
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OutputTokens:
+class OutputTokens(_Summed):
     """What came out."""
 
     text_tokens: int = 0
     audio_tokens: int = 0
-
-    def __add__(self, other: Self) -> Self:
-        return replace(
-            self,
-            text_tokens=self.text_tokens + other.text_tokens,
-            audio_tokens=self.audio_tokens + other.audio_tokens,
-        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +74,7 @@ class Spent:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Transcription:
+class Transcription(_Summed):
     """What transcribing the user has used: a model of its own, billed by tokens or by time."""
 
     tokens: int = 0
@@ -101,16 +84,6 @@ class Transcription:
     output_tokens: int = 0
     seconds: Decimal = Decimal(0)
     """To the microsecond: a sum of such decimals is the same in every order."""
-
-    def __add__(self, other: Self) -> Self:
-        return replace(
-            self,
-            tokens=self.tokens + other.tokens,
-            input_text_tokens=self.input_text_tokens + other.input_text_tokens,
-            input_audio_tokens=self.input_audio_tokens + other.input_audio_tokens,
-            output_tokens=self.output_tokens + other.output_tokens,
-            seconds=self.seconds + other.seconds,
-        )
 
     @property
     def other_tokens(self) -> int:
@@ -138,10 +111,7 @@ class Usage:
         return replace(
             self,
             responses=self.responses + 1,
-            input_tokens=self.input_tokens + spent.input_tokens,
-            output_tokens=self.output_tokens + spent.output_tokens,
-            input_token_details=self.input_token_details + spent.input_token_details,
-            output_token_details=self.output_token_details + spent.output_token_details,
+            **_sums(self, spent, fields(spent)),
         )
 
     def by_kind(self) -> Mapping[str, int]:
@@ -291,6 +261,11 @@ class Ledger:
             del self._counted[0]
             self.missed()
         return True
+
+
+def _sums(one: object, other: object, summed: Iterable[Field[Any]]) -> dict[str, Any]:
+    """What both have in these fields, which both have, added up."""
+    return {each.name: getattr(one, each.name) + getattr(other, each.name) for each in summed}
 
 
 def _mark(name: str) -> int:
