@@ -11,8 +11,7 @@ import os
 import resource
 import sys
 import time
-from collections.abc import Awaitable, Callable, Mapping
-from decimal import Decimal
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import uvloop
@@ -73,7 +72,7 @@ async def _watched(url: str, calls: int, seconds: float) -> None:
         clock=time.time,
         call_seconds=5,
     )
-    watches = Watches(our_prices(), settled=_nobody, handover_seconds=0)
+    watches = Watches(our_prices(), settled=_nobody, unread=_nobody, handover_seconds=0)
     watches.renew(
         Parts(
             book=book,
@@ -148,7 +147,7 @@ def _intent(one: Deployment, fingerprint: str) -> CallFacts:
     )
 
 
-def _nobody(_call: CallFacts, _tokens: Mapping[str, int], _usd: Decimal | None) -> None:
+def _nobody(*_told: object) -> None:
     pass
 
 

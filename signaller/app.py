@@ -157,6 +157,7 @@ async def _open(stack: AsyncExitStack, settings: Settings, clock: Clock) -> InFo
     watches = Watches(
         our_prices(),
         settled=metrics.call_settled,
+        unread=metrics.frame_unread,
         clock=clock,
         # What is in the memory of this process ends with it.
         handover_seconds=0 if settings.redis_url is None else HANDOVER_SECONDS,

@@ -105,6 +105,10 @@ class Metrics:
         if usd:
             self._series.call_cost.labels(caller, model).inc(float(usd))
 
+    def frame_unread(self, call: CallFacts, kind: str | None) -> None:
+        """Count a frame of a call's sideband by its event's name; None: it did not tell one."""
+        self._series.sideband_unread.labels(text(call.deployment_id), text(kind)).inc()
+
     def metered_store(self, store: Store) -> Store:
         """The same store, measured."""
         return MeteredStore(store, self._series)

@@ -72,6 +72,12 @@ class Series:
             "caller",
             "model",
         )
+        self.sideband_unread = counter(
+            "sideband_frames_unread_total",
+            "What providers told of watched calls and could not be read.",
+            "deployment",
+            "event",
+        )
         self.hangups = counter("hangups_total", "Calls ended through this service.")
         self.revocations = counter("revocations_total", "Tokens revoked.", "caller")
         # No caller: those who are refused are often nobody we know.

@@ -76,6 +76,8 @@ class Parts:
 
 Settled = Callable[[CallFacts, Mapping[str, int], Decimal | None], None]
 """Is told what a call has used in all, tokens by kind and dollars, by whoever watched it last."""
+Unread = Callable[[CallFacts, str | None], None]
+"""Is told of each frame that could not be read: the name of its event, or None."""
 
 
 class Watches:
@@ -86,6 +88,7 @@ class Watches:
         prices: PriceList,
         *,
         settled: Settled,
+        unread: Unread,
         clock: Clock = time.time,
         monotonic: Callable[[], float] = time.monotonic,
         handover_seconds: float = HANDOVER_SECONDS,
@@ -94,6 +97,7 @@ class Watches:
         self.name = secrets.token_hex(8)
         """Of this process, in leases."""
         self._settled = settled
+        self._unread = unread
         self._machines_clock = clock
         began_at = clock() - monotonic()
         self.clock: Clock = lambda: began_at + monotonic()
@@ -221,6 +225,10 @@ class Watches:
             "nothing until its operator pays",
             extra={"fields": {"deployment": facts.deployment_id, "call": facts.id}},
         )
+
+    def unread(self, facts: CallFacts, kind: str | None) -> None:
+        """Count a frame that could not be read."""
+        self._unread(facts, kind)
 
     def settled(self, facts: CallFacts, seen: Seen) -> None:
         """Count what a call has used, once: where its end was not kept it comes here again."""

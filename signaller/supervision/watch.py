@@ -15,6 +15,7 @@ from signaller.model import CallFacts, EndedBy
 from signaller.ports import Clock, Sideband
 from signaller.realtime.call_records import FINAL, HEARD_UNTIL, CallRecord, SealedBook
 from signaller.realtime.hangups import Hangups
+from signaller.supervision.frames import Odd
 from signaller.supervision.machine import Changed, CreditLow, Effects, HangUp, Note, Warn, Watched
 from signaller.supervision.seen import Seen
 
@@ -60,6 +61,9 @@ class Home(Protocol):
 
     def credit_low(self, facts: CallFacts) -> None:
         """The deployment's project has no money left."""
+
+    def unread(self, facts: CallFacts, kind: str | None) -> None:
+        """A frame could not be read that may have mattered; `kind` as in `frames.Odd`."""
 
     def settled(self, facts: CallFacts, seen: Seen) -> None:
         """A call is over, and this is all that it used."""
@@ -256,6 +260,8 @@ class Watch:
                     self.spawn(self._hang_up(effect.by))
                 case CreditLow():
                     self._home.credit_low(self.facts)
+                case Odd():
+                    self._home.unread(self.facts, effect.kind)
 
     async def _say(self, sideband: Sideband, text: str) -> None:
         if not await sideband.send(text):

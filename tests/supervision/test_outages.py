@@ -108,6 +108,10 @@ class Scene:
         return await self.book.answered(self.intent, Answer(sdp=b"", provider_call_id="theirs"))
 
 
+def nobody(*_told: object) -> None:
+    """Whoever counts what is of no interest here."""
+
+
 def scene(watching: Watching) -> Scene:
     """As `app.py` puts them together."""
     counted: list[str] = []
@@ -121,7 +125,9 @@ def scene(watching: Watching) -> Scene:
     book = SealedBook(
         gate, CallRecords([token_key()]), time.time, kept_seconds=60, patience_seconds=20
     )
-    replicas = [Watches(our_prices(), settled=count, handover_seconds=0) for _ in range(2)]
+    replicas = [
+        Watches(our_prices(), settled=count, unread=nobody, handover_seconds=0) for _ in range(2)
+    ]
     hangups = Hangups(
         access=None,  # type: ignore[arg-type]  # no client asks for an end here
         deployments=deployments,

@@ -11,7 +11,15 @@ import pytest_asyncio
 from signaller.policy import Policy
 from signaller.secret import Secret
 from tests.support.provider import FakeProvider
-from tests.support.service import PROVIDER_KEY, Service, deployment, error, running
+from tests.support.service import (
+    MASTER_KEY,
+    PROVIDER_KEY,
+    Service,
+    bearer,
+    deployment,
+    error,
+    running,
+)
 from tests.support.serving import serving
 from tests.web.watching import begun, ended, shown, until
 
@@ -231,11 +239,32 @@ async def test_watched_calls_are_counted_by_kind_and_cost(service: Service) -> N
     bands.responds(theirs, audio_out=100)
     service.provider.ends(theirs)
     await until(service, call_id, ended)
-    response = await service.client.get(
-        "/metrics", headers={"authorization": "Bearer sk-canary-master-0123456789abcdef"}
-    )
-    text = response.text
+    text = await scraped(service)
     assert 'signaller_call_tokens_total{caller="master",kind="output_audio",model="voice"} 100' in (
         text
     )
     assert 'signaller_call_cost_usd_total{caller="master",model="voice"}' in text
+
+
+async def test_frames_that_cannot_be_read_are_counted_for_the_operator(service: Service) -> None:
+    """By deployment and the event's name; what would not matter if it were read is not counted."""
+    call_id, theirs = await begun(service)
+    bands = service.provider.sidebands
+    await bands.attached(theirs)
+    for frame in ("garbage", '{"type": 7}', '{"type": "response.done", ', '{"type": "made.up", '):
+        bands.tells(theirs, frame)
+    bands.responds(theirs)
+    call = await until(service, call_id, lambda call: call["usage"]["responses"] == 1)
+    name = "signaller_sideband_frames_unread_total"
+    lines = (await scraped(service)).splitlines()
+    assert {line for line in lines if line.startswith(name)} == {
+        f'{name}{{deployment="{call["deployment"]}",event="unknown"}} 2.0',
+        f'{name}{{deployment="{call["deployment"]}",event="response.done"}} 1.0',
+    }
+
+
+async def scraped(service: Service) -> str:
+    """What Prometheus would read now."""
+    response = await service.client.get("/metrics", headers=bearer(MASTER_KEY))
+    assert response.status_code == 200, response.text
+    return response.text
