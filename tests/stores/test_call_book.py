@@ -383,13 +383,13 @@ async def test_a_call_that_nobody_came_to_watch_is_found(books: Books) -> None:
     here, there, _ = books.views
     alone, leased, unwatched, ended = [await books.begun() for _ in range(4)]
     for entry in (alone, leased, ended):
-        await here.answered(entry, "answered", "event", heir_seconds=1)
+        await here.answered(entry, "answered", "event", heir_seconds=3)
     await here.answered(unwatched, "answered", "event")
     assert await here.lease(leased.id, "first", seconds=30) == 1
-    await here.answered(leased, "answered", "event", heir_seconds=1)  # its reply was lost
+    await here.answered(leased, "answered", "event", heir_seconds=3)  # its reply was lost
     await here.end(ended, "over", forget_at=ended.ends_by, event="event")
     assert await there.orphans(at_most=9) == []
-    await books.pass_by(1.1)
+    await books.pass_by(3.1)
     assert ids(await there.orphans(at_most=9)) == [alone.id]
     assert await there.lease(alone.id, "second", seconds=30) == 1
     assert await there.orphans(at_most=9) == []
