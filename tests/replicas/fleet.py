@@ -6,12 +6,10 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import httpx
 from starlette.types import Receive, Scope, Send
 
 from tests.replicas.configuration import Configuration
-from tests.replicas.replica import Replica
-from tests.support.process import PATIENCE_SECONDS, served
+from tests.replicas.replica import Replica, replicas_of
 from tests.support.provider import FakeProvider
 from tests.support.service import token_key
 from tests.support.serving import serving
@@ -61,17 +59,5 @@ async def fleet_of(count: int, folder: Path, redis_url: str) -> AsyncIterator[Fl
             redis_url=redis_url,
             token_keys=(token_key().reveal(),),
         )
-        paths = [folder / f"{number}.yaml" for number in range(count)]
-        for path in paths:
-            path.write_text(configuration.text())
-        processes = [stack.enter_context(served("--config", str(path))) for path in paths]
-        replicas = []
-        for path, process in zip(paths, processes, strict=True):
-            client = httpx.AsyncClient(
-                base_url=await asyncio.to_thread(process.url),
-                timeout=PATIENCE_SECONDS,
-                limits=httpx.Limits(),  # none: what is to be shown is many requests at once
-            )
-            await stack.enter_async_context(client)
-            replicas.append(Replica(process=process, path=path, client=client))
+        replicas = await stack.enter_async_context(replicas_of(count, folder, configuration))
         yield Fleet(replicas=replicas, configuration=configuration, upstream=upstream)

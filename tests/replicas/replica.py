@@ -84,7 +84,11 @@ async def replicas_of(
         replicas = []
         for path, process in zip(paths, processes, strict=True):
             url = await asyncio.to_thread(process.url)
-            client = httpx.AsyncClient(base_url=url, timeout=PATIENCE_SECONDS)
+            client = httpx.AsyncClient(
+                base_url=url,
+                timeout=PATIENCE_SECONDS,
+                limits=httpx.Limits(),  # none: what is to be shown is many requests at once
+            )
             await stack.enter_async_context(client)
             replicas.append(Replica(process=process, path=path, client=client))
         yield replicas
