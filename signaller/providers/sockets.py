@@ -6,6 +6,7 @@ says by the same words as `http`'s.
 """
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Mapping
 
 import aiohttp
@@ -29,7 +30,11 @@ MAX_FRAME_BYTES = 4 * 1024 * 1024
 and may be written in escapes. A longer one closes the connection."""
 PING_SECONDS = 10.0
 """Of silence, after which a ping is sent; aiohttp waits half as long again for its answer, so that
-a half-open connection is found within 15 s."""
+a half-open connection is found within 15 s. But any byte restarts that time, and one that drips a
+frame without an end is sent no ping."""
+PINGS_UNHEARD = 3
+"""For as long as so many pings take, a connection may complete neither a frame that tells something
+nor an answer to a ping: then it is as good as closed."""
 CLOSE_SECONDS = 2.0
 """For the answer to a close: nothing is lost if there is none."""
 SEND_SECONDS = 5.0
@@ -106,8 +111,11 @@ class Sockets:
             proxy=None if proxy is None else str(proxy.url),
             proxy_headers=None if proxy is None else dict(proxy.headers),
             heartbeat=self._ping_seconds,
+            autoping=False,  # `Socket.receive` answers: aiohttp's answer may raise, or wait
             max_msg_size=MAX_FRAME_BYTES,
-            timeout=aiohttp.ClientWSTimeout(ws_close=CLOSE_SECONDS),
+            timeout=aiohttp.ClientWSTimeout(
+                ws_receive=PINGS_UNHEARD * self._ping_seconds, ws_close=CLOSE_SECONDS
+            ),
         )
 
     def _ready_session(self) -> aiohttp.ClientSession:
@@ -146,14 +154,19 @@ class Socket:
         return self._cleanly
 
     async def receive(self) -> str | None:
-        """The next text; None: it is closed."""
-        while True:
-            message = await self._socket.receive()
-            if message.type is aiohttp.WSMsgType.TEXT:
-                return str(message.data)
-            if message.type is aiohttp.WSMsgType.BINARY:
-                continue  # means nothing on this wire
-            self._cleanly = message.type is aiohttp.WSMsgType.CLOSE
+        """The next text; None: it is closed, or as good as that."""
+        kinds = aiohttp.WSMsgType
+        try:
+            while True:
+                message = await self._socket.receive()
+                if message.type is kinds.TEXT:
+                    return str(message.data)
+                if message.type is kinds.PING:
+                    await self._answer(message.data)
+                elif message.type not in (kinds.PONG, kinds.BINARY):  # binary means nothing here
+                    self._cleanly = message.type is kinds.CLOSE
+                    return None
+        except TimeoutError:
             return None
 
     async def send(self, text: str) -> bool:
@@ -166,8 +179,17 @@ class Socket:
         return True
 
     async def close(self) -> None:
-        """Say so, and wait for the answer for CLOSE_SECONDS."""
-        await self._socket.close()
+        """Say so, and wait for the answer for CLOSE_SECONDS, whatever comes meanwhile."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(CLOSE_SECONDS):
+                await self._socket.close()
+
+    async def _answer(self, ping: bytes) -> None:
+        """Raises TimeoutError where it is not taken."""
+        async with asyncio.timeout(SEND_SECONDS):
+            # If it is closed already, what came before that is still to be told.
+            with contextlib.suppress(aiohttp.ClientError, OSError, RuntimeError):
+                await self._socket.pong(ping)
 
 
 class _Elsewhere(aiohttp.ClientError):

@@ -21,7 +21,7 @@ from signaller.errors import (
 )
 from signaller.policy import Policy
 from signaller.providers import Sockets
-from signaller.providers.sockets import MAX_FRAME_BYTES, Socket
+from signaller.providers.sockets import MAX_FRAME_BYTES, PINGS_UNHEARD, Socket
 from tests.providers.raw import raw_server, says, says_and_stalls
 from tests.support.certificate import self_signed
 from tests.support.outside import CANARY, PROVIDER, outside, self_signed_for_all
@@ -86,14 +86,87 @@ async def test_a_close_that_is_said_is_told_from_a_lost_connection(sockets: Sock
 async def test_a_half_open_connection_is_found_by_pings(sockets: Sockets) -> None:
     """Whoever answers none is as good as gone: half as long again after the silence began."""
 
+    found = asyncio.Event()
+
     async def falls_silent(connection: ServerConnection) -> None:
         connection.transport.pause_reading()
-        await asyncio.sleep(30)
+        await found.wait()
+        connection.transport.abort()
 
     async with behaving(falls_silent) as url:
         began_at = time.monotonic()
         assert await told(sockets, url) == ([], False)
         assert time.monotonic() - began_at < 10
+        found.set()
+
+
+async def test_a_frame_that_drips_is_found_though_bytes_come(sockets: Sockets) -> None:
+    """Each byte puts off the next ping, and the frame would not be there for twenty minutes."""
+
+    async def drips(connection: ServerConnection) -> None:
+        connection.transport.write(b"\x81\x7e\xff\xff")  # a text of 65,535 bytes
+        while not connection.transport.is_closing():
+            connection.transport.write(b"x")
+            await asyncio.sleep(0.02)
+
+    async with behaving(drips) as url, asyncio.timeout(20):
+        assert await told(sockets, url) == ([], False)
+
+
+async def test_a_quiet_connection_stays_open_as_long_as_it_answers() -> None:
+    """For longer than a frame may take to be complete, whoever sends the pings."""
+    seconds = 1.5  # of which an answer has half
+    sockets = Sockets(ping_seconds=seconds)
+
+    async def is_quiet(connection: ServerConnection) -> None:
+        await asyncio.sleep((PINGS_UNHEARD + 1) * seconds)
+        await connection.send("still here")
+
+    async def only_pings(connection: ServerConnection) -> None:
+        for _ in range(2 * PINGS_UNHEARD + 1):
+            await asyncio.sleep(seconds / 2)  # none of the other side's becomes due
+            await (await connection.ping())  # until it is answered
+        await connection.send("still here")
+
+    async with behaving(is_quiet) as quiet, behaving(only_pings) as pings:
+        both = await asyncio.gather(told(sockets, quiet), told(sockets, pings))
+    await sockets.aclose()
+    for texts, cleanly in both:
+        assert (texts, cleanly) == (["still here"], True)
+
+
+async def test_a_ping_of_whoever_has_gone_hides_nothing(sockets: Sockets) -> None:
+    """It cannot be answered any more, and what came behind it is told all the same."""
+    gone = asyncio.Event()
+
+    async def pings_and_goes(connection: ServerConnection) -> None:
+        connection.transport.write(b"\x89\x00\x81\x04last\x88\x02\x03\xe8")
+        connection.transport.close()
+        gone.set()
+
+    async with behaving(pings_and_goes) as url:
+        socket = await opened(sockets, url)
+        assert socket is not None
+        await gone.wait()
+        await asyncio.sleep(0.1)  # it is known here as well
+        assert (await socket.receive(), await socket.receive()) == ("last", None)
+        assert socket.closed_cleanly
+
+
+async def test_a_close_waits_for_no_flood(sockets: Sockets) -> None:
+    """Whoever goes on telling instead of closing is left."""
+
+    async def goes_on(connection: ServerConnection) -> None:
+        connection.transport.pause_reading()  # of the close too
+        while not connection.transport.is_closing():
+            connection.transport.write(b"\x81\x04more")
+            await asyncio.sleep(0.02)
+
+    async with behaving(goes_on) as url, asyncio.timeout(20):
+        socket = await opened(sockets, url)
+        assert socket is not None
+        assert await socket.receive() == "more"
+        await socket.close()
 
 
 async def test_a_frame_beyond_its_bound_closes_the_connection(sockets: Sockets) -> None:
