@@ -6,6 +6,7 @@ one process at a time, and is made of these, of which each knows only those belo
 
     owner     the calls that this process watches: leases, taking over and handing over
     watch     one of them: its sideband, its record, and doing what `machine` decides
+    early     what is heard before anybody decides, as an heir does
     machine   decides, without I/O: what happens and the time go in, effects come out
     frames    what a provider's event says, as far as it matters
     idle      when silence ends the call

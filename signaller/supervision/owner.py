@@ -158,7 +158,8 @@ class Watches:
         if not required and not self._has_room:
             log.warning("call not watched: no room", extra={"fields": {"call": call.id}})
             return
-        watch = Watch(call, self._new(call, released=not required), home=self)
+        decides = self._new(call, now=self.clock(), released=not required)
+        watch = Watch(call, decides, home=self)
         self._watches[call.id] = watch
         if not required:
             watch.spawn(self._lease(watch))
@@ -253,10 +254,10 @@ class Watches:
         rules = rules_of(call)
         return replace(rules, ends_by=rules.ends_by + self.clock() - self._machines_clock())
 
-    def _new(self, call: CallFacts, *, released: bool) -> Watched:
+    def _new(self, call: CallFacts, *, now: float, released: bool = True) -> Watched:
         return Watched.begin(
             self._rules(call),
-            now=self.clock(),
+            now=now,
             released=released,
             prints=call.watching.session,
             transcriber=call.watching.transcriber,
@@ -272,14 +273,7 @@ class Watches:
         except ValueError:
             left = None
         if left is None:
-            return Watched.begin(
-                self._rules(call),
-                now=float(call.started_at),
-                prints=call.watching.session,
-                transcriber=call.watching.transcriber,
-                prices=self._prices_of(call),
-                price_list=self._prices,
-            )
+            return self._new(call, now=float(call.started_at))
         return Watched.resume(
             self._rules(call),
             left,
@@ -365,12 +359,15 @@ class Watches:
             room = min(self.parts.max_watched - len(self._watches), AT_ONCE)
             if room <= 0:
                 continue
+            asked_at = self.clock()
             try:
                 orphans = await self.book.orphans(at_most=room)
+                is_outage = self.clock() - asked_at > RENEW_SECONDS
             except StoreUnavailable:
+                orphans, is_outage = (), True
+            if is_outage:
                 # Nobody could renew a lease meanwhile: those who live come first.
                 self._patient_until = self.clock() + LEASE_SECONDS
-                continue
             if self.clock() < self._patient_until:
                 continue
             for record in orphans:

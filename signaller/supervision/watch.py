@@ -15,6 +15,7 @@ from signaller.model import CallFacts, EndedBy
 from signaller.ports import Clock, Sideband
 from signaller.realtime.call_records import FINAL, HEARD_UNTIL, CallRecord, SealedBook
 from signaller.realtime.hangups import Hangups
+from signaller.supervision.early import Early
 from signaller.supervision.frames import Odd
 from signaller.supervision.machine import Changed, CreditLow, Effects, HangUp, Note, Warn, Watched
 from signaller.supervision.seen import Seen
@@ -30,9 +31,6 @@ QUIET_SECONDS = 5.0
 """Between two records of a call that changes: what another replica reads is no older."""
 LIFE_SECONDS = 10.0
 """Between two records of one that does not: an heir knows from it until when somebody listened."""
-MAX_EARLY = 5000
-"""Events that wait for the record of whoever listened before: of some minutes, where it takes
-seconds. One that has more is begun as if nobody had left it."""
 
 
 class Gone(Exception):
@@ -85,9 +83,8 @@ class Watch:
         self.opened = asyncio.Event()
         """Set once a sideband has been open."""
         self._decides = decides
+        self._early = Early()
         self._home = home
-        self._early: list[tuple[float, str]] = []
-        self._early_since: float | None = None
         self._sideband: Sideband | None = None
         self._changed = self._urgent = self._settling = False
         self._written_at = home.clock()
@@ -106,12 +103,9 @@ class Watch:
 
     def take_up(self, decides: Watched) -> None:
         """Decide, beginning with what has been heard already."""
-        early, since, self._early = self._early, self._early_since, []
-        self._decides = decides
-        if since is not None and self._sideband is not None:
-            self._do(decides.attached(since))
-            for at, text in early:
-                self._do(decides.frame(text, at))
+        self._decides, early, self._early = decides, self._early, Early()
+        for effects in early.tell(decides, self._home.clock()):
+            self._do(effects)
         self._changed = self._urgent = True
 
     def tick(self, now: float) -> None:
@@ -176,6 +170,11 @@ class Watch:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
+    @property
+    def _told(self) -> Watched | Early:
+        """Who is told what is heard."""
+        return self._early if self._decides is None else self._decides
+
     async def _run(self, sideband: Sideband | None) -> None:
         pause = 0.0
         while not self.over:
@@ -205,22 +204,15 @@ class Watch:
     async def _listen(self, sideband: Sideband) -> None:
         """Hand on what is told until it is closed."""
         clock = self._home.clock
-        self._sideband, self._early, self._early_since = sideband, [], clock()
-        if self._decides is not None:
-            self._do(self._decides.attached(clock()))
-            self._urgent = True
+        self._sideband = sideband
+        self._do(self._told.attached(clock()))
+        self._urgent = True
         self.opened.set()
         while (text := await sideband.receive()) is not None:
-            decides = self._decides
-            if decides is None:
-                self._early.append((clock(), text))
-                if len(self._early) > MAX_EARLY:
-                    break
-            elif effects := decides.frame(text, clock()):
+            if effects := self._told.frame(text, clock()):
                 self._do(effects)
-        self._sideband, self._early_since = None, None
-        if self._decides is not None:
-            self._do(self._decides.lost(clock(), clean=sideband.closed_cleanly))
+        self._sideband = None
+        self._do(self._told.lost(clock(), clean=sideband.closed_cleanly))
         await sideband.close()
 
     async def _dialled(self) -> Sideband | None:

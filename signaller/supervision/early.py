@@ -1,0 +1,51 @@
+"""What is heard of a call before anybody decides about it: kept in order, and told later."""
+
+from collections.abc import Callable, Iterator
+
+from signaller.supervision.machine import Effects, Watched
+
+MAX_EARLY = 5000
+"""Events that wait for the record of whoever listened before: of some minutes, where it takes
+seconds."""
+
+
+class Early:
+    """Is told what a machine would be, by the same names, and tells it once there is one.
+
+    Beyond MAX_EARLY it keeps nothing: from then on nobody has listened, which the machine is told.
+    """
+
+    def __init__(self) -> None:
+        self._kept: list[Callable[[Watched], Effects]] = []
+        self._full_since: float | None = None
+        self._listening = False
+
+    def attached(self, now: float) -> Effects:
+        """`Watched.attached`."""
+        self._listening = True
+        return self._keep(lambda decides: decides.attached(now), now)
+
+    def frame(self, text: str, now: float) -> Effects:
+        """`Watched.frame`."""
+        return self._keep(lambda decides: decides.frame(text, now), now)
+
+    def lost(self, now: float, *, clean: bool = False) -> Effects:
+        """`Watched.lost`."""
+        self._listening = False
+        return self._keep(lambda decides: decides.lost(now, clean=clean), now)
+
+    def tell(self, decides: Watched, now: float) -> Iterator[Effects]:
+        """All of it, each with what it makes the machine do."""
+        for step in self._kept:
+            yield step(decides)
+        if self._full_since is not None:
+            yield decides.lost(self._full_since)
+            if self._listening:
+                yield decides.attached(now)
+
+    def _keep(self, step: Callable[[Watched], Effects], now: float) -> Effects:
+        if len(self._kept) < MAX_EARLY:
+            self._kept.append(step)
+        elif self._full_since is None:
+            self._full_since = now
+        return ()
