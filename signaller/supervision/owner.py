@@ -33,7 +33,7 @@ from signaller.supervision.clock import TASK
 from signaller.supervision.machine import Rules, Watched
 from signaller.supervision.prices import PriceList, Prices
 from signaller.supervision.seen import Seen, from_record
-from signaller.supervision.watch import RECORD, Gone, Watch
+from signaller.supervision.watch import FENCE, HEIR, LEAVING, RECORD, Gone, Watch
 
 log = logging.getLogger("signaller")
 
@@ -58,8 +58,6 @@ MAX_COUNTED = 10_000
 second, where one that was not kept comes again within a minute."""
 WARN_SECONDS = 60.0
 """Between two warnings about one deployment's credit."""
-LEAVING, HEIR, FENCE = "leaving", "heir", "fence"
-"""In a call's record: who leaves; who listens already, and the number of its lease."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -394,15 +392,19 @@ class Watches:
                 seen = await self._relieve(watch, latest)
             finally:
                 watch.take_up(self._resumed(facts, seen))
+                watch.renew_at = 0.0  # asked before it writes: the call may have ended meanwhile
 
     async def _relieve(self, watch: Watch, record: CallRecord) -> Mapping[str, object]:
         """Say that this one listens, and wait for what the one who leaves knows."""
-        seen = record.seen
+        seen, fence = record.seen, watch.fence or 0
         with contextlib.suppress(TimeoutError, StoreUnavailable):
             async with asyncio.timeout(RELIEF_SECONDS):
+                # Should the call end first, what is known of it is written under this number.
+                here = {**seen, HEIR: None, FENCE: fence}
+                await self.book.saw(replace(record, seen=here), fence=fence, tell=False)
                 await watch.opened.wait()
-                here = {**seen, HEIR: self.name, FENCE: watch.fence}
-                await self.book.saw(replace(record, seen=here), fence=watch.fence or 0, tell=False)
+                here = {**here, HEIR: self.name}
+                await self.book.saw(replace(record, seen=here), fence=fence, tell=False)
                 while seen.get(LEAVING) is not None:
                     await asyncio.sleep(POLL_SECONDS)
                     found = await self.book.find(record.facts.id)

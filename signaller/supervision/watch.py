@@ -195,9 +195,13 @@ class Watch:
         record = await home.book.find(facts.id)
         if record is None or decides is None:
             return
+        if record.seen.get(FINAL) is True and not decides.seen(home.clock()).final:
+            # Whoever was to leave it to this one has heard its end, and has written all of it.
+            await home.hangups.over(facts.id, by)
+            return
         decides.ended(home.clock())
         seen = decides.seen(home.clock())
-        if await self._put(record, seen):
+        if await self._put(record, seen, fence=_last_fence(record, self.fence)):
             await home.hangups.over(facts.id, by)
             home.settled(facts, seen)
 
@@ -307,6 +311,14 @@ class Watch:
 
 RECORD = "record"
 """Where an heir finds what it needs, beside what is shown."""
+LEAVING, HEIR, FENCE = "leaving", "heir", "fence"
+"""Beside it, while a call is handed over: who leaves; who listens already; the heir's lease."""
+
+
+def _last_fence(record: CallRecord, own: int | None) -> int | None:
+    """That of the heir, if there is one who waits for what is known here."""
+    heirs = record.seen.get(FENCE)
+    return max(heirs, own or 0) if isinstance(heirs, int) else own
 
 
 def written(seen: Seen) -> Mapping[str, object]:

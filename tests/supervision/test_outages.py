@@ -2,8 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from signaller.errors import StoreUnavailable
@@ -11,33 +11,62 @@ from signaller.logs import Journal
 from signaller.model import (
     Answer,
     CallFacts,
+    CallState,
     Deployment,
     Kept,
     Trace,
     Watching,
 )
 from signaller.policy import Places
-from signaller.realtime.call_records import HEIR_SECONDS, CallRecords, SealedBook, new_call_id
+from signaller.realtime.call_records import (
+    FINAL,
+    HEIR_SECONDS,
+    CallRecord,
+    CallRecords,
+    SealedBook,
+    new_call_id,
+)
 from signaller.realtime.deployments import Deployments
 from signaller.realtime.hangups import Hangups
 from signaller.stores.memory_calls import MemoryCallBook
 from signaller.supervision.machine import Watched
-from signaller.supervision.owner import LEASE_SECONDS, Parts, Watches, rules_of
+from signaller.supervision.owner import LEASE_SECONDS, RENEW_SECONDS, Parts, Watches, rules_of
 from signaller.supervision.prices import our_prices
 from signaller.supervision.watch import Watch
 from tests.metrics.doubles import FakeUpstream
+from tests.supervision.told import began, done
 from tests.support.service import deployment, token_key
+
+OVER = CallState(ending=None, ended_at=int(time.time()), ended_by="operator")
+"""A call that somebody has ended elsewhere."""
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    """Return once something is so."""
+    async with asyncio.timeout(30):
+        while not holds():  # noqa: ASYNC110 - nobody tells
+            await asyncio.sleep(0.02)
 
 
 class Line:
-    """A sideband on which nothing is said (`ports.Sideband`)."""
+    """A sideband (`ports.Sideband`) on which nothing is said, unless a test does."""
 
     closed_cleanly = False
 
+    def __init__(self, *says: str | None) -> None:
+        self.says: asyncio.Queue[str | None] = asyncio.Queue()
+        for text in says:
+            self.says.put_nowait(text)
+
     async def receive(self) -> str | None:
-        """Nothing, ever."""
-        await asyncio.Event().wait()
-        return None
+        """What is said next; None: it is closed."""
+        return await self.says.get()
+
+    async def tells(self, *texts: str | None) -> None:
+        """Say this, and return once whoever listens has made of it what there is to be made."""
+        for text in texts:
+            self.says.put_nowait(text)
+        await until(self.says.empty)
 
     async def send(self, text: str) -> bool:
         """Heard by nobody."""
@@ -52,18 +81,34 @@ class Attaching(FakeUpstream):
 
     attached = 0
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.line = Line()
+        """The last one."""
+        self.lets = asyncio.Event()
+        """Whether the next one has to wait."""
+        self.lets.set()
+        self.knows_call = True
+
     async def attach(
         self, deployment: Deployment, provider_call_id: str, trace: Trace
     ) -> Line | None:
         """A silent one."""
         self.attached += 1
-        return Line()
+        await self.lets.wait()
+        if not self.knows_call:
+            return None
+        self.line = Line()
+        return self.line
 
 
 class Gate(MemoryCallBook):
     """A book that can be out of reach."""
 
     shut = False
+    looks = 0
+    look_takes: Callable[[], None] = staticmethod(lambda: None)
+    """Called while it looks for orphans."""
 
     async def lease(self, call_id: str, owner: str, *, seconds: float) -> int | None:
         """`MemoryCallBook.lease`."""
@@ -78,6 +123,8 @@ class Gate(MemoryCallBook):
     async def orphans(self, *, at_most: int) -> Sequence[Kept]:
         """`MemoryCallBook.orphans`."""
         self._pass()
+        self.looks += 1
+        self.look_takes()
         return await super().orphans(at_most=at_most)
 
     async def saw(self, call_id: str, seen: str, *, fence: int, event: str | None) -> bool:
@@ -107,12 +154,26 @@ class Scene:
         await self.book.begin(self.intent, Places())
         return await self.book.answered(self.intent, Answer(sdp=b"", provider_call_id="theirs"))
 
+    async def until_it_shows(
+        self, call: CallFacts, holds: Callable[[CallRecord], bool]
+    ) -> CallRecord:
+        """A call's record, once something holds of it."""
+        async with asyncio.timeout(30):
+            while not (record := await self.book.find(call.id)) or not holds(record):  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
+        return record
+
 
 def nobody(*_told: object) -> None:
     """Whoever counts what is of no interest here."""
 
 
-def scene(watching: Watching) -> Scene:
+def scene(
+    watching: Watching,
+    *,
+    handover_seconds: float = 0,
+    monotonic: Callable[[], float] = time.monotonic,
+) -> Scene:
     """As `app.py` puts them together."""
     counted: list[str] = []
 
@@ -126,7 +187,14 @@ def scene(watching: Watching) -> Scene:
         gate, CallRecords([token_key()]), time.time, kept_seconds=60, patience_seconds=20
     )
     replicas = [
-        Watches(our_prices(), settled=count, unread=nobody, handover_seconds=0) for _ in range(2)
+        Watches(
+            our_prices(),
+            settled=count,
+            unread=nobody,
+            handover_seconds=handover_seconds,
+            monotonic=monotonic,
+        )
+        for _ in range(2)
     ]
     hangups = Hangups(
         access=None,  # type: ignore[arg-type]  # no client asks for an end here
@@ -243,3 +311,52 @@ async def test_a_call_whose_process_died_before_its_first_lease_has_an_heir() ->
         async with asyncio.timeout(HEIR_SECONDS + 5):
             while heir.seen_here(call.id) is None:  # noqa: ASYNC110 - others have no way to hear
                 await asyncio.sleep(0.05)
+
+
+class Hands:
+    """A clock that a test moves."""
+
+    now = 1000.0
+
+    def __call__(self) -> float:
+        """Seconds since whenever."""
+        return self.now
+
+
+async def test_a_slow_store_takes_no_call_from_whoever_watches_it() -> None:
+    """Nobody could renew a lease while it froze, though it answers in the end."""
+    hands = Hands()
+    this = scene(Watching(mode="best_effort"), monotonic=hands)
+    gate, upstream, (_, other) = this.gate, this.upstream, this.replicas
+    call = await this.call()
+    await this.book.lease(call.id, "lives", seconds=1)
+    await this.book.release(call.id, "lives")
+
+    def freezes() -> None:
+        if gate.looks == 1:
+            hands.now += RENEW_SECONDS + 1
+
+    gate.look_takes = freezes
+    async with other.running():
+        await until(lambda: gate.looks >= 3)
+        assert upstream.attached == 0
+        hands.now += LEASE_SECONDS  # whoever lives would have renewed it by now
+        await until(lambda: upstream.attached == 1)
+
+
+async def test_a_renewal_that_finds_the_end_writes_the_last_record() -> None:
+    """Under the number of the lease it had: a call that has ended gives no other."""
+    hands = Hands()
+    this = scene(Watching(mode="best_effort"), monotonic=hands)
+    book, owner = this.book, this.replicas[0]
+    async with owner.running():
+        call = await this.call()
+        await owner.begin(call)
+        record = await this.until_it_shows(call, lambda record: bool(record.seen))
+        await this.upstream.line.tells(began("resp_1"), done("resp_1"))
+        await book.end(replace(record, state=OVER))
+        hands.now += RENEW_SECONDS
+        found = await this.until_it_shows(call, lambda record: record.seen.get(FINAL) is True)
+    usage = found.as_json()["usage"]
+    assert isinstance(usage, Mapping)
+    assert (usage["label"], usage["responses"]) == ("complete", 1)
