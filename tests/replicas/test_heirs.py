@@ -53,6 +53,28 @@ async def test_a_planned_end_loses_nothing(pair: Fleet) -> None:
     assert took_seconds < 6
 
 
+async def test_an_heir_that_is_cut_off_before_it_is_relieved_loses_nothing(pair: Fleet) -> None:
+    """Whoever leaves dies on the way: what the heir heard until it is attached again counts too."""
+    leaving, heir = pair.replicas
+    bands, ((call_id, theirs),) = pair.provider.sidebands, await begun(pair, leaving)
+    bands.responds(theirs)
+    await settled(heir, call_id, 1)
+    leaving.process.send(signal.SIGTERM)
+    await bands.let_in(2)
+    await leaving.kill()
+    await bands.attached(theirs, 1)  # the heir
+    bands.responds(theirs)
+    bands.drops(theirs)
+    await bands.let_in(3)
+    await bands.attached(theirs, 1)
+    bands.responds(theirs)
+    call = await settled(heir, call_id, 3)
+    billed, usage = bands.billed(theirs), call["usage"]
+    assert {name: usage[name] for name in billed} == billed
+    assert (usage["label"], call["supervision"]) == ("partial", "watched")
+    assert call["gaps"]
+
+
 async def test_a_hang_up_that_is_held_delays_no_handover(pair: Fleet) -> None:
     """Whoever is told to end waits for its provider; the calls have another watch long before."""
     leaving, heir = pair.replicas

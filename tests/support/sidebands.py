@@ -38,6 +38,7 @@ class Sidebands:
         self._live, self._takes = live_calls, takes
         self._open: dict[str, list[asyncio.Queue[object]]] = defaultdict(list)
         self._refusals: list[int] = []
+        self._let_in = 0
         self._numbers = itertools.count(1)
         self._change = asyncio.Condition()
 
@@ -49,6 +50,11 @@ class Sidebands:
         """Return once so many listen to a call."""
         async with asyncio.timeout(seconds), self._change:
             await self._change.wait_for(lambda: len(self._open[call_id]) == count)
+
+    async def let_in(self, count: int, *, seconds: float = 20) -> None:
+        """Return once so many were let in, whether or not they are still there."""
+        async with asyncio.timeout(seconds), self._change:
+            await self._change.wait_for(lambda: self._let_in >= count)
 
     async def heard(self, count: int = 1, *, seconds: float = 20) -> dict[str, Any]:
         """The event that was sent to any call last, once there are so many."""
@@ -134,6 +140,7 @@ class Sidebands:
             return
         await socket.accept()
         queue: asyncio.Queue[object] = asyncio.Queue()
+        self._let_in += 1
         await self._change_by(lambda: self._open[call_id].append(queue))
         reading = asyncio.create_task(self._read(socket, call_id, queue))
         try:

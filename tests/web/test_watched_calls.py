@@ -140,6 +140,22 @@ async def test_refusals_are_waited_out(service: Service) -> None:
     assert service.provider.hangup.requests == []
 
 
+async def test_a_late_404_directly_after_a_call_began_is_a_gap(service: Service) -> None:
+    """The provider did not know the call yet, and took its time: nobody heard what came first."""
+    bands = service.provider.sidebands
+    bands.not_found_seconds = 5.5
+    bands.refuses(404)
+    call_id, theirs = await begun(service)
+    await bands.attached(theirs)
+    bands.responds(theirs)
+    call = await until(service, call_id, lambda call: call["usage"]["responses"] == 1)
+    (gap,) = call["gaps"]
+    assert (call["status"], call["supervision"]) == ("live", "watched")
+    assert call["usage"]["label"] == "partial"
+    assert gap["to"] - gap["from"] >= 5
+    assert service.provider.hangup.requests == []
+
+
 async def test_garbage_is_no_end_of_the_watch(service: Service) -> None:
     """Frames that are no events are passed over; what may have told of usage makes it partial."""
     call_id, theirs = await begun(service)
@@ -192,14 +208,20 @@ async def test_a_silent_call_is_ended(redis_url: str) -> None:
 
 
 async def test_a_call_that_must_be_watched_is_answered_once_it_is() -> None:
-    """One attempt may fail; nothing is missed, for nobody has the answer before."""
+    """One attempt may fail, and take its time; nobody has the answer before, so nothing is missed.
+
+    A provider's 404 takes 5.5 s, also where it is only too early.
+    """
     async with running(policy=Policy(supervision="required")) as service:
-        service.provider.sidebands.refuses(404)
+        bands = service.provider.sidebands
+        bands.not_found_seconds = 5.5
+        bands.refuses(404)
         call_id, theirs = await begun(service)
-        await service.provider.sidebands.attached(theirs)
-        call = await shown(service, call_id)
-        assert len(service.provider.sidebands.handshakes) == 2
-        assert call["gaps"] == []
+        await bands.attached(theirs)
+        bands.responds(theirs)
+        call = await until(service, call_id, lambda call: call["usage"]["responses"] == 1)
+        assert len(bands.handshakes) == 2
+        assert (call["usage"]["label"], call["gaps"]) == ("complete", [])
 
 
 async def test_a_call_that_must_be_watched_and_cannot_be_is_hung_up() -> None:
