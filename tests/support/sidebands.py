@@ -6,6 +6,8 @@ bands.responds(call_id, audio_out=40)               # response.created and respo
 bands.ledger[call_id]                               # the usage that a bill would have
 bands.refuses(503, times=2)                         # the next handshakes
 await bands.drops(call_id, clean=True)
+answered = bands.holds(times=2)                     # the next handshakes, until answered.set()
+bands.leaves_open(call_id)                          # even when the call has ended
 """
 
 import asyncio
@@ -39,12 +41,29 @@ class Sidebands:
         self._open: dict[str, list[asyncio.Queue[object]]] = defaultdict(list)
         self._refusals: list[int] = []
         self._let_in = 0
+        self._holds: list[asyncio.Event] = []
+        self._left_open: set[str] = set()
         self._numbers = itertools.count(1)
         self._change = asyncio.Condition()
 
     def refuses(self, status: int, *, times: int = 1) -> None:
         """Answer the next handshakes so."""
         self._refusals += [status] * times
+
+    def holds(self, *, times: int = 1) -> asyncio.Event:
+        """Let the next handshakes in, and answer them once the event is set."""
+        answered = asyncio.Event()
+        self._holds += [answered] * times
+        return answered
+
+    async def held(self, *, seconds: float = 20) -> None:
+        """Return once as many are held as were to be."""
+        async with asyncio.timeout(seconds), self._change:
+            await self._change.wait_for(lambda: not self._holds)
+
+    def leaves_open(self, call_id: str) -> None:
+        """Close no socket of this call when it ends."""
+        self._left_open.add(call_id)
 
     async def attached(self, call_id: str, count: int = 1, *, seconds: float = 20) -> None:
         """Return once so many listen to a call."""
@@ -122,16 +141,22 @@ class Sidebands:
 
     def ended(self, call_id: str) -> None:
         """Close them because it is over."""
-        self.drops(call_id)
+        if call_id in self._left_open:
+            self._left_open.remove(call_id)
+        else:
+            self.drops(call_id)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One connection, from the handshake to its end."""
         socket = WebSocket(scope, receive, send)
         call_id = socket.query_params.get("call_id", "")
+        answered = self._holds.pop(0) if self._holds else None
         async with self._change:
             self.handshakes.append(dict(socket.headers))
             self._change.notify_all()
         status = self._refusals.pop(0) if self._refusals else self._status(socket, call_id)
+        if answered is not None:
+            await answered.wait()
         if status == 404:
             await asyncio.sleep(self.not_found_seconds)
         if status != 101:

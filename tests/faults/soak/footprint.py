@@ -1,6 +1,7 @@
-"""What a process holds, as the kernel counts it (proc(5)); Linux only. And a loop's tasks."""
+"""What a process holds, as the kernel counts it (proc(5); Linux only), and as its own loop does."""
 
 import asyncio
+import gc
 import re
 from collections import Counter
 from dataclasses import dataclass
@@ -34,6 +35,17 @@ def running_tasks() -> Counter[str]:
     """How many tasks of each kind this loop has: one that was renewed is another object."""
     coroutines = [task.get_coro() for task in asyncio.all_tasks()]
     return Counter(getattr(each, "__qualname__", "") for each in coroutines)
+
+
+def living_objects() -> Counter[str]:
+    """How many objects of signaller's own classes live in this interpreter, by their class.
+
+    All but those that hold no other object.
+    """
+    gc.collect()
+    kinds = Counter(type(each) for each in gc.get_objects())
+    named = {f"{kind.__module__}.{kind.__qualname__}": count for kind, count in kinds.items()}
+    return Counter({name: named[name] for name in named if name.startswith("signaller.")})
 
 
 def _number(status: str, name: str) -> int:
