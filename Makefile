@@ -30,7 +30,7 @@ test: setup ## Install what the tests need and run all of them
 	@$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 faults: setup ## Break everything around the service, in the long form
-	@FAULTS=long $(BIN)/pytest tests/faults -m "" $(ARGS)
+	@FAULTS=long $(BIN)/pytest tests/faults tests/replicas/test_call_limits.py -m "" $(ARGS)
 
 sbom: $(VENV)/.dev ## Write what the service runs on to dist/signaller.cdx.json (CycloneDX)
 	@mkdir -p dist
