@@ -52,6 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         warm_up=asked.warm_up,
         connections=tuple(asked.connections),
         latency_seconds=asked.latency_seconds,
+        watched_seconds=asked.watched_seconds,
         starts=asked.starts,
         soak_requests=asked.soak_requests,
         grants=tuple(asked.grants),
@@ -98,6 +99,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--warm-up", type=int, default=usual.warm_up, help="requests")
     parser.add_argument("--connections", type=int, nargs="+", default=usual.connections)
     parser.add_argument("--latency-seconds", type=float, default=usual.latency_seconds)
+    parser.add_argument("--watched-seconds", type=float, default=usual.watched_seconds)
     parser.add_argument("--starts", type=int, default=usual.starts)
     parser.add_argument("--soak-requests", type=int, default=usual.soak_requests)
     parser.add_argument("--grants", type=int, nargs="+", default=usual.grants)

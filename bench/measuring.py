@@ -27,6 +27,7 @@ class Effort:
     """Requests before any that count: connections, caches, specialised bytecode are in place."""
     connections: tuple[int, ...] = (1, 32, 64)
     latency_seconds: float = 10
+    watched_seconds: float = 10
     starts: int = 7
     soak_requests: int = 100_000
     grants: tuple[int, ...] = (10, 1_000, 100_000)

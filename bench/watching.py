@@ -1,6 +1,8 @@
 """One process with many sidebands: watched calls, or a bare client of `websockets` beside them.
 
-python -m bench.watching watched|bare URL CALLS SECONDS     # prints JSON
+python -m bench.watching bare|watched URL CALLS SECONDS [REDIS_URL]     # prints JSON
+
+Events are counted as they arrive, by both in the same way; so is the CPU that they took.
 """
 
 import asyncio
@@ -17,16 +19,18 @@ from pathlib import Path
 import uvloop
 from websockets.asyncio.client import connect
 
-from bench.sideband_provider import EVENTS_PER_SECOND
 from signaller.logs import Journal
-from signaller.model import Answer, CallFacts, Deployment, Watching
+from signaller.model import Answer, CallFacts, Deployment, Trace, Watching
 from signaller.policy import Places
+from signaller.ports import Sideband
 from signaller.providers import OpenAI, Sockets, http_client
 from signaller.realtime.call_records import CallRecords, SealedBook, new_call_id
 from signaller.realtime.deployments import Deployments
 from signaller.realtime.hangups import Hangups
 from signaller.secret import Secret
 from signaller.settings import Timeouts
+from signaller.stores import RedisStore
+from signaller.stores.call_book import RedisCallBook
 from signaller.stores.memory_calls import MemoryCallBook
 from signaller.supervision.owner import Parts, Watches
 from signaller.supervision.prices import our_prices
@@ -36,14 +40,19 @@ PER_SECOND = 200
 """Calls begun: a storm of handshakes is another matter."""
 
 
-def main(kind: str, url: str, calls: int, seconds: float) -> None:
-    """Measure one kind."""
+def main(kind: str, url: str, calls: int, seconds: float, redis_url: str | None = None) -> None:
+    """Measure one kind; without a Redis, calls are remembered in memory."""
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(most, 65_536), most))
-    uvloop.run({"watched": _watched, "bare": _bare}[kind](url, calls, seconds))
+    measuring = Measuring(calls=calls, seconds=seconds)
+    if kind == "watched":
+        uvloop.run(_watched(url, measuring, redis_url))
+    else:
+        uvloop.run(_bare(url, measuring))
+    sys.stdout.write(json.dumps(measuring.found))
 
 
-async def _watched(url: str, calls: int, seconds: float) -> None:
+async def _watched(url: str, measuring: "Measuring", redis_url: str | None) -> None:
     one = Deployment(
         id="d1",
         model_name="voice",
@@ -53,11 +62,16 @@ async def _watched(url: str, calls: int, seconds: float) -> None:
         api_key=Secret("sk-bench"),
     )
     sockets, client = Sockets(), http_client()
-    upstreams = {one.provider: OpenAI(client, Timeouts(), sockets=sockets)}
+    openai = CountedOpenAI(client, Timeouts(), sockets=sockets)
+    openai.count = measuring.count
+    upstreams = {one.provider: openai}
     deployments = Deployments((one,), time.time, lambda: 0.5)
     ring = [Secret(base64.urlsafe_b64encode(os.urandom(32)).rstrip(b"=").decode())]
+    store = None
+    if redis_url is not None:
+        store = RedisStore.from_url(Secret(redis_url), timeout_seconds=2, clock=time.time)
     book = SealedBook(
-        MemoryCallBook(time.time),
+        MemoryCallBook(time.time) if store is None else RedisCallBook(store.steps),
         CallRecords(ring),
         time.time,
         kept_seconds=60,
@@ -79,7 +93,7 @@ async def _watched(url: str, calls: int, seconds: float) -> None:
             deployments=deployments,
             upstreams=upstreams,
             hangups=hangups,
-            max_watched=calls,
+            max_watched=measuring.calls,
         )
     )
 
@@ -89,42 +103,95 @@ async def _watched(url: str, calls: int, seconds: float) -> None:
         await watches.begin(await book.answered(intent, Answer(sdp=b"", provider_call_id="x")))
 
     async with watches.running():
-        await _measured(begin, calls, seconds)
+        await measuring.measure(begin)
+    if store is not None:
+        await store.aclose()
     await sockets.aclose()
     await client.aclose()
 
 
-async def _bare(url: str, calls: int, seconds: float) -> None:
+async def _bare(url: str, measuring: "Measuring") -> None:
     tasks: set[asyncio.Task[None]] = set()
 
     async def listen() -> None:
         socket_url = url.replace("http", "ws")
         async with connect(socket_url, compression=None, proxy=None) as connection:
-            async for _ in connection:
-                pass
+            async for text in connection:
+                measuring.count(text)
 
     async def begin() -> None:
         tasks.add(asyncio.create_task(listen()))
 
-    await _measured(begin, calls, seconds)
+    await measuring.measure(begin)
     for task in tasks:
         task.cancel()
     await asyncio.wait(tasks)
 
 
-async def _measured(begin: Callable[[], Awaitable[None]], calls: int, seconds: float) -> None:
-    gc.collect()
-    before = _rss_kib()
-    for _ in range(calls):
-        await begin()
-        await asyncio.sleep(1 / PER_SECOND)
-    await asyncio.sleep(SETTLE_SECONDS)
-    cpu, began_at = time.process_time(), time.monotonic()
-    await asyncio.sleep(seconds)
-    cpu, took_seconds = time.process_time() - cpu, time.monotonic() - began_at
-    events = calls * EVENTS_PER_SECOND * took_seconds
-    found = {"us": cpu / events * 1e6, "kib": (_rss_kib() - before) / calls}
-    sys.stdout.write(json.dumps(found))
+class CountedOpenAI(OpenAI):
+    """OpenAI, whose sidebands are counted."""
+
+    count: Callable[[str], None]
+
+    async def attach(
+        self, deployment: Deployment, provider_call_id: str, trace: Trace
+    ) -> Sideband | None:
+        """Open a call's control connection."""
+        sideband = await super().attach(deployment, provider_call_id, trace)
+        return None if sideband is None else Counted(sideband, self.count)
+
+
+class Counted:
+    """A sideband that tells of each text that arrives (`ports.Sideband`)."""
+
+    def __init__(self, sideband: Sideband, count: Callable[[str], None]) -> None:
+        self._sideband, self._count = sideband, count
+        self.send, self.close = sideband.send, sideband.close
+
+    @property
+    def closed_cleanly(self) -> bool:
+        """As the sideband says."""
+        return self._sideband.closed_cleanly
+
+    async def receive(self) -> str | None:
+        """The next text."""
+        text = await self._sideband.receive()
+        if text is not None:
+            self._count(text)
+        return text
+
+
+class Measuring:
+    """The memory that so many calls take, what arrives within a time, and the CPU that it takes."""
+
+    def __init__(self, *, calls: int, seconds: float) -> None:
+        self.calls, self._seconds = calls, seconds
+        self._events = self._chars = 0
+        self.found: dict[str, float] = {}
+
+    def count(self, text: str | bytes) -> None:
+        """An event has arrived."""
+        self._events += 1
+        self._chars += len(text)
+
+    async def measure(self, begin: Callable[[], Awaitable[None]]) -> None:
+        """Begin the calls, and find out."""
+        gc.collect()
+        before = _rss_kib()
+        for _ in range(self.calls):
+            await begin()
+            await asyncio.sleep(1 / PER_SECOND)
+        await asyncio.sleep(SETTLE_SECONDS)
+        self._events = self._chars = 0
+        cpu, began_at = time.process_time(), time.monotonic()
+        await asyncio.sleep(self._seconds)
+        cpu, took_seconds = time.process_time() - cpu, time.monotonic() - began_at
+        self.found = {
+            "us": cpu / self._events * 1e6,
+            "kib": (_rss_kib() - before) / self.calls,
+            "events a second": self._events / took_seconds,
+            "characters an event": self._chars / self._events,
+        }
 
 
 def _intent(one: Deployment, fingerprint: str) -> CallFacts:
@@ -157,4 +224,4 @@ def _rss_kib() -> float:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2], int(sys.argv[3]), float(sys.argv[4]))
+    main(sys.argv[1], sys.argv[2], int(sys.argv[3]), float(sys.argv[4]), *sys.argv[5:])

@@ -14,7 +14,8 @@ pytestmark = pytest.mark.timeout(600)  # a dozen servers start, on cores that ar
 TINY = (
     *("--rounds", "1", "--cpu-seconds", "0.02", "--connections", "2"),
     *("--warm-up", "40"),
-    *("--latency-seconds", "0.1", "--starts", "1", "--soak-requests", "100"),
+    *("--latency-seconds", "0.1", "--watched-seconds", "1"),
+    *("--starts", "1", "--soak-requests", "100"),
     *("--grants", "2", "40", "--workers", "2"),
 )
 ROWS = ("calls", "mints", "warm", "latency", "start", "memory", "watched", "growth")
