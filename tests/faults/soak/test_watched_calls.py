@@ -8,13 +8,14 @@ from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
 from typing import Literal
 
+import httpx
 import pytest
 from redis.asyncio import Redis
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from signaller.secret import Secret
-from signaller.settings import CallSettings, TokenSettings
+from signaller.settings import CallSettings, Timeouts, TokenSettings
 from tests.faults import LONG
 from tests.faults.clients.attacked import until
 from tests.faults.soak.footprint import footprint, living_objects, running_tasks
@@ -35,6 +36,8 @@ ROUNDS = {"redis": 420 if LONG else 9, "memory": 420 if LONG else 3}
 """Some 10,000 calls; or 200, and some more where memory is the store."""
 KEPT_SECONDS, TTL_SECONDS = 2, 8
 PATIENCE_SECONDS = 60
+PATIENT = Timeouts(connect_seconds=60, mint_seconds=60, call_seconds=60, store_seconds=60)
+"""Nothing here is about time, and the machine may be busy."""
 LISTS = {b"feed", b"moment"}
 """Of the book in Redis: what is there however many calls there were."""
 TOLD = "signaller.model.Told"
@@ -61,7 +64,7 @@ async def redis(request: pytest.FixtureRequest) -> AsyncIterator[Redis | None]:
             yield client
 
 
-@pytest.mark.timeout(3600 if LONG else 120)
+@pytest.mark.timeout(3600 if LONG else 300)
 @pytest.mark.parametrize(("redis", "rounds"), ROUNDS.items(), indirect=["redis"])
 async def test_short_calls_leave_nothing(redis: Redis | None, rounds: int) -> None:
     """Not one task, socket, key or object, however they ended."""
@@ -92,6 +95,7 @@ async def service_on(redis: Redis | None) -> AsyncIterator[Service]:
         supervision="best_effort",
         calls=CallSettings(kept_seconds=KEPT_SECONDS),
         token=TokenSettings(ttl_seconds=TTL_SECONDS),
+        timeouts=PATIENT,
         callers=CALLERS,
     ) as service:
         service.client.headers["connection"] = "close"
@@ -166,13 +170,16 @@ async def begun(service: Service, kind: Kind) -> Calls:
     """A few calls of that kind; where the provider holds their sidebands, it holds them by then."""
     before = set(service.provider.live_calls)
     key = KEYS.get(kind, MASTER_KEY)
-    minted = [await service.mint(headers=bearer(key)) for _ in range(EACH)]
-    tokens = [response.json()["value"] for response in minted]
-    answers = await asyncio.gather(*(service.call(token) for token in tokens))
+
+    async def one() -> tuple[str, httpx.Response]:
+        token: str = (await service.mint(headers=bearer(key))).json()["value"]
+        return token, await service.call(token)
+
+    tokens, answers = zip(*await asyncio.gather(*(one() for _ in range(EACH))), strict=True)
     assert [response.status_code for response in answers] == [201] * EACH
     await service.provider.sidebands.held(seconds=PATIENCE_SECONDS)
     return Calls(
-        tokens=tokens,
+        tokens=list(tokens),
         locations=[response.headers["location"] for response in answers],
         theirs=service.provider.live_calls - before,
     )
