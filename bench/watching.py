@@ -35,6 +35,8 @@ from signaller.stores.memory_calls import MemoryCallBook
 from signaller.supervision.owner import Parts, Watches
 from signaller.supervision.prices import our_prices
 
+OPEN_SECONDS = 60.0
+"""Until somebody listens to all of them, on a busy machine."""
 SETTLE_SECONDS = 5.0
 PER_SECOND = 200
 """Calls begun: a storm of handshakes is another matter."""
@@ -63,13 +65,13 @@ async def _watched(url: str, measuring: "Measuring", redis_url: str | None) -> N
     )
     sockets, client = Sockets(), http_client()
     openai = CountedOpenAI(client, Timeouts(), sockets=sockets)
-    openai.count = measuring.count
+    openai.measuring = measuring
     upstreams = {one.provider: openai}
     deployments = Deployments((one,), time.time, lambda: 0.5)
     ring = [Secret(base64.urlsafe_b64encode(os.urandom(32)).rstrip(b"=").decode())]
     store = None
     if redis_url is not None:
-        store = RedisStore.from_url(Secret(redis_url), timeout_seconds=2, clock=time.time)
+        store = RedisStore.from_url(Secret(redis_url), timeout_seconds=60, clock=time.time)
     book = SealedBook(
         MemoryCallBook(time.time) if store is None else RedisCallBook(store.steps),
         CallRecords(ring),
@@ -116,6 +118,7 @@ async def _bare(url: str, measuring: "Measuring") -> None:
     async def listen() -> None:
         socket_url = url.replace("http", "ws")
         async with connect(socket_url, compression=None, proxy=None) as connection:
+            measuring.opened()
             async for text in connection:
                 measuring.count(text)
 
@@ -131,14 +134,17 @@ async def _bare(url: str, measuring: "Measuring") -> None:
 class CountedOpenAI(OpenAI):
     """OpenAI, whose sidebands are counted."""
 
-    count: Callable[[str], None]
+    measuring: "Measuring"
 
     async def attach(
         self, deployment: Deployment, provider_call_id: str, trace: Trace
     ) -> Sideband | None:
         """Open a call's control connection."""
         sideband = await super().attach(deployment, provider_call_id, trace)
-        return None if sideband is None else Counted(sideband, self.count)
+        if sideband is None:
+            return None
+        self.measuring.opened()
+        return Counted(sideband, self.measuring.count)
 
 
 class Counted:
@@ -166,8 +172,16 @@ class Measuring:
 
     def __init__(self, *, calls: int, seconds: float) -> None:
         self.calls, self._seconds = calls, seconds
+        self._to_open = calls
+        self._all_open = asyncio.Event()
         self._events = self._chars = 0
         self.found: dict[str, float] = {}
+
+    def opened(self) -> None:
+        """Somebody listens to one more."""
+        self._to_open -= 1
+        if self._to_open == 0:
+            self._all_open.set()
 
     def count(self, text: str | bytes) -> None:
         """An event has arrived."""
@@ -181,6 +195,8 @@ class Measuring:
         for _ in range(self.calls):
             await begin()
             await asyncio.sleep(1 / PER_SECOND)
+        async with asyncio.timeout(OPEN_SECONDS):
+            await self._all_open.wait()
         await asyncio.sleep(SETTLE_SECONDS)
         self._events = self._chars = 0
         cpu, began_at = time.process_time(), time.monotonic()
