@@ -20,6 +20,7 @@ import uvloop
 from websockets.asyncio.client import connect
 
 from signaller.logs import Journal
+from signaller.metrics import Metrics
 from signaller.model import Answer, CallFacts, Deployment, Trace, Watching
 from signaller.policy import Places
 from signaller.ports import Sideband
@@ -88,7 +89,7 @@ async def _watched(url: str, measuring: "Measuring", redis_url: str | None) -> N
         clock=time.time,
         call_seconds=5,
     )
-    watches = Watches(our_prices(), settled=_nobody, unread=_nobody, handover_seconds=0)
+    watches = Watches(our_prices(), settled=_nobody, counts=Metrics(), handover_seconds=0)
     watches.renew(
         Parts(
             book=book,

@@ -18,7 +18,7 @@ from signaller.errors import SignallerError
 from signaller.logs import Journal
 from signaller.masking import NOTHING_HELD, Masking, MaskingFilter, masked_logs
 from signaller.metrics import Metrics
-from signaller.model import Provider
+from signaller.model import PROVIDERS, Provider
 from signaller.ports import CallBook, Clock, Rates, Store, Upstream
 from signaller.providers import Azure, EntraTokens, OpenAI, Sockets, fetch, http_client
 from signaller.realtime.call_access import CallAccess
@@ -75,9 +75,11 @@ class Lasting:
     log_filter: MaskingFilter
 
     def tell(self, service: Service) -> None:
-        """Name callers and mask secrets as the configuration of this service says."""
+        """Name what is counted and mask secrets as the configuration of this service says."""
         listed = (caller.name for caller in service.settings.callers)
         self.metrics.name_callers(frozenset((MASTER, *listed)))
+        self.metrics.name_models(_models_named(service.settings))
+        self.metrics.name_deployments(each.id for each in service.settings.deployments)
         self.log_filter.masking = service.masking
         self.feed.renew(CallRecords(service.settings.token_keys), service.masking)
 
@@ -157,7 +159,7 @@ async def _open(stack: AsyncExitStack, settings: Settings, clock: Clock) -> InFo
     watches = Watches(
         our_prices(),
         settled=metrics.call_settled,
-        unread=metrics.frame_unread,
+        counts=metrics,
         clock=clock,
         # What is in the memory of this process ends with it.
         handover_seconds=0 if settings.redis_url is None else HANDOVER_SECONDS,
@@ -300,6 +302,22 @@ def _assemble(lasting: Lasting, settings: Settings, rests: Mapping[str, float]) 
     )
     lasting.tell(service)
     return service
+
+
+def _models_named(settings: Settings) -> frozenset[str]:
+    """The names that models are counted by: where a pattern is on offer, clients know any number.
+
+    Those of the configuration, and those that are on the list of prices.
+    """
+    policies = (settings.policy, *(caller.policy for caller in settings.callers))
+    names = {
+        *(each.model_name for each in settings.deployments),
+        *(name for policy in policies for patterns in policy.models for name in patterns),
+        *our_prices().models,
+    }
+    # A client may say whose model it is: `openai/gpt-realtime`.
+    prefixed = (f"{provider}/{name}" for provider in PROVIDERS for name in names)
+    return frozenset((*names, *prefixed))
 
 
 def _longest_call_step(settings: Settings) -> float:

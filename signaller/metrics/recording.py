@@ -2,7 +2,7 @@
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from decimal import Decimal
 
@@ -15,7 +15,7 @@ from signaller.errors import (
     UpstreamUnavailable,
 )
 from signaller.metrics.exposition import Collected, Exposition, check_mode, of_process, render
-from signaller.metrics.series import Series
+from signaller.metrics.series import WATCH_STATES, Series
 from signaller.model import (
     Allowance,
     Answer,
@@ -57,10 +57,12 @@ class Metrics:
     def __init__(self) -> None:
         check_mode()
         self._callers: Container[str] = ()
+        self._models: Container[str] = ()
         self._live: set[tuple[str, str]] = set()
         """Whose live calls have been counted: of those that have none left it is told too."""
         self._registry = CollectorRegistry()
         self._series = Series(self._registry)
+        self.watches({})
 
     def name_callers(self, names: Container[str]) -> None:
         """Count these callers by their names from now on, and all others as `other`.
@@ -68,6 +70,20 @@ class Metrics:
         A gateway may name any number of callers, and each label's value is a series.
         """
         self._callers = names
+
+    def name_models(self, names: Container[str]) -> None:
+        """Count these models by their names from now on, and all others as `other`.
+
+        A pattern in the configuration lets clients name any number of models.
+        """
+        self._models = names
+
+    def name_deployments(self, ids: Iterable[str]) -> None:
+        """Begin the counts of these at 0: an alert sees the step to 1, not a 1 that appears."""
+        series = self._series
+        for each in ids:
+            for counter in (series.warm_mints, series.watch_gaps, series.insufficient_quota):
+                counter.labels(text(each))
 
     def observe(
         self, event: str, fields: Mapping[str, object], error: BaseException | None
@@ -89,16 +105,18 @@ class Metrics:
         """Tell how many calls are live in all replicas, by caller and model."""
         now: defaultdict[tuple[str, str], int] = defaultdict(int)
         for (caller, model), count in counts.items():
-            now[self._caller({"caller": caller}), text(model)] += count
+            now[named(caller, self._callers), named(model, self._models)] += count
         for labels in self._live - now.keys():
             self._series.calls_live.labels(*labels).set(0)
         for labels, count in now.items():
             self._series.calls_live.labels(*labels).set(count)
+            # It begins at 0 here, for alerts: none is unknown for good without having been live.
+            self._series.calls_unknown.labels(*labels)
         self._live |= now.keys()
 
     def call_settled(self, call: CallFacts, tokens: Mapping[str, int], usd: Decimal | None) -> None:
         """Count what a call has used, by the kind that it is billed as, and its cost."""
-        caller, model = self._caller({"caller": call.caller}), text(call.model)
+        caller, model = named(call.caller, self._callers), named(call.model, self._models)
         for kind, count in tokens.items():
             if count:
                 self._series.call_tokens.labels(caller, model, kind).inc(count)
@@ -108,6 +126,19 @@ class Metrics:
     def frame_unread(self, call: CallFacts, kind: str | None) -> None:
         """Count a frame of a call's sideband by its event's name; None: it did not tell one."""
         self._series.sideband_unread.labels(text(call.deployment_id), text(kind)).inc()
+
+    def watch_missed(self, call: CallFacts) -> None:
+        """Count a gap in what is known of a call."""
+        self._series.watch_gaps.labels(text(call.deployment_id)).inc()
+
+    def out_of_credit(self, call: CallFacts) -> None:
+        """Count that a provider said so in a call."""
+        self._series.insufficient_quota.labels(text(call.deployment_id)).inc()
+
+    def watches(self, states: Mapping[str, int]) -> None:
+        """Tell how many calls this process watches, by the state of each watch."""
+        for state in WATCH_STATES:
+            self._series.calls_watched.labels(state).set(states.get(state, 0))
 
     def metered_store(self, store: Store) -> Store:
         """The same store, measured."""
@@ -155,7 +186,7 @@ class Metrics:
         counter.labels(self._caller(fields), text(fields.get("deployment"))).inc()
 
     def _count_end(self, fields: Mapping[str, object]) -> None:
-        caller, model = self._caller(fields), text(fields.get("model"))
+        caller, model = self._caller(fields), named(fields.get("model"), self._models)
         if not fields.get("answered"):
             self._series.calls_unknown.labels(caller, model).inc()
             return
@@ -165,10 +196,14 @@ class Metrics:
             self._series.call_seconds.labels(caller, model).inc(seconds)
 
     def _caller(self, fields: Mapping[str, object]) -> str:
-        name = fields.get("caller")
-        if not isinstance(name, str) or not name:
-            return UNKNOWN
-        return text(name) if name in self._callers else "other"
+        return named(fields.get("caller"), self._callers)
+
+
+def named(value: object, names: Container[str]) -> str:
+    """A label's value: a name of these; `other` for any other one, `unknown` for what is none."""
+    if not isinstance(value, str) or not value:
+        return UNKNOWN
+    return text(value) if value in names else "other"
 
 
 def text(value: object) -> str:

@@ -16,6 +16,8 @@ STORE_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5
 PROVIDER_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 
 OUTCOMES = ("ok", "failed")
+WATCH_STATES = ("watched", "lost", "clock")
+"""As a call's record tells its supervision."""
 
 
 class Series:
@@ -55,9 +57,28 @@ class Series:
         )
         self.calls_unknown = counter(
             "calls_unknown_total",
-            "Calls that a provider was asked for, and nobody knows what became of them.",
+            "Calls that a provider was asked for, and nobody knows what became of them;"
+            " counted when the longest of them would be over.",
             "caller",
             "model",
+        )
+        # Each process watches calls of its own.
+        self.calls_watched = Gauge(
+            "signaller_calls_watched",
+            "Calls that are watched here, by whether a sideband is open, was, or never was.",
+            ("state",),
+            registry=registry,
+            multiprocess_mode="sum",
+        )
+        self.watch_gaps = counter(
+            "watch_gaps_total",
+            "Gaps in what is known of watched calls: for a while nobody listened.",
+            "deployment",
+        )
+        self.insufficient_quota = counter(
+            "insufficient_quota_total",
+            "How often a provider said in a call that its project has no credit left.",
+            "deployment",
         )
         self.call_tokens = counter(
             "call_tokens_total",

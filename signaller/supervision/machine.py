@@ -103,7 +103,12 @@ class Changed:
     """`seen` is not what it was: the record is to be written."""
 
 
-Effect = HangUp | Warn | Note | CreditLow | Changed | Odd
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Missed:
+    """For a while nobody heard what the provider told: a gap, to be counted."""
+
+
+Effect = HangUp | Warn | Note | CreditLow | Changed | Odd | Missed
 """`Odd`: a frame that could not be read, to be counted."""
 Effects = tuple[Effect, ...]
 
@@ -263,11 +268,12 @@ class Watched:
         self._listening = self._ever_attached = True
         self._unheard_since = None
         self._ledger.watch()
+        gap: Effects = ()
         if since is not None and (not is_first or now - since > ATTACH_SECONDS):
-            self._missed(since, now)
+            gap = self._missed(since, now)
         if since is not None or is_first:
             self._stirred(now)  # whether it was silent until now, nobody knows
-        return (Changed(),)
+        return (*gap, Changed())
 
     def lost(self, now: float, *, clean: bool = False) -> Effects:
         """The sideband is closed, or mute since then.
@@ -322,10 +328,11 @@ class Watched:
             return ()
         since = self._unheard_since
         was_its_end = self._lost_cleanly and since is not None and now - since <= CLOSING_SECONDS
+        gap: Effects = ()
         if self._ever_attached and since is not None and now > since and not was_its_end:
-            self._missed(since, now)
+            gap = self._missed(since, now)
         self._ended, self._listening = True, self._listening or was_its_end
-        return (Changed(),)
+        return (*gap, Changed())
 
     def handed_over(self, now: float, *, to: str) -> Seen:
         """The record for an heir that is attached by now; this one listens to nothing more."""
@@ -450,12 +457,13 @@ class Watched:
             return (event, *drift, Changed())
         return (event, *drift)
 
-    def _missed(self, since: float, until: float) -> None:
+    def _missed(self, since: float, until: float) -> Effects:
         self._ledger.missed()
         began_at, *before = math.floor(since), *self._gaps
         if len(before) == MAX_GAPS:
             began_at = before.pop().began_at
         self._gaps = (*before, Gap(began_at=began_at, ended_at=math.ceil(until)))
+        return (Missed(),)
 
 
 def _and_transcriber(known: tuple[str, ...], session: Mapping[str, object]) -> tuple[str, ...]:

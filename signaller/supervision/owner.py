@@ -12,11 +12,13 @@ import logging
 import random
 import secrets
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from itertools import islice
+from typing import Protocol
 
 from signaller.errors import (
     StoreUnavailable,
@@ -74,8 +76,22 @@ class Parts:
 
 Settled = Callable[[CallFacts, Mapping[str, int], Decimal | None], None]
 """Is told what a call has used in all, tokens by kind and dollars, by whoever watched it last."""
-Unread = Callable[[CallFacts, str | None], None]
-"""Is told of each frame that could not be read: the name of its event, or None."""
+
+
+class Counts(Protocol):
+    """Where what an operator sees of the watches is counted (`metrics.Metrics`)."""
+
+    def frame_unread(self, call: CallFacts, kind: str | None) -> None:
+        """A frame could not be read: the name of its event, or None."""
+
+    def watch_missed(self, call: CallFacts) -> None:
+        """A record has a gap more."""
+
+    def out_of_credit(self, call: CallFacts) -> None:
+        """The provider said that a deployment's project has no money left."""
+
+    def watches(self, states: Mapping[str, int]) -> None:
+        """How many calls this process watches, by their supervision."""
 
 
 class Watches:
@@ -86,7 +102,7 @@ class Watches:
         prices: PriceList,
         *,
         settled: Settled,
-        unread: Unread,
+        counts: Counts,
         clock: Clock = time.time,
         monotonic: Callable[[], float] = time.monotonic,
         handover_seconds: float = HANDOVER_SECONDS,
@@ -95,7 +111,7 @@ class Watches:
         self.name = secrets.token_hex(8)
         """Of this process, in leases."""
         self._settled = settled
-        self._unread = unread
+        self._counts = counts
         self._machines_clock = clock
         began_at = clock() - monotonic()
         self.clock: Clock = lambda: began_at + monotonic()
@@ -197,6 +213,7 @@ class Watches:
             await asyncio.gather(self._hand_over(), asyncio.wait((early,)))
             await _in_turns(self._drop(watch) for watch in list(self._watches.values()))
             await self._end((ticking,))
+            self._counts.watches({})  # what workers have counted outlives them
 
     async def dial(self, facts: CallFacts) -> Sideband | None:
         """Open a call's sideband; raises Gone where the provider would know the call."""
@@ -214,6 +231,7 @@ class Watches:
 
     def credit_low(self, facts: CallFacts) -> None:
         """Say in words, once a minute, why calls at a deployment fail in silence."""
+        self._counts.out_of_credit(facts)
         now = self.clock()
         if now < self._warned.get(facts.deployment_id, 0.0):
             return
@@ -227,7 +245,11 @@ class Watches:
 
     def unread(self, facts: CallFacts, kind: str | None) -> None:
         """Count a frame that could not be read."""
-        self._unread(facts, kind)
+        self._counts.frame_unread(facts, kind)
+
+    def missed(self, facts: CallFacts) -> None:
+        """Count a gap."""
+        self._counts.watch_missed(facts)
 
     def settled(self, facts: CallFacts, seen: Seen) -> None:
         """Count what a call has used, once: where its end was not kept it comes here again."""
@@ -314,6 +336,7 @@ class Watches:
         now = self.clock()
         for watch in list(self._watches.values()):
             watch.tick(now)
+        self._counts.watches(Counter(each.supervision for each in self._watches.values()))
 
     async def _keeping(self) -> None:
         """Renew leases, and write what has changed."""

@@ -17,8 +17,17 @@ from signaller.realtime.call_records import FINAL, HEARD_UNTIL, CallRecord, Seal
 from signaller.realtime.hangups import Hangups
 from signaller.supervision.early import Early
 from signaller.supervision.frames import Odd
-from signaller.supervision.machine import Changed, CreditLow, Effects, HangUp, Note, Warn, Watched
-from signaller.supervision.seen import Seen
+from signaller.supervision.machine import (
+    Changed,
+    CreditLow,
+    Effects,
+    HangUp,
+    Missed,
+    Note,
+    Warn,
+    Watched,
+)
+from signaller.supervision.seen import Seen, Supervision
 
 log = logging.getLogger("signaller")
 
@@ -63,6 +72,9 @@ class Home(Protocol):
     def unread(self, facts: CallFacts, kind: str | None) -> None:
         """A frame could not be read that may have mattered; `kind` as in `frames.Odd`."""
 
+    def missed(self, facts: CallFacts) -> None:
+        """For a while nobody listened: its record has a gap more."""
+
     def settled(self, facts: CallFacts, seen: Seen) -> None:
         """A call is over, and this is all that it used."""
 
@@ -96,6 +108,13 @@ class Watch:
         """As a record has it if the call is over at this moment."""
         decides = self._decides
         return None if decides is None else written(decides.seen_if_over(self._home.clock()))
+
+    @property
+    def supervision(self) -> Supervision:
+        """As its record has it at this moment."""
+        if self._decides is not None:
+            return self._decides.supervision
+        return "lost" if self._sideband is None else "watched"  # an heir of one that was watched
 
     def begin(self, sideband: Sideband | None = None) -> None:
         """Keep a sideband open from now on, this one if it is there already."""
@@ -199,7 +218,7 @@ class Watch:
             # Whoever was to leave it to this one has heard its end, and has written all of it.
             await home.hangups.over(facts.id, by)
             return
-        decides.ended(home.clock())
+        self._do(decides.ended(home.clock()))
         seen = decides.seen(home.clock())
         if await self._put(record, seen, fence=_last_fence(record, self.fence)):
             await home.hangups.over(facts.id, by)
@@ -258,6 +277,8 @@ class Watch:
                     self._home.credit_low(self.facts)
                 case Odd():
                     self._home.unread(self.facts, effect.kind)
+                case Missed():
+                    self._home.missed(self.facts)
 
     async def _say(self, sideband: Sideband, text: str) -> None:
         if not await sideband.send(text):

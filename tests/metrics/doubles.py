@@ -189,14 +189,15 @@ def every_error() -> list[type[SignallerError]]:
 
 
 class Everybody:
-    """A set of callers that nobody is missing from."""
+    """A set of names that none is missing from."""
 
     def __contains__(self, name: object) -> bool:
         return True
 
 
 def naming_everybody() -> Metrics:
-    """Metrics that count every caller by its name."""
+    """Metrics that count every caller and every model by its name."""
     metrics = Metrics()
     metrics.name_callers(Everybody())
+    metrics.name_models(Everybody())
     return metrics

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from decimal import Decimal
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from signaller.errors import (
     ConfigError,
     InvalidApiKey,
     StoreUnavailable,
+    SupervisionUnavailable,
     UpstreamError,
     UpstreamRefused,
     UpstreamTimeout,
@@ -21,17 +23,20 @@ from signaller.errors import (
 from signaller.metrics import Metrics, serve
 from tests.metrics.doubles import (
     REQUEST,
+    TRACE,
     FakeStore,
     FakeUpstream,
     deployment,
     naming_everybody,
 )
 from tests.metrics.text import samples, series
+from tests.support.calls import facts
 from tests.support.prometheus import Prometheus, Target, prometheus_server
 
 FILES = Path(signaller.__file__).parent / "monitoring"
 RULES = FILES / "alerts.yml"
 WEB = {"caller": "web", "deployment": "d1"}
+CALL = facts(caller="web", model="voice", deployment_id="d1")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,11 +54,26 @@ class Scene:
             self.metrics.observe(event, WEB, None)
         self.metrics.observe("mint", WEB | {"caller": 'o"d\\d\n\ud800'}, None)
         self.refuse(1)
+        self.talk()
         self.metrics.rests("d1", time.time() - 600)
         self.ask_the_store(None)
         self.ask("d1", None)
         for _ in range(20):
             self.ask("d1", UpstreamRefused(status=400, type=None, code=None))
+
+    def talk(self) -> None:
+        """A watched call that ends, beside one that goes on; a frame and some seconds are lost."""
+        self.metrics.live_calls({("web", "voice"): 1})
+        self.metrics.watches({"watched": 1})
+        self.metrics.frame_unread(CALL, "response.done")
+        self.metrics.watch_missed(CALL)
+        self.metrics.call_settled(CALL, {"output_audio": 100}, Decimal("0.01"))
+        self.end(answered=True)
+
+    def end(self, *, answered: bool) -> None:
+        """End a call; or forget one of which nobody knows whether it began."""
+        ended = {"model": "voice", "answered": answered, "ended_by": "client", "seconds": 30}
+        self.metrics.observe("call_ended", WEB | ended, None)
 
     def ordinary_twice(self) -> None:
         """The same again once Prometheus has seen the first: a rate needs two values."""
@@ -87,6 +107,32 @@ class Scene:
         """Have the store fail."""
         self.ask_the_store(StoreUnavailable("gone"))
 
+    def lose_calls(self) -> None:
+        """Ask for more calls in vain than may happen by accident."""
+        for _ in range(4):
+            self.end(answered=False)
+
+    def listen_badly(self) -> None:
+        """Let the watch miss something in many calls."""
+        for _ in range(30):
+            self.metrics.watch_missed(CALL)
+
+    def run_out_of_credit(self) -> None:
+        """Have a provider say so."""
+        self.metrics.out_of_credit(CALL)
+
+    def fail_to_hang_up(self) -> None:
+        """Have a provider confirm no end."""
+        upstream = FakeUpstream()
+        upstream.error = UpstreamTimeout("slow")
+        with contextlib.suppress(UpstreamError):
+            metered = self.metrics.metered_upstream(upstream)
+            asyncio.run(metered.hang_up(deployment("d3"), "theirs", TRACE))
+
+    def refuse_unwatched(self) -> None:
+        """Have a provider let nobody listen to a call that has to be watched."""
+        self.metrics.observe("call", WEB, SupervisionUnavailable("no sideband"))
+
     def ask(self, id: str, error: UpstreamError | None) -> None:
         """Mint at a deployment."""
         upstream = FakeUpstream()
@@ -110,9 +156,18 @@ PROVOCATIONS: dict[str, Callable[[Scene], None]] = {
     "SignallerStoreErrors": Scene.lose_the_store,
     "SignallerRefusalsJump": Scene.refuse,
     "SignallerReloadFailed": Scene.fail_to_reload,
+    "SignallerUnknownCalls": Scene.lose_calls,
+    "SignallerWatchGaps": Scene.listen_badly,
+    "SignallerInsufficientQuota": Scene.run_out_of_credit,
+    "SignallerEndsNotConfirmed": Scene.fail_to_hang_up,
+    "SignallerSupervisionUnavailable": Scene.refuse_unwatched,
 }
-REPEATED = PROVOCATIONS.keys() - {"SignallerDown", "SignallerReplays"}
-"""One replay must do; what is down is down."""
+ONCE = {
+    *("SignallerDown", "SignallerReplays"),
+    *("SignallerUnknownCalls", "SignallerWatchGaps", "SignallerInsufficientQuota"),
+}
+REPEATED = PROVOCATIONS.keys() - ONCE
+"""What is down is down; and the first count of some must do."""
 
 
 @contextlib.contextmanager
@@ -145,6 +200,7 @@ def guarded(metrics: Metrics) -> Iterator[Target]:
 def staged() -> Iterator[Scene]:
     """A Prometheus that has seen some ordinary traffic."""
     metrics, other = naming_everybody(), naming_everybody()
+    metrics.name_deployments(["d1"])
     with contextlib.ExitStack() as spare:
         spare_port = spare.enter_context(serve("127.0.0.1", 0, other.collect))
         with (

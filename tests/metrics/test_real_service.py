@@ -32,9 +32,14 @@ pytestmark = [
 ]
 
 KEY, MINTS, WORKERS = "sk-sgn-canary-web-0123456789", 8, 2
+KIOSK, GUARD = "sk-sgn-canary-kiosk-0123456789", "sk-sgn-canary-guard-0123456789"
+"""Keys of callers whose calls are watched, or must be."""
 ROUNDS = 2
 """A series that appears with its first count has grown only with its second."""
-STILL = {"Resting deployments", "Store errors per second"}
+STILL = {
+    *("Resting deployments", "Store errors per second", "Unknown calls by caller"),
+    "Tokens on warm secrets per second",
+}
 """Panels that may show zeros: nothing is wrong now."""
 
 
@@ -76,6 +81,43 @@ class Watched:
         revoked = await self.page.http.post(path, json={"token": token}, headers=bearer(KEY))
         assert revoked.status_code == 200
 
+    async def began(self, key: str) -> tuple[str, str]:
+        """A call of another caller: where it is, and the provider's id."""
+        minted = await self.page.mint(authorization=f"Bearer {key}")
+        before = set(self.provider.live_calls)
+        begun = await self.page.call(minted.json()["value"])
+        assert begun.status_code == 201, begun.text
+        (theirs,) = self.provider.live_calls - before
+        await self.provider.sidebands.attached(theirs)
+        return begun.headers["location"], theirs
+
+    async def talk(self, times: int) -> None:
+        """A watched call to which all happens that can; it is the `times`th."""
+        location, theirs = await self.began(KIOSK)
+        bands = self.provider.sidebands
+        bands.responds(theirs)
+        bands.tells(theirs, {"type": "error", "error": {"code": "insufficient_quota"}})
+        bands.tells(theirs, '{"type": "response.done", ')
+        await self.seen(f"signaller_sideband_frames_unread_total == {times}")
+        handshakes = len(bands.handshakes)
+        bands.drops(theirs)
+        await bands.dialled(handshakes + 1)
+        await self.seen(f"signaller_watch_gaps_total == {times}")
+        # The clock asks for it again, a second later.
+        self.provider.hangup.answers(500, provider_error("down"), times=1)
+        refused = await self.page.http.delete(location, headers=bearer(KIOSK))
+        assert refused.status_code == 502
+        await self.seen(f"sum(signaller_call_tokens_total{{kind='output_audio'}}) == {100 * times}")
+        await self.seen(f"sum(signaller_calls_ended_total{{caller='kiosk'}}) == {times}")
+        await self.seen("sum(signaller_calls_watched) == 0")
+
+    async def go_unwatched(self, times: int) -> None:
+        """A call that has to be watched, and is not."""
+        self.provider.sidebands.refuses(503, times=2)
+        minted = await self.page.mint(authorization=f"Bearer {GUARD}")
+        assert (await self.page.call(minted.json()["value"])).status_code == 502
+        await self.seen(f'signaller_refusals_total{{reason="supervision_unavailable"}} == {times}')
+
     async def suffer(self) -> None:
         """The provider fails once."""
         self.provider.mint.answers(500, provider_error("down"), times=1)
@@ -89,7 +131,11 @@ async def watched(
     """Two workers and their metrics' port, scraped before anything happens and after all of it."""
     provider, port = FakeProvider(), free_port()
     ours = shared(redis_url).removesuffix("}")
-    ours += f", metrics: {{port: {port}}}, callers: [{{name: web, keys: [{KEY}]}}]}}"
+    ours += f""", metrics: {{port: {port}}}, callers: [
+        {{name: web, keys: [{KEY}]}},
+        {{name: kiosk, keys: [{KIOSK}], supervision: best_effort}},
+        {{name: guard, keys: [{GUARD}], supervision: required}},
+        ]}}"""
     async with serving(provider.app) as provider_url:
         path = Path(config(tmp_path_factory.mktemp("watched"), provider_url, ours))
         with (
@@ -109,7 +155,12 @@ async def watched(
                     await scene.live()
                     await scene.suffer()
                     await scene.seen(f"signaller_revocations_total == {times}")
-                    await scene.seen(f"signaller_provider_errors_total == {times}")
+                    await scene.seen(f'signaller_provider_errors_total{{step="mint"}} == {times}')
+                    await scene.talk(times)
+                    await scene.go_unwatched(times)
+                await scene.began(KIOSK)  # and it goes on
+                await scene.seen('signaller_calls_watched{state="watched"} == 1')
+                await scene.seen('signaller_calls_live{caller="kiosk"} == 1')
                 faulty(path)
                 process.send(signal.SIGHUP)
                 await asyncio.to_thread(process.logged, "reload", outcome="refused")
@@ -122,15 +173,24 @@ async def watched(
     [
         ('mints_total{caller="web",deployment!=""}', MINTS),
         ('calls_total{caller="web",deployment!=""}', 1),
+        ('calls_total{caller="kiosk",deployment!=""}', 1 + 1 / ROUNDS),
         ('replays_total{caller="web"}', 1),
         ('revocations_total{caller="web"}', 1),
         ("hangups_total", 1),
         ('refusals_total{step="call",reason="token_rejected"}', 1),
+        ('refusals_total{step="call",reason="supervision_unavailable"}', 1),
+        ('refusals_total{step="hangup",reason="hangup_unconfirmed"}', 1),
+        ('calls_ended_total{caller="kiosk",reason="caller"}', 1),
+        ('call_tokens_total{caller="kiosk",model="voice",kind="output_audio"}', 100),
+        ('calls_unknown_total{caller="kiosk",model="voice"}', 0),
+        ("watch_gaps_total", 1),
+        ("insufficient_quota_total", 1),
+        ('sideband_frames_unread_total{event="response.done"}', 1),
         ('refusals_total{step="mint",reason="upstream_unavailable"}', 1),
         ('provider_errors_total{step="mint",reason="upstream_unavailable"}', 1),
-        ('provider_seconds_count{step="mint"}', MINTS + 1),
-        ('provider_seconds_count{step="call"}', 1),
-        ('store_seconds_count{step="redeem"}', 2),
+        ('provider_seconds_count{step="mint"}', MINTS + 3 + 1 / ROUNDS),
+        ('provider_seconds_count{step="call"}', 3 + 1 / ROUNDS),
+        ('store_seconds_count{step="redeem"}', 4 + 1 / ROUNDS),
         ('store_errors_total{step="redeem"}', 0),
         ('reloads_total{outcome="failed"}', 1 / ROUNDS),
         ('reloads_total{outcome="ok"}', 0),

@@ -2,6 +2,8 @@
 
 import asyncio
 from collections.abc import Mapping
+from decimal import Decimal
+from typing import get_args
 
 import pytest
 from hypothesis import given
@@ -16,8 +18,11 @@ from signaller.errors import (
     UpstreamUnavailable,
 )
 from signaller.metrics import Metrics
+from signaller.metrics.series import WATCH_STATES
+from signaller.supervision.seen import Supervision
 from tests.metrics.doubles import every_error, naming_everybody
 from tests.metrics.text import grown, samples, series
+from tests.support.calls import facts
 
 WEB = {"caller": "web", "deployment": "d1", "model": "voice", "grant": "g1"}
 STEPS = ("mint", "call", "hangup", "introspect", "revoke")
@@ -137,6 +142,62 @@ def test_ten_thousand_callers_and_codes_are_few_series() -> None:
         refused = UpstreamRefused(status=400, type=None, code=f"code-{number}")
         metrics.observe("call", fields, refused)
     assert len(samples(metrics.exposition())) == before
+
+
+def test_ten_thousand_models_are_one_series_of_each_kind() -> None:
+    """A pattern lets clients name any: those that the configuration does not name are `other`."""
+    metrics = Metrics()
+    metrics.name_callers({"web"})
+    metrics.name_models({"voice"})
+
+    def talk(*models: str) -> None:
+        metrics.live_calls({("web", model): 1 for model in models})
+        for model in models:
+            for answered in (True, False):
+                ended = {"model": model, "answered": answered, "seconds": 1, "ended_by": "client"}
+                metrics.observe("call_ended", {**WEB, **ended}, None)
+            metrics.call_settled(facts(model=model), {"output_audio": 1}, Decimal(1))
+
+    talk("voice", "one more")
+    before = samples(metrics.exposition())
+    talk("voice", *(f"model-{number}" for number in range(10_000)))
+    after = samples(metrics.exposition())
+    assert after.keys() == before.keys()
+    assert after[series("signaller_calls_live", caller="web", model="other")] == 10_000
+    for name in ("call_seconds", "calls_unknown", "call_tokens", "call_cost_usd"):
+        counted = {
+            key: value
+            for key, value in after.items()
+            if key.startswith(f"signaller_{name}_total") and 'model="other"' in key
+        }
+        assert list(counted.values()) == [10_001]
+
+
+def test_what_an_alert_waits_for_begins_at_nothing() -> None:
+    """An increase is a step from 0, and not a 1 that appears."""
+    metrics = naming_everybody()
+    metrics.name_deployments(["d1"])
+    metrics.live_calls({("web", "voice"): 1})
+    found = samples(metrics.exposition())
+    assert found[series("signaller_watch_gaps_total", deployment="d1")] == 0
+    assert found[series("signaller_insufficient_quota_total", deployment="d1")] == 0
+    assert found[series("signaller_calls_unknown_total", caller="web", model="voice")] == 0
+
+
+def test_watched_calls_are_told_by_their_state(metrics: Metrics) -> None:
+    """Those that there are none of as well, so that none is left standing."""
+    metrics.watches({"watched": 2, "lost": 1})
+    metrics.watches({"watched": 1})
+    found = samples(metrics.exposition())
+    states = {
+        state: found[series("signaller_calls_watched", state=state)] for state in WATCH_STATES
+    }
+    assert states == {"watched": 1, "lost": 0, "clock": 0}
+
+
+def test_the_states_are_those_of_records() -> None:
+    """By the same words."""
+    assert set(WATCH_STATES) == set(get_args(Supervision))
 
 
 def test_every_error_has_a_reason_that_its_class_fixes(metrics: Metrics) -> None:

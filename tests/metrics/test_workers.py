@@ -15,6 +15,7 @@ from signaller.metrics import Metrics, of_workers
 from tests.metrics.text import Samples, parsed, series
 
 MINTS = series("signaller_mints_total", caller="web", deployment="d1")
+WATCHED = series("signaller_calls_watched", state="watched")
 RESTING = series("signaller_deployment_rests_until_seconds", deployment="d1")
 PINGS = series("signaller_store_seconds_count", step="ping")
 
@@ -31,6 +32,7 @@ for _ in range(int(mints)):
     metrics.observe("mint", {"caller": "web", "deployment": "d1"}, None)
     asyncio.run(metrics.metered_store(FakeStore()).ping())
 metrics.rests("d1", until)
+metrics.watches({"watched": mints})
 print("recorded", flush=True)
 sys.stdin.readline()
 print(metrics.exposition()[1].decode(), flush=True)
@@ -107,6 +109,7 @@ def test_two_workers_are_one_service(tmp_path: Path) -> None:
     assert found[MINTS] == told[MINTS] == 5
     assert found[PINGS] == told[PINGS] == 5
     assert found[RESTING] == told[RESTING] == 100, "whoever has it rest longest"
+    assert found[WATCHED] == told[WATCHED] == 5, "each watches its own"
     assert found.keys() == told.keys()
 
 

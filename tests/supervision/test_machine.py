@@ -16,6 +16,7 @@ from signaller.supervision.machine import (
     CreditLow,
     Effect,
     HangUp,
+    Missed,
     Note,
     Rules,
     Warn,
@@ -398,6 +399,27 @@ def test_between_two_sockets_is_a_gap() -> None:
     call.attached(START + 10.4)
     assert call.seen(START + 11).gaps == (Gap(began_at=int(START) + 10, ended_at=int(START) + 11),)
     assert (call.supervision, call.usage.label) == ("watched", "partial")
+
+
+def test_each_gap_is_said_once_to_be_counted() -> None:
+    """Whether somebody listens again or the call is over; a look ahead at its end says nothing."""
+    call, late = begin(rules()), begin(rules(), attach=False)
+    assert late.attached(START + 9) == (Missed(), Changed())
+    call.lost(START + 10)
+    assert call.attached(START + 11) == (Missed(), Changed())
+    assert call.attached(START + 12) == ()
+    call.lost(START + 20)
+    call.seen_if_over(START + 21)
+    assert call.ended(START + 22) == (Missed(), Changed())
+    assert call.ended(START + 23) == ()
+
+
+def test_what_is_no_gap_is_not_said() -> None:
+    """A watch from the start, and a clean close that was the end."""
+    call = begin(rules(), attach=False)
+    assert call.attached(START + 1) == (Changed(),)
+    call.lost(START + 10, clean=True)
+    assert call.ended(START + 16) == (Changed(),)
 
 
 def test_a_flapping_socket_leaves_a_bounded_record() -> None:

@@ -8,6 +8,7 @@ from decimal import Decimal
 
 from signaller.errors import StoreUnavailable
 from signaller.logs import Journal
+from signaller.metrics import Metrics
 from signaller.model import (
     Answer,
     CallFacts,
@@ -164,10 +165,6 @@ class Scene:
         return record
 
 
-def nobody(*_told: object) -> None:
-    """Whoever counts what is of no interest here."""
-
-
 def scene(
     watching: Watching,
     *,
@@ -190,7 +187,7 @@ def scene(
         Watches(
             our_prices(),
             settled=count,
-            unread=nobody,
+            counts=Metrics(),
             handover_seconds=handover_seconds,
             monotonic=monotonic,
         )

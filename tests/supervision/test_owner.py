@@ -32,7 +32,7 @@ async def test_calls_beyond_the_bound_go_on_unwatched() -> None:
 
 
 async def test_an_empty_account_is_said_in_words_once(caplog: pytest.LogCaptureFixture) -> None:
-    """Once a minute for each deployment, however many responses fail for it."""
+    """Once a minute for each deployment, however many responses fail for it; each is counted."""
     async with running(policy=Policy(supervision="best_effort")) as service:
         call_id, theirs = await begun(service)
         bands = service.provider.sidebands
@@ -45,6 +45,8 @@ async def test_an_empty_account_is_said_in_words_once(caplog: pytest.LogCaptureF
             for _ in range(3):
                 bands.responds(theirs, **failed)
             await until(service, call_id, lambda call: call["usage"]["responses"] == 3)
+        metrics = await service.client.get("/metrics", headers=bearer(MASTER_KEY))
+        assert 'signaller_insufficient_quota_total{deployment="d1"} 3.0' in metrics.text
     said = [each for each in caplog.records if "insufficient_quota" in each.getMessage()]
     assert len(said) == 1
 

@@ -139,6 +139,11 @@ class Sidebands:
         for queue in self._open[call_id]:
             queue.put_nowait(CLOSE)
 
+    def aborts(self, call_id: str) -> None:
+        """Cut them off without a word."""
+        for queue in self._open[call_id]:
+            queue.put_nowait(ABORT)
+
     def ended(self, call_id: str) -> None:
         """Close them because it is over."""
         if call_id in self._left_open:

@@ -285,6 +285,26 @@ async def test_frames_that_cannot_be_read_are_counted_for_the_operator(service: 
     }
 
 
+async def test_each_gap_of_a_record_is_counted_for_the_operator(service: Service) -> None:
+    """One between two sidebands of a call, and one between the last of them and the call's end."""
+    name = 'signaller_watch_gaps_total{deployment="d1"}'
+    bands = service.provider.sidebands
+    dropped, theirs = await begun(service)
+    await bands.attached(theirs)
+    assert f"{name} 0.0" in await scraped(service)
+    bands.drops(theirs)
+    await until(service, dropped, lambda call: len(call["gaps"]) == 1)
+    assert f"{name} 1.0" in await scraped(service)
+    cut_off, theirs = await begun(service)
+    await bands.attached(theirs)
+    await until(service, cut_off, lambda call: bool(call["supervision"] == "watched"))
+    service.provider.live_calls.discard(theirs)
+    bands.aborts(theirs)  # a polite close would be the end itself
+    call = await until(service, cut_off, ended)
+    assert len(call["gaps"]) == 1
+    assert f"{name} 2.0" in await scraped(service)
+
+
 async def scraped(service: Service) -> str:
     """What Prometheus would read now."""
     response = await service.client.get("/metrics", headers=bearer(MASTER_KEY))
