@@ -3,6 +3,7 @@
 import re
 import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ import yaml
 from tests.metrics.scene import PROVOCATIONS, REPEATED, RULES, Scene, staged
 from tests.support.prometheus import binary
 
+PAGE = Path(__file__).parents[2] / "docs" / "operate.md"
 ALERTS: list[dict[str, Any]] = yaml.safe_load(RULES.read_text())["groups"][0]["rules"]
 
 
@@ -37,6 +39,13 @@ def test_promtool_accepts_the_rules() -> None:
 def test_every_alert_is_provoked_below() -> None:
     """An alert that nothing sets off is worth nothing."""
     assert {alert["alert"] for alert in ALERTS} == PROVOCATIONS.keys()
+
+
+def test_the_page_names_alerts_that_exist() -> None:
+    """By their very names."""
+    named = set(re.findall(r"Signaller[A-Z]\w+", PAGE.read_text()))
+    assert named
+    assert named <= {alert["alert"] for alert in ALERTS}
 
 
 @pytest.mark.parametrize("alert", ALERTS, ids=lambda alert: alert["alert"])
