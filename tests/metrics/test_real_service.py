@@ -28,7 +28,7 @@ from tests.support.serving import serving
 
 pytestmark = [
     pytest.mark.asyncio(loop_scope="module"),  # the provider lives on that loop
-    pytest.mark.timeout(180),  # two workers and a Prometheus start, beside other tests
+    pytest.mark.timeout(400),  # two workers and a Prometheus, calls watched, beside other tests
 ]
 
 KEY, MINTS, WORKERS = "sk-sgn-canary-web-0123456789", 8, 2
