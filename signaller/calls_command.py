@@ -28,7 +28,9 @@ RETRY_SECONDS = 1.0
 MAX_SHOWN = 1000
 """Calls in a table that updates itself; the oldest leave first."""
 MAX_KEY_BYTES = 16 * 1024
-HEADINGS = ("ID", "STATUS", "CALLER", "MODEL", "STARTED", "ENDED", "BY", "TOKENS", "USD")
+HEADINGS = ("ID", "STATUS", "CALLER", "MODEL", "STARTED", "UNTIL", "BY", "TOKENS", "USD")
+LEAVE_FIRST = ("MODEL", "BY", "TOKENS", "STARTED", "UNTIL")
+"""What a narrow terminal does without, in this order: who, how and how much it shows always."""
 
 Call = Mapping[str, Any]
 
@@ -253,19 +255,36 @@ def calls(  # noqa: PLR0917 - click passes them by name
     as_json: bool,
     watch: bool,
 ) -> None:
-    """List, watch, show and end the calls of a running service."""
-    if context.invoked_subcommand is not None:
+    """List, watch, show and end the calls of a running service.
+
+    UNTIL is when a call has ended; of one that goes on, when it will be ended at the latest. A `~`
+    stands before what is partial, a `?` for what nobody knows: `show` tells more.
+    """
+    if command := context.invoked_subcommand:
+        _refuse_options_of_lists(context, command)
         context.obj = (url, key_file)
         return
     service, wanted = _service(url, key_file), Filter(live=live, caller=caller, model=model)
+    out = JsonLines() if as_json else Table()
     if watch:
         with contextlib.suppress(KeyboardInterrupt):
-            _watch(service, wanted, limit, as_json=as_json)
+            _watch(service, wanted, limit, out)
         return
     found, more = service.calls(wanted, limit)
-    _print(found, as_json=as_json)
+    out.print(found)
+    if isinstance(out, Table) and out.left_out:
+        named = ", ".join(out.left_out)
+        click.echo(f"note: no room for {named}; a wider terminal or --json has all", err=True)
     if more:
         click.echo(f"note: there are more than these {len(found)}; see --limit", err=True)
+
+
+def _refuse_options_of_lists(context: click.Context, command: str) -> None:
+    """Whoever filters what a command ends must not believe that it has been heard."""
+    for option in ("live", "caller", "model", "limit", "as_json", "watch"):
+        if context.get_parameter_source(option) is click.core.ParameterSource.COMMANDLINE:
+            name = option.removeprefix("as_")
+            raise click.UsageError(f"--{name} is for lists; it has no effect on '{command}'.")
 
 
 @calls.command()
@@ -287,26 +306,69 @@ def show(
 def end(
     given: tuple[str | None, Path | None], url: str | None, key_file: Path | None, call_id: str
 ) -> None:
-    """Hang up a call; ended is said only when the provider has confirmed it."""
+    """Hang up a call. "ended" is said only when the provider has confirmed it."""
     _service(url or given[0], key_file or given[1]).end(call_id)
     click.echo(f"ended {_printable(call_id)}")
 
 
-def _watch(service: Service, wanted: Filter, limit: int, *, as_json: bool) -> None:
+class JsonLines:
+    """One JSON object a line."""
+
+    def print(self, found: Iterable[Call], *, headings: bool = True) -> None:
+        """Of each call."""
+        for call in found:
+            click.echo(json.dumps(call))
+
+
+class Table:
+    """Columns as wide as any call has needed so far, and no wider than the terminal."""
+
+    def __init__(self) -> None:
+        self._widths = [len(heading) for heading in HEADINGS]
+        self.left_out: list[str] = []
+        """Columns for which there was no room."""
+
+    def print(self, found: Iterable[Call], *, headings: bool = True) -> None:
+        """A line for each call. Raises Failed for what is none."""
+        rows = [_row(call) for call in found]
+        for column, width in enumerate(self._widths):
+            self._widths[column] = max(width, *(len(row[column]) for row in rows), 0)
+        room = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+        columns = self._that_fit(room)
+        for row in [HEADINGS, *rows] if headings else rows:
+            cells = (row[column].ljust(self._widths[column]) for column in columns)
+            click.echo("  ".join(cells).rstrip()[:room])
+
+    def _that_fit(self, room: int | None) -> list[int]:
+        columns = list(range(len(HEADINGS)))
+        self.left_out = []
+        for name in LEAVE_FIRST:
+            needed = sum(self._widths[column] + 2 for column in columns) - 2
+            if room is None or needed <= room:
+                break
+            columns.remove(HEADINGS.index(name))
+            self.left_out.append(name)
+        return columns
+
+
+def _watch(service: Service, wanted: Filter, limit: int, out: Table | JsonLines) -> None:
     """Show changes until somebody stops it; a lost connection is made anew."""
     shown: dict[str, Call] = {}
-    redraws = not as_json and sys.stdout.isatty()
+    redraws = isinstance(out, Table) and sys.stdout.isatty()
     place: str | None = None
+
+    def draw() -> None:
+        """The newest that fit on the terminal."""
+        room = max(1, shutil.get_terminal_size().lines - 2)
+        click.clear()
+        out.print(list(shown.values())[::-1][:room])
 
     def read_anew() -> None:
         """The calls as they are now: what happens from here on comes as events."""
         shown.clear()
         found, _ = service.calls(wanted, limit)
         shown.update((str(call.get("id")), call) for call in reversed(found))
-        if redraws:
-            _draw(shown.values())
-        else:
-            _print(shown.values(), as_json=as_json)
+        draw() if redraws else out.print(shown.values())
 
     while True:
         try:
@@ -315,9 +377,11 @@ def _watch(service: Service, wanted: Filter, limit: int, *, as_json: bool) -> No
                 if message.event == "reset":
                     read_anew()
                 elif message.data:
-                    _take(shown, parse_object(message.data.encode()), wanted, redraws, as_json)
+                    call = parse_object(message.data.encode())
+                    if _take(shown, call, wanted) and not redraws:
+                        out.print([call], headings=False)
                 if redraws:
-                    _draw(shown.values())
+                    draw()
         except Lost as lost:
             if place is None:
                 raise
@@ -327,53 +391,36 @@ def _watch(service: Service, wanted: Filter, limit: int, *, as_json: bool) -> No
         time.sleep(RETRY_SECONDS)
 
 
-def _take(shown: dict[str, Call], call: Call, wanted: Filter, redraws: bool, as_json: bool) -> None:
+def _take(shown: dict[str, Call], call: Call, wanted: Filter) -> bool:
+    """Whether it changes what is shown."""
     call_id = str(call.get("id"))
     fits = wanted.takes(call)
     if not fits and call_id not in shown:
-        return
+        return False
     if fits:
         shown[call_id] = call
         if len(shown) > MAX_SHOWN:
             del shown[next(iter(shown))]
     else:
         del shown[call_id]  # no longer live, and only those are wanted
-    if not redraws:
-        _print([call], as_json=as_json, headings=False)
-
-
-def _draw(found: Iterable[Call]) -> None:
-    """The newest that fit on the terminal."""
-    room = max(1, shutil.get_terminal_size().lines - 2)
-    newest = list(found)[::-1][:room]
-    click.clear()
-    _print(newest, as_json=False)
-
-
-def _print(found: Iterable[Call], *, as_json: bool, headings: bool = True) -> None:
-    if as_json:
-        for call in found:
-            click.echo(json.dumps(call))
-        return
-    rows = [_row(call) for call in found]
-    rows = [HEADINGS, *rows] if headings else rows
-    widths = [max(len(row[column]) for row in rows) for column in range(len(HEADINGS))]
-    for row in rows:
-        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        click.echo("  ".join(cells).rstrip())
+    return True
 
 
 def _row(call: Call) -> tuple[str, ...]:
     usage, cost, ending = (_part(call, name) for name in ("usage", "cost", "ending"))
     counted = [usage.get(name) for name in ("input_tokens", "output_tokens")]
-    tokens = "?" if None in counted else f"{counted[0]}+{counted[1]}"
-    usd = "?" if cost.get("usd") is None else cost["usd"]
-    partial = "~" if cost.get("label") == "partial" else ""
+    tokens = "?" if None in counted else f"{_about(usage)}{counted[0]}+{counted[1]}"
+    usd = "?" if cost.get("usd") is None else f"{_about(cost)}{cost['usd']}"
     status = "ending" if ending else call.get("status")
     by = call.get("ended_by") or ending.get("by") or ""
-    times = (_clock_time(call, name) for name in ("started_at", "ended_at"))
-    cells = (call.get("id"), status, call.get("caller"), call.get("model"), *times, by, tokens)
-    return tuple(_printable(str(cell)) for cell in (*cells, f"{partial}{usd}"))
+    until = "ends_by" if call.get("ended_at") is None else "ended_at"
+    times = (_clock_time(call, name) for name in ("started_at", until))
+    cells = (call.get("id"), status, call.get("caller"), call.get("model"), *times, by, tokens, usd)
+    return tuple(_printable(str(cell)) for cell in cells)
+
+
+def _about(counted: Call) -> str:
+    return "~" if counted.get("label") == "partial" else ""
 
 
 def _part(call: Call, name: str) -> Call:

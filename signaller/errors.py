@@ -174,7 +174,7 @@ class CallNotFound(InvalidRequest):
     """No such call, or not one that this credential may touch."""
 
     status, code = 404, "call_id_not_found"
-    public = "There is no such call, or it was made with another token."
+    public = "There is no such call, or it is another's."
 
 
 class InvalidApiKey(SignallerError):

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import termios
 import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -17,6 +18,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from signaller.calls_command import HEADINGS
 from signaller.secret import Secret
 from signaller.stores import RedisStore
 from signaller.stores.call_book import RedisCallBook
@@ -174,6 +176,106 @@ async def test_a_table_on_a_terminal_updates_itself(calls_url: str) -> None:
             await process.wait()
             os.close(ours)
         assert call.id.encode() not in said
+
+
+async def test_what_a_pipe_is_told_stays_in_its_columns(calls_url: str) -> None:
+    """A change stands in line with those before it: a column may grow, and never shrinks."""
+    async with booked(calls_url) as (service, writer):
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "signaller", "calls", "--watch"),
+            env=environment(SIGNALLER_URL=service.url, SIGNALLER_MASTER_KEY=MASTER_KEY),
+            stdout=asyncio.subprocess.PIPE,
+        )
+        try:
+            assert process.stdout
+            lines = []
+            async with asyncio.timeout(30):
+                await process.stdout.readline()
+                first = await writer.start(model="a model with a long name")
+                lines.append((await process.stdout.readline()).decode())
+                second = await writer.start()
+                lines.append((await process.stdout.readline()).decode())
+        finally:
+            process.terminate()
+            await process.wait()
+        assert [line.split()[0] for line in lines] == [first.id, second.id]
+        assert len({line.index("?") for line in lines}) == 1, lines
+
+
+async def on_a_terminal(url: str, columns: int, *arguments: str) -> tuple[list[str], str]:
+    """What `signaller calls` writes on a terminal so wide, and what beside it."""
+    ours, theirs = os.openpty()
+    termios.tcsetwinsize(theirs, (24, columns))
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "signaller", "calls", *arguments),
+        env=environment(
+            SIGNALLER_URL=url, SIGNALLER_MASTER_KEY=MASTER_KEY, TERM="xterm", COLUMNS=""
+        ),
+        stdout=theirs,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    os.close(theirs)
+    said = b""
+    # The end of a terminal that nobody writes to any more is an error on Linux.
+    with contextlib.suppress(OSError):
+        while more := await asyncio.to_thread(os.read, ours, 65536):
+            said += more
+    os.close(ours)
+    _, errors = await process.communicate()
+    return said.decode().splitlines(), errors.decode()
+
+
+async def test_a_narrow_terminal_keeps_each_call_on_one_line(calls_url: str) -> None:
+    """Columns leave, by name, before an id or a cost would be cut."""
+    async with booked(calls_url) as (service, writer):
+        call = await writer.start(model="a-model-with-a-long-name")
+        wide, said = await on_a_terminal(service.url, 140)
+        assert wide[0].split() == [*HEADINGS]
+        assert said == ""
+        narrow, said = await on_a_terminal(service.url, 80)
+        assert narrow[0].split() == ["ID", "STATUS", "CALLER", "STARTED", "UNTIL", "TOKENS", "USD"]
+        assert narrow[1].startswith(call.id)
+        assert said == "note: no room for MODEL, BY; a wider terminal or --json has all\n"
+        tiny, _ = await on_a_terminal(service.url, 30)
+        assert {len(line) for line in tiny} <= set(range(31))
+        assert len(tiny) == 2
+
+
+async def test_a_table_says_until_when_and_what_is_partial() -> None:
+    """A live call's deadline, an ended one's end; a tilde before numbers that may be too low."""
+    now = int(time.time())
+    live = {
+        "id": "rtc_live",
+        "status": "live",
+        "caller": "web",
+        "model": "voice",
+        "started_at": now - 3 * 86400,
+        "ended_at": None,
+        "ends_by": now - 2 * 86400,
+        "usage": {"label": "partial", "input_tokens": 5, "output_tokens": 7},
+        "cost": {"usd": "0.0012", "label": "partial"},
+    }
+    ended = {**live, "id": "rtc_done", "status": "ended", "ended_at": now - 86400}
+    body = json.dumps({"data": [live, ended], "has_more": False}).encode()
+    async with answering(body) as url:
+        done = await asked(url)
+    _, *rows = [line.split("  ") for line in done.stdout.splitlines()]
+    days = [time.strftime("%Y-%m-%d %H:%M", time.localtime(now - n * 86400)) for n in (3, 2, 1)]
+    shown = [[cell.strip() for cell in row if cell.strip()] for row in rows]
+    assert shown == [
+        ["rtc_live", "live", "web", "voice", days[0], days[1], "~5+7", "~0.0012"],
+        ["rtc_done", "ended", "web", "voice", days[0], days[2], "~5+7", "~0.0012"],
+    ]
+
+
+@pytest.mark.parametrize(
+    "option", [("--live",), ("--caller", "web"), ("--limit", "1"), ("--json",)]
+)
+def test_an_option_of_lists_is_not_lost_before_a_command(option: tuple[str, ...]) -> None:
+    """Whoever believes to end a caller's calls only is told, before anything is ended."""
+    done = run("calls", *option, "end", "rtc_x", SIGNALLER_MASTER_KEY="k")
+    assert done.returncode == 2
+    assert f"{option[0]} is for lists; it has no effect on 'end'." in done.stderr
 
 
 async def test_nothing_a_caller_wrote_moves_the_terminal(calls_url: str) -> None:
