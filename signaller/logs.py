@@ -160,14 +160,16 @@ def configure(level: str, form: LogFormat) -> None:
     # its headers: either may hold a key. Our own line has what may be known.
     server = logging.getLogger("uvicorn.error")
     server.setLevel(max(logging.INFO, logging.getLogger().level))
-    server.addFilter(_is_no_address)
+    server.addFilter(_is_news)
     # httpx logs every URL it asks for, aioice every candidate: our own lines say it better.
     for chatty in ("httpx", "aioice", "aiortc", "azure", "msal"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
 
 
-def _is_no_address(record: logging.LogRecord) -> bool:
-    return '"WebSocket %s"' not in str(record.msg)
+def _is_news(record: logging.LogRecord) -> bool:
+    """No address, and not that a handshake was refused: uvicorn calls each of these an error."""
+    text = str(record.msg)
+    return '"WebSocket %s"' not in text and "returned without completing handshake" not in text
 
 
 def _time(record: logging.LogRecord) -> str:

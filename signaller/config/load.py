@@ -415,6 +415,7 @@ def _remark(ours: Ours, findings: Findings, model_names: list[str]) -> None:
     for index, caller in enumerate(ours.callers):
         place = f"signaller.callers[{index}]"
         _remark_on_policy(caller, place, findings, model_names, origins)
+    _remark_on_warnings(ours, findings)
 
 
 def _remark_on_policy(
@@ -437,6 +438,17 @@ def _remark_on_policy(
                 f"{readable(origin)} is not among cors_origins, so browsers let no page from there "
                 "call",
             )
+
+
+def _remark_on_warnings(ours: Ours, findings: Findings) -> None:
+    """Words for a warning that never comes; an entry may take either from `signaller.policy`."""
+    said = "no effect without warn_seconds, which says how long before the end"
+    of_all = ours.policy
+    if of_all.warn_with and not any(each.warn_seconds for each in (of_all, *ours.callers)):
+        findings.warn("signaller.policy.warn_with", said)
+    for index, caller in enumerate(ours.callers):
+        if caller.warn_with and not (caller.warn_seconds or of_all.warn_seconds):
+            findings.warn(f"signaller.callers[{index}].warn_with", said)
 
 
 def _note_short_life(findings: Findings, path: str, seconds: int) -> None:

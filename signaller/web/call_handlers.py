@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
-from signaller.errors import InvalidApiKey, NoCredential, TokenRejected
+from signaller.errors import InvalidApiKey, NoCredential, TokenRejected, UnknownParameter
 from signaller.logs import Line
 from signaller.realtime.call_feed import CallFeed, Follower
 from signaller.realtime.call_lists import parse_call_query
@@ -155,6 +155,12 @@ async def follow_calls(request: Request[State]) -> Response:
     with service.journal.line("follow_calls", request.state["trace"]) as line:
         _refuse_token(request)
         caller = await identified(request, line)
+        for name in request.query_params:
+            raise UnknownParameter(
+                public="The feed takes no parameters: it tells of all calls that you may see. To "
+                "go on where you were, send the header Last-Event-ID.",
+                param=name[:40],
+            )
         after = request.headers.get("last-event-id") or None
         line.add(resumed=after is not None)
         if request.method == "HEAD":

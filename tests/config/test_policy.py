@@ -98,6 +98,35 @@ def test_a_limit_of_calls_has_bounds(key: str, value: str) -> None:
     assert fault.startswith(f"signaller.policy.{key}: expected ")
 
 
+WORDS = "warn_with: Bye"
+IN_TIME = "warn_seconds: 5"
+
+
+@pytest.mark.parametrize(
+    ("of_all", "of_one", "unheard"),
+    [
+        (WORDS, "", ["policy"]),
+        ("", WORDS, ["callers[0]"]),
+        (f"{WORDS}, {IN_TIME}", "", []),
+        (WORDS, IN_TIME, []),
+        (IN_TIME, WORDS, []),
+        ("", f"{WORDS}, {IN_TIME}", []),
+    ],
+)
+def test_words_for_a_warning_that_never_comes_are_named(
+    of_all: str, of_one: str, unheard: list[str]
+) -> None:
+    """What is said before the end needs a moment; a caller may have either from all."""
+    one = f"callers: [{{name: web, keys: [sk-0123456789], {of_one}}}]"
+    found = load_settings(service_file(f"{{policy: {{{of_all}}}, {one}}}"), ENV).warnings
+    about = [each for each in found if "warn_with" in each]
+    assert about == [
+        f"signaller.{place}.warn_with: no effect without warn_seconds, which says how long before "
+        "the end"
+        for place in unheard
+    ]
+
+
 @pytest.mark.parametrize("seconds", ["59", "2592001"])
 def test_how_long_calls_are_kept_has_bounds(seconds: str) -> None:
     """A minute to 30 days."""

@@ -23,7 +23,7 @@ from signaller.web.routes import PREFIXES
 from tests.support.calls import Following, Writer, following
 from tests.support.process import served
 from tests.support.redis import redis_server
-from tests.support.service import MASTER_KEY, Service, bearer, named, running, token_key
+from tests.support.service import MASTER_KEY, Service, bearer, error, named, running, token_key
 from tests.support.sockets import sockets_to
 from tests.web.reloading import reloadable
 
@@ -138,6 +138,18 @@ async def test_a_place_that_is_not_kept_is_answered_by_a_reset(calls_url: str, p
         call = await writer.start()
         async with following(service.client, MASTER_KEY, after=place) as reader:
             assert await heard(reader, 2) == [("reset", ""), ("call.started", call.id)]
+
+
+@pytest.mark.parametrize("asked", ["caller=web", "status=live", "lastEventId=1-1"])
+async def test_a_filter_that_the_feed_does_not_have_is_refused(calls_url: str, asked: str) -> None:
+    """By name: whoever believes to hear of one caller must not hear of all."""
+    async with serving_calls(calls_url) as service:
+        route = f"/v1/realtime/calls/events?{asked}"
+        response = await service.client.get(route, headers=bearer(MASTER_KEY))
+    assert response.status_code == 400
+    found = error(response)
+    assert (found["code"], found["param"]) == ("unknown_parameter", asked.partition("=")[0])
+    assert "Last-Event-ID" in found["message"]
 
 
 async def test_too_many_are_told_when_to_come_back(calls_url: str) -> None:

@@ -155,3 +155,19 @@ def test_no_key_of_a_handshake_is_logged(tmp_path: Path, level: str) -> None:
         process.send(signal.SIGTERM)
         process.ended()
         assert KEY not in "\n".join(process.said)
+
+
+def test_a_refused_handshake_is_logged_once(tmp_path: Path) -> None:
+    """By our own line: uvicorn takes it for a fault of the service, which it is not."""
+
+    async def knock(url: str) -> None:
+        with pytest.raises(websockets.InvalidStatus):
+            await websockets.connect(f"{url.replace('http', 'ws')}/v1/realtime")
+
+    with served("--config", config(tmp_path, "http://127.0.0.1:1")) as process:
+        asyncio.run(knock(process.url()))
+        process.logged("websocket")
+        process.send(signal.SIGTERM)
+        process.ended()
+        errors = [line for line in process.said if '"level": "error"' in line]
+    assert [json.loads(line)["event"] for line in errors] == ["websocket"]
