@@ -315,7 +315,7 @@ class _Transport(httpx.AsyncBaseTransport):
         if proxy is not None and plain and response.status_code == 407:  # RFC 9110, 15.5.8
             await response.aclose()
             _sending.set(False)
-            raise httpx.ProxyError(f"{_through(proxy)}it was answered with 407")
+            raise httpx.ProxyError(f"{through(proxy)}it was answered with 407")
         return response
 
     async def aclose(self) -> None:
@@ -362,7 +362,7 @@ def _unchained(cause: BaseException, proxy: httpx.Proxy | None) -> httpx.Transpo
         text, kind = "not HTTP, or a head beyond its bounds", httpx.RemoteProtocolError
     elif isinstance(cause, TimeoutError):
         kind = httpx.TimeoutException
-    return kind(text if proxy is None else _through(proxy) + text)
+    return kind(text if proxy is None else through(proxy) + text)
 
 
 def _text(cause: BaseException) -> str:
@@ -376,7 +376,8 @@ def _text(cause: BaseException) -> str:
     return f"{type(cause).__name__}: {cause}" if own else type(cause).__name__
 
 
-def _through(proxy: httpx.Proxy) -> str:
+def through(proxy: httpx.Proxy) -> str:
+    """Before the text of a failure: which proxy it was, without its password."""
     return f"through the proxy {proxy.url.netloc.decode()}: "
 
 

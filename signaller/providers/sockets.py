@@ -22,7 +22,7 @@ from signaller.errors import (
     UpstreamUnavailable,
     UpstreamUnreachable,
 )
-from signaller.providers.http import ALWAYS, DIRECT, passed_by, proxy_at, tls_context
+from signaller.providers.http import ALWAYS, DIRECT, passed_by, proxy_at, through, tls_context
 from signaller.settings import Egress
 
 MAX_FRAME_BYTES = 4 * 1024 * 1024
@@ -67,7 +67,7 @@ class Sockets:
     ) -> "Socket | None":
         """Open one at an `http` or `https` URL, by that time of the loop; None: 404.
 
-        Raises UpstreamError; its text quotes neither a header nor an answer.
+        Raises UpstreamError; its text names the proxy, and quotes neither a header nor an answer.
         """
         given = {**ALWAYS, **headers}
         for name, value in given.items():
@@ -75,19 +75,23 @@ class Sockets:
                 raise UpstreamAuthFailed(
                     f"the configured {name} holds characters no header can carry"
                 )
+        way = ""
         try:
+            proxy = self._proxy_for(httpx.URL(url))
+            way = "" if proxy is None else through(proxy)
             async with asyncio.timeout_at(deadline):
-                return Socket(await self._opened(url, given))
+                return Socket(await self._opened(url, given, proxy))
         except aiohttp.WSServerHandshakeError as error:
             if error.status == 404:
                 return None
-            raise _refused(error.status) from None
+            # In a tunnel (https) it is the provider's answer; only a proxy answers 407.
+            raise _refused(error.status, way if error.status == 407 else "") from None
         except TimeoutError:
-            raise UpstreamTimeout("the WebSocket was not open in time") from None
+            raise UpstreamTimeout(f"{way}the WebSocket was not open in time") from None
         # ValueError: a name that is none. RuntimeError: uvloop's, in place of some OSErrors.
         except (aiohttp.ClientError, httpx.InvalidURL, OSError, ValueError, RuntimeError) as error:
             # aiohttp's errors hold the headers of their request: they are not chained.
-            raise UpstreamUnreachable(f"no WebSocket: {type(error).__name__}") from None
+            raise UpstreamUnreachable(f"{way}no WebSocket: {_why(error)}") from None
 
     async def aclose(self) -> None:
         """Close all of them."""
@@ -96,14 +100,14 @@ class Sockets:
         if self._resolver is not None:
             await self._resolver.close()
 
+    def _proxy_for(self, url: httpx.URL) -> httpx.Proxy | None:
+        proxy = self._proxies.get(url.scheme)
+        return None if proxy is None or passed_by(url, self._no_proxy) else proxy
+
     async def _opened(
-        self, url: str, headers: Mapping[str, str]
+        self, url: str, headers: Mapping[str, str], proxy: httpx.Proxy | None
     ) -> aiohttp.ClientWebSocketResponse[bool]:
-        parsed = httpx.URL(url)
-        proxy = self._proxies.get(parsed.scheme)
-        if proxy is not None and passed_by(parsed, self._no_proxy):
-            proxy = None
-        if proxy is not None and parsed.scheme == "http":
+        if proxy is not None and httpx.URL(url).scheme == "http":
             headers = {**headers, **proxy.headers}  # aiohttp has them in a CONNECT only
         return await self._ready_session().ws_connect(
             url,
@@ -203,9 +207,17 @@ async def _stay(
     raise _Elsewhere
 
 
-def _refused(status: int) -> UpstreamError:
+def _why(error: Exception) -> str:
+    """The class of a failure; its text only where that is the system's own."""
+    if isinstance(error, aiohttp.ClientHttpProxyError):
+        return f"CONNECT was answered with {error.status}"
+    name = type(error).__name__
+    return f"{name}: {error}" if isinstance(error, OSError) else name
+
+
+def _refused(status: int, way: str) -> UpstreamError:
     """What a handshake's status means; its body is nobody's business."""
-    said = f"the WebSocket was refused with {status}"
+    said = f"{way}the WebSocket was refused with {status}"
     if status in (401, 403):
         return UpstreamAuthFailed(said)
     if status == 407:

@@ -22,9 +22,12 @@ from signaller.errors import (
 from signaller.policy import Policy
 from signaller.providers import Sockets
 from signaller.providers.sockets import MAX_FRAME_BYTES, PINGS_UNHEARD, Socket
+from signaller.secret import Secret
+from signaller.settings import Egress
 from tests.providers.raw import raw_server, says, says_and_stalls
 from tests.support.certificate import self_signed
 from tests.support.outside import CANARY, PROVIDER, outside, self_signed_for_all
+from tests.support.redis import free_port
 from tests.support.service import deployment, running
 from tests.web.watching import begun
 
@@ -254,6 +257,53 @@ async def test_sidebands_go_through_the_proxy(tmp_path: Path) -> None:
             await service.provider.sidebands.attached(theirs)
     assert place.proxy.refused == 0
     assert set(place.proxy.asked) == {f"CONNECT {PROVIDER}:443"}
+
+
+@pytest.mark.parametrize(
+    ("answer", "why"),
+    [
+        (b"HTTP/1.1 403 No canary\r\nContent-Length: 0\r\n\r\n", "CONNECT was answered with 403"),
+        (b"", "no WebSocket: "),
+        (None, "no WebSocket: ClientProxyConnectionError: Cannot connect to host"),
+    ],
+    ids=["refuses", "closes", "not-there"],
+)
+async def test_a_proxy_that_fails_is_named(answer: bytes | None, why: str) -> None:
+    """As where HTTP fails: which one it was, without its password and what it said."""
+    async with raw_server(says(answer or b"")) as server:
+        url = server.url if answer is not None else f"http://127.0.0.1:{free_port()}"
+        proxy = Secret(url.replace("//", "//user:canary@"))
+        sockets = Sockets(Egress(proxy=proxy))
+        try:
+            with pytest.raises(UpstreamUnreachable) as caught:
+                await opened(sockets, f"https://{PROVIDER}")
+        finally:
+            await sockets.aclose()
+    said = str(caught.value)
+    assert said.startswith(f"through the proxy {url.removeprefix('http://')}: no WebSocket: ")
+    assert why in said
+    assert "canary" not in f"{caught.value!r}{caught.value.__cause__!r}"
+
+
+@pytest.mark.parametrize(
+    ("answer", "text"),
+    [
+        (b"HTTP/1.1 407 No\r\nContent-Length: 0\r\n\r\n", "the WebSocket was refused with 407"),
+        (None, "the WebSocket was not open in time"),
+    ],
+    ids=["refuses", "stalls"],
+)
+async def test_a_proxy_before_plain_http_is_named(answer: bytes | None, text: str) -> None:
+    """It is the one that answers 407, or nothing."""
+    behaves = says_and_stalls(b"HTTP/1.1 101 Yes\r\n") if answer is None else says(answer)
+    async with raw_server(behaves) as server:
+        sockets = Sockets(Egress(http_proxy=Secret(server.url.replace("//", "//user:canary@"))))
+        try:
+            with pytest.raises(UpstreamError) as caught:
+                await opened(sockets, f"http://{PROVIDER}", seconds=0.3 if answer is None else 5)
+        finally:
+            await sockets.aclose()
+    assert str(caught.value) == f"through the proxy {server.url.removeprefix('http://')}: {text}"
 
 
 async def test_a_sideband_shows_its_certificate(tmp_path: Path) -> None:
