@@ -1,6 +1,7 @@
 """Azure's adapter: GA routes only, either credential, and errors in words."""
 
 import asyncio
+import itertools
 import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
@@ -17,7 +18,7 @@ from signaller.errors import (
     UpstreamRefused,
 )
 from signaller.model import Deployment, EntraCredential
-from signaller.providers import azure
+from signaller.providers import Sockets, azure
 from signaller.providers.azure import Azure
 from signaller.providers.http import ALWAYS
 from signaller.secret import Secret
@@ -152,6 +153,34 @@ async def test_no_credential_is_the_operators_fault(
     with pytest.raises(UpstreamAuthFailed):
         await Azure(client, Timeouts()).mint(at, ASKED)
     assert provider.requests == []
+
+
+async def test_each_sideband_is_opened_with_a_principals_token_of_now(
+    client: httpx.AsyncClient, provider: FakeProvider, url: str
+) -> None:
+    """A call may outlive the token that its first sideband had: one that is cut off gets another.
+
+    azure-identity renews a token in time, so it is asked anew for each.
+    """
+    made = itertools.count(1)
+
+    async def renewed(_deployment: Deployment) -> Secret:
+        return Secret(f"token-{next(made)}")
+
+    provider.live_calls.add("rtc_1")
+    sockets = Sockets()
+    azure = Azure(client, Timeouts(), renewed, sockets=sockets)
+    at = deployment(url, provider="azure", api_key=None, entra=ENTRA)
+    try:
+        for _ in range(2):
+            sideband = await azure.attach(at, "rtc_1", TRACE)
+            assert sideband is not None
+            await sideband.close()
+    finally:
+        await sockets.aclose()
+    told = [each["authorization"] for each in provider.sidebands.handshakes]
+    assert told == ["Bearer token-1", "Bearer token-2"]
+    assert not any("api-key" in each for each in provider.sidebands.handshakes)
 
 
 async def test_a_slow_entra_counts_towards_the_step(client: httpx.AsyncClient) -> None:
