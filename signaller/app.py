@@ -2,7 +2,7 @@
 
 import random
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -84,16 +84,22 @@ class Lasting:
         self.feed.renew(CallRecords(service.settings.token_keys), service.masking)
 
 
-def create_app(settings: Settings, *, clock: Clock = time.time) -> Starlette:
+def create_app(
+    settings: Settings,
+    *,
+    clock: Clock = time.time,
+    monotonic: Callable[[], float] = time.monotonic,
+) -> Starlette:
     """The service. Connections are opened and closed by its lifespan.
 
     The lifespan's state holds `in_force`, which takes other settings (`InForce.reload`).
+    `clock` may be set while it runs; calls are watched, and without Redis they end, by `monotonic`.
     """
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[LifespanState]:
         async with AsyncExitStack() as stack:
-            yield {"in_force": await _open(stack, settings, clock)}
+            yield {"in_force": await _open(stack, settings, clock, steady(clock, monotonic))}
 
     app = Starlette(
         routes=routes(),
@@ -120,18 +126,26 @@ def create_app(settings: Settings, *, clock: Clock = time.time) -> Starlette:
 
 def judge(settings: Settings) -> None:
     """Raise ConfigError for what only its user can tell: a Redis URL, a public key."""
-    open_store(settings, time.time)
+    open_store(settings, time.time, time.time)
     client = http_client(settings.egress)  # it connects to nothing before the first request
     FrontDesk(settings, KeySets(partial(fetch, client), time.time))
 
 
-def open_store(settings: Settings, clock: Clock) -> tuple[MemoryStore | RedisStore, CallBook]:
+def steady(clock: Clock, monotonic: Callable[[], float]) -> Clock:
+    """What the clock says now, and from then on how time goes by, though the clock be set."""
+    began_at = clock() - monotonic()
+    return lambda: began_at + monotonic()
+
+
+def open_store(
+    settings: Settings, clock: Clock, steady_clock: Clock
+) -> tuple[MemoryStore | RedisStore, CallBook]:
     """A store and the book of calls in it: Redis where it is configured, memory otherwise.
 
-    Connects lazily.
+    Connects lazily. `steady_clock`: for calls in memory; those in Redis go by its own.
     """
     if settings.redis_url is None:
-        book = MemoryCallBook(clock)
+        book = MemoryCallBook(steady_clock)
         return MemoryStore(clock, check_calls=book.check_room), book
     store = RedisStore.from_url(
         settings.redis_url,
@@ -142,13 +156,15 @@ def open_store(settings: Settings, clock: Clock) -> tuple[MemoryStore | RedisSto
     return store, RedisCallBook(store.steps)
 
 
-async def _open(stack: AsyncExitStack, settings: Settings, clock: Clock) -> InForce:
+async def _open(
+    stack: AsyncExitStack, settings: Settings, clock: Clock, steady_clock: Clock
+) -> InForce:
     client = await stack.enter_async_context(http_client(settings.egress))
     sockets = Sockets(settings.egress)
     stack.push_async_callback(sockets.aclose)
     entra = EntraTokens(egress=settings.egress)
     stack.push_async_callback(entra.aclose)
-    store, unmetered = open_store(settings, clock)
+    store, unmetered = open_store(settings, clock, steady_clock)
     stack.push_async_callback(store.aclose)
     key_sets = KeySets(partial(fetch, client), clock)
     stack.push_async_callback(key_sets.aclose)
@@ -160,7 +176,7 @@ async def _open(stack: AsyncExitStack, settings: Settings, clock: Clock) -> InFo
         our_prices(),
         settled=metrics.call_settled,
         counts=metrics,
-        clock=clock,
+        clock=steady_clock,
         # What is in the memory of this process ends with it.
         handover_seconds=0 if settings.redis_url is None else HANDOVER_SECONDS,
     )

@@ -393,6 +393,9 @@ class Kept:
     seen: str | None
     live: bool
     """As far as the store knows: it has not ended."""
+    left_seconds: float | None = None
+    """Until its `ends_by`, by the store's clock; below 0: past it. None: the store was not asked
+    for it, or the version that wrote the call down did not say."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

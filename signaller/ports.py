@@ -180,17 +180,18 @@ class CallBook(Protocol):
         Then anybody may have the next turn.
         """
 
-    async def end(self, entry: CallEntry, state: str, *, forget_at: int, event: str) -> bool:
+    async def end(self, entry: CallEntry, state: str, *, kept_seconds: int, event: str) -> bool:
         """Write down that a call has ended, free its place, and tell `call.ended`.
 
-        It is kept until `forget_at` (Unix seconds). False: it had ended before, and the first end
-        stays; or it is not known.
+        It is kept for so long. False: it had ended before, and the first end stays; or it is not
+        known.
         """
 
     async def due(self, *, seconds: float, at_most: int) -> Sequence[Kept]:
         """Live calls whose moment has come, and nobody else's for so long; then they are due again.
 
-        A call that cannot be read is left out: it must not hold up the others.
+        Each with its `left_seconds`. A call that cannot be read is left out: it must not hold up
+        the others.
         """
 
     async def lease(self, call_id: str, owner: str, *, seconds: float) -> int | None:
@@ -206,7 +207,7 @@ class CallBook(Protocol):
     async def orphans(self, *, at_most: int) -> Sequence[Kept]:
         """Live calls that were leased, or were to be, and are no more, the longest first.
 
-        A call that cannot be read is left out.
+        Each with its `left_seconds`. A call that cannot be read is left out.
         """
 
     async def saw(self, call_id: str, seen: str, *, fence: int, event: str | None) -> bool:

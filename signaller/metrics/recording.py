@@ -437,10 +437,10 @@ class MeteredCallBook:
         with self._step("pause_ending"):
             await self._book.pause_ending(call_id, seconds=seconds)
 
-    async def end(self, entry: CallEntry, state: str, *, forget_at: int, event: str) -> bool:
+    async def end(self, entry: CallEntry, state: str, *, kept_seconds: int, event: str) -> bool:
         """`CallBook.end`, measured."""
         with self._step("end"):
-            return await self._book.end(entry, state, forget_at=forget_at, event=event)
+            return await self._book.end(entry, state, kept_seconds=kept_seconds, event=event)
 
     async def due(self, *, seconds: float, at_most: int) -> Sequence[Kept]:
         """`CallBook.due`, measured."""

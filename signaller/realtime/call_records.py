@@ -85,6 +85,16 @@ class CallRecord:
     state: CallState = _NOT_ENDED
     seen: Mapping[str, object] = field(default_factory=dict)
     """What the watch wrote, as JSON; empty: nobody watches, or has yet."""
+    left_seconds: float | None = None
+    """As in `Kept`, when it was read."""
+
+    def seconds_left(self, now: float) -> float:
+        """Until its `ends_by`, by the store's clock.
+
+        By that of the caller, which says that it is `now`, where the store cannot tell: the call
+        was written down by the version before.
+        """
+        return self.facts.ends_by - now if self.left_seconds is None else self.left_seconds
 
     @property
     def status(self) -> CallStatus:
@@ -204,7 +214,7 @@ class CallRecords:
             raise StoreUnavailable(
                 f"the store holds a call {entry.id} that was not made here: {error}"
             ) from error
-        return CallRecord(facts=facts, state=state, seen=seen)
+        return CallRecord(facts=facts, state=state, seen=seen, left_seconds=kept.left_seconds)
 
     def open_event(self, told: Told) -> Mapping[str, object]:
         """The `realtime.call` object that an event tells."""
@@ -333,7 +343,7 @@ class SealedBook:
         return await self._book.end(
             entry_of(facts),
             self._records.seal_state(facts.id, ended.state),
-            forget_at=int(self._clock()) + self._kept_seconds,
+            kept_seconds=self._kept_seconds,
             event=self._records.seal_event("call.ended", ended),
         )
 

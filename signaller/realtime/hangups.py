@@ -142,18 +142,14 @@ class Hangups:
         by: EndedBy = "length" if facts.limited else "provider"
         if ending is not None:
             by = ending.by
-        # A clock that was set forward says so too early: each end is asked for once at least.
-        for_long = self._clock() >= facts.ends_by + GIVE_UP_SECONDS
-        try:
-            self._deployment(facts)
-        except HangupUnconfirmed:
-            if not for_long:
+        if record.seconds_left(self._clock()) > -GIVE_UP_SECONDS:
+            try:
+                self._deployment(facts)
+            except HangupUnconfirmed:
                 await self._look_again(facts, NO_WAY_PAUSE_SECONDS)
                 raise
-        else:
-            if ending is None or not for_long:
-                await self.end(record, by)
-                return
+            await self.end(record, by)
+            return
         fields = {"call": facts.id, "caller": facts.caller, "deployment": facts.deployment_id}
         log.error("nobody has confirmed the end of a call", extra={"fields": fields})
         await self._close(record, ending or Ending(by=by, since=facts.ends_by), by)

@@ -93,14 +93,14 @@ class RedisCallBook:
         pause_ms = _milliseconds(min(seconds, MAX_PAUSE_SECONDS))
         await self._repeated("pause_ending", PAUSE_ENDING, call_id, pause_ms)
 
-    async def end(self, entry: CallEntry, state: str, *, forget_at: int, event: str) -> bool:
+    async def end(self, entry: CallEntry, state: str, *, kept_seconds: int, event: str) -> bool:
         """Write down that a call has ended."""
-        return bool(await self._lasting("end", END, entry.id, state, forget_at, event))
+        return bool(await self._lasting("end", END, entry.id, state, kept_seconds, event))
 
     async def due(self, *, seconds: float, at_most: int) -> Sequence[Kept]:
         """Live calls whose moment has come."""
         # Not repeated: those that were claimed without a reply would wait for that long.
-        return _readable(await self._once("due", DUE, _milliseconds(seconds), at_most))
+        return _readable(*await self._once("due", DUE, _milliseconds(seconds), at_most))
 
     async def lease(self, call_id: str, owner: str, *, seconds: float) -> int | None:
         """Be the one who watches a call."""
@@ -114,7 +114,7 @@ class RedisCallBook:
 
     async def orphans(self, *, at_most: int) -> Sequence[Kept]:
         """Live calls that were leased once and whose lease is over."""
-        return _readable(await self._repeated("orphans", ORPHANS, at_most))
+        return _readable(*await self._repeated("orphans", ORPHANS, at_most))
 
     async def saw(self, call_id: str, seen: str, *, fence: int, event: str | None) -> bool:
         """Write down what the watch has seen."""
@@ -197,13 +197,13 @@ def _words(entry: CallEntry) -> tuple[Word, ...]:
     return _ref(entry), entry.began_at, entry.ends_by
 
 
-def _readable(found: Sequence[Any]) -> Sequence[Kept]:
+def _readable(now_ms: int, found: Sequence[Any]) -> Sequence[Kept]:
     """Those that are calls: one that is none must not hold up the others for ever."""
     kept: list[Kept] = []
     unreadable: StoreUnavailable | None = None
     for parts in found:
         try:
-            kept.append(kept_from_parts(parts))
+            kept.append(kept_from_parts(parts, now_ms))
         except StoreUnavailable as error:
             unreadable = error
     if unreadable is not None and not kept:

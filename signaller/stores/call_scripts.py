@@ -17,7 +17,7 @@ The indexes are sorted sets of refs, `["<id>","<caller>","<model>","<person>"]`:
 gone, its ref still says from where it must be taken out. Every key has an end in time, that of the
 call in it that is kept for longest. Times are Redis's own, in milliseconds, moments in
 microseconds: a call is due, and has its place, for as long from now on as lies between its began_at
-and its ends_by, which are by the clock of a replica.
+and its ends_by, which are by the clock of a replica. `ends` is that moment, by Redis's own.
 """
 
 from signaller.stores.call_terms import (
@@ -37,7 +37,7 @@ PAGES = 20
 """How many pages of an index one list reads at the most. It needs a second one only where calls
 are gone that nobody has taken out yet."""
 
-PARTS = ("ref", "began_at", "ends_by", "facts", "state", "seen", "ended")
+PARTS = ("ref", "began_at", "ends_by", "facts", "state", "seen", "ends", "ended")
 
 # A Redis at its maxmemory refuses the first write of a script, unless it is one that takes nothing,
 # and lets through what comes after. Scripts that bring something new begin with an HSET: full, they
@@ -119,14 +119,18 @@ end
 local function ends_of(began_at, ends_by)
   return now + (tonumber(ends_by) - tonumber(began_at)) * 1000
 end
-local function last_of(ends_by) return (ends_by + {LIVE_SECONDS}) * 1000 end
+local function last_of(ends, ends_by)
+  -- The version before this one wrote no `ends`.
+  return (ends and number(ends) or number(ends_by) * 1000) + {LIVE_SECONDS * 1000}
+end
 local function write(ref, began_at, ends_by, facts)
   local id, caller, model = names(ref)
   local known = tonumber(redis.call('GET', book .. ':moment') or 0) or 0
   local moment = whole(math.max(time[1] * 1000000 + time[2], known + 1))
-  local ends, last = ends_of(began_at, ends_by), last_of(tonumber(ends_by))
+  local ends = ends_of(began_at, ends_by)
+  local last = last_of(ends)
   redis.call('HSET', call(id), 'ref', ref, 'began_at', began_at, 'ends_by', ends_by,
-    'facts', facts, 'moment', moment)
+    'ends', whole(ends), 'facts', facts, 'moment', moment)
   redis.call('PEXPIREAT', call(id), whole(last))
   redis.call('SET', book .. ':moment', moment, 'PXAT', whole(last))
   add(book .. ':live', moment, ref, last)
@@ -176,9 +180,10 @@ elseif known[3] then
   return 0
 end
 must()
-local ends, last = ends_of(began_at, ends_by), last_of(tonumber(ends_by))
-redis.call('HSET', call(id), 'began_at', began_at, 'ends_by', ends_by, 'facts', facts,
-  'answered', 1)
+local ends = ends_of(began_at, ends_by)
+local last = last_of(ends)
+redis.call('HSET', call(id), 'began_at', began_at, 'ends_by', ends_by, 'ends', whole(ends),
+  'facts', facts, 'answered', 1)
 redis.call('PEXPIREAT', call(id), whole(last))
 for _, index in ipairs({{':live', ':live:' .. caller, ':count'}}) do keep(book .. index, last) end
 take_place(ref, ends, last)
@@ -199,9 +204,9 @@ return 1
 """ARGV: a call's ref."""
 
 END = Script(f"""{_BOOK}
-local id, state, forget_at, event = unpack(ARGV)
+local id, state, kept_seconds, event = unpack(ARGV)
 local known = fields(id, 'ref', 'ended', 'state', 'moment')
-local ref, last = known[1], tonumber(forget_at) * 1000
+local ref, last = known[1], now + tonumber(kept_seconds) * 1000
 if not ref then return 0 end
 if known[2] then return known[3] == state and 1 or 0 end
 local _, caller = names(ref)
@@ -216,17 +221,17 @@ redis.call('PEXPIREAT', call(id), whole(last))
 tell('call.ended', caller, id, event)
 return 1
 """)
-"""ARGV: a call's id, how it has ended, until when that is kept (Unix seconds), an event. 1 if this
-is how it has ended."""
+"""ARGV: a call's id, how it has ended, for how many seconds that is kept, an event. 1 if this is
+how it has ended."""
 
 # A turn that lies further ahead than one of these lasts, or than any pause, was given by the clock
 # of another Redis.
 BEGIN_ENDING = Script(f"""{_BOOK}
 local id, state, busy = ARGV[1], ARGV[2], tonumber(ARGV[3])
-local known = fields(id, 'ref', 'ended', 'attempts', 'turn_until', 'ends_by')
+local known = fields(id, 'ref', 'ended', 'attempts', 'turn_until', 'ends', 'ends_by')
 if not known[1] or known[2] then return {{0, -1}} end
 local attempt, left = number(known[3]) + 1, number(known[4]) - now
-local last = last_of(number(known[5]))
+local last = last_of(known[5], known[6])
 if left > 0 and left <= math.max(busy, {MAX_PAUSE_SECONDS * 1000}) then return {{0, left}} end
 must()
 redis.call('HSET', call(id), 'attempts', whole(attempt), 'turn_until', whole(now + busy))
@@ -239,9 +244,9 @@ the attempt and 0; or 0, and in how many milliseconds it is another's turn, -1 f
 
 PAUSE_ENDING = Script(f"""{_BOOK}
 local id, ends = ARGV[1], now + tonumber(ARGV[2])
-local known = fields(id, 'ref', 'ended', 'ends_by')
+local known = fields(id, 'ref', 'ended', 'ends', 'ends_by')
 if not known[1] or known[2] then return 0 end
-local last = last_of(number(known[3]))
+local last = last_of(known[3], known[4])
 must()
 redis.call('HSET', call(id), 'turn_until', whole(ends))
 add(book .. ':due', ends, known[1], last)
@@ -264,9 +269,9 @@ for _, ref in ipairs(redis.call('ZRANGEBYSCORE', due, '-inf', now, 'LIMIT', 0, a
     found[#found + 1] = kept
   end
 end
-return found
+return {{now, found}}
 """)
-"""ARGV: for how long they are whose they are now (ms), how many. Their parts."""
+"""ARGV: for how long they are whose they are now (ms), how many. Now, and their parts."""
 
 LIST = Script(f"""{_BOOK}
 local which, after, limit, one = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4]
@@ -314,10 +319,10 @@ _TOO_FAR = MAX_LEASE_SECONDS * 1000
 
 LEASE = Script(f"""{_BOOK}
 local id, owner, busy = ARGV[1], ARGV[2], tonumber(ARGV[3])
-local known = fields(id, 'ref', 'ended', 'owner', 'fence', 'leased_until', 'ends_by')
+local known = fields(id, 'ref', 'ended', 'owner', 'fence', 'leased_until', 'ends', 'ends_by')
 if not known[1] or known[2] then return 0 end
 local fence, left = number(known[4]), number(known[5]) - now
-local last = last_of(number(known[6]))
+local last = last_of(known[6], known[7])
 if known[3] ~= owner then
   if left > 0 and left <= {_TOO_FAR} then return 0 end
   fence = fence + 1
@@ -357,9 +362,9 @@ local function find(from, to)
 end
 find('-inf', now)
 find('(' .. whole(now + {_TOO_FAR}), '+inf')
-return found
+return {{now, found}}
 """)
-"""ARGV: how many. The parts of calls that were leased, or were to be, and are no more."""
+"""ARGV: how many. Now, and the parts of calls that were leased, or were to be, and are no more."""
 
 SAW = Script(f"""{_BOOK}
 local id, seen, fence, event = unpack(ARGV)

@@ -59,9 +59,15 @@ class _Record:
     def live(self) -> bool:
         return self.forget_at is None
 
-    def kept(self) -> Kept:
+    def kept(self, now: float | None = None) -> Kept:
+        """`now`: if it is to say how long it has left."""
         return Kept(
-            entry=self.entry, facts=self.facts, state=self.state, seen=self.seen, live=self.live
+            entry=self.entry,
+            facts=self.facts,
+            state=self.state,
+            seen=self.seen,
+            live=self.live,
+            left_seconds=None if now is None else self.ends_at - now,
         )
 
 
@@ -74,7 +80,10 @@ class MemoryCallBook:
     def __init__(
         self, clock: Clock, *, max_calls: int = 100_000, max_bytes: int = 256 * MIB
     ) -> None:
-        """The bytes are what a flood may take of the machine: some 50,000 calls."""
+        """`clock`: Unix seconds by one that is not set while it runs.
+
+        The bytes are what a flood may take of the machine: some 50,000 calls.
+        """
         self._clock = clock
         self._calls: ExpiringMap[_Record] = ExpiringMap(
             clock,
@@ -193,14 +202,14 @@ class MemoryCallBook:
             pause_seconds = min(seconds, MAX_PAUSE_SECONDS)
             record.turn_until = record.due_at = self._clock() + pause_seconds
 
-    async def end(self, entry: CallEntry, state: str, *, forget_at: int, event: str) -> bool:
+    async def end(self, entry: CallEntry, state: str, *, kept_seconds: int, event: str) -> bool:
         """Write down that a call has ended."""
         record = self._calls.get(entry.id)
         if record is None:
             return False
         if not record.live:
             return record.state == state
-        record.state, record.forget_at = state, forget_at
+        record.state, record.forget_at = state, math.ceil(self._clock()) + kept_seconds
         self._drop_live(record)
         self._keep(record)
         self._tell("call.ended", record.entry.caller, entry.id, event)
@@ -214,7 +223,7 @@ class MemoryCallBook:
         soonest = heapq.nsmallest(at_most, waiting, key=lambda record: record.due_at)
         for record in soonest:
             record.due_at = now + seconds
-        return [record.kept() for record in soonest]
+        return [record.kept(now) for record in soonest]
 
     async def lease(self, call_id: str, owner: str, *, seconds: float) -> int | None:
         """Be the one who watches a call."""
@@ -241,7 +250,7 @@ class MemoryCallBook:
         now = self._clock()
         left = (record for record in self._live_records() if record.is_orphan(now))
         longest = heapq.nsmallest(at_most, left, key=lambda record: record.leased_until)
-        return [record.kept() for record in longest]
+        return [record.kept(now) for record in longest]
 
     async def saw(self, call_id: str, seen: str, *, fence: int, event: str | None) -> bool:
         """Write down what the watch has seen."""
@@ -306,7 +315,7 @@ class MemoryCallBook:
     def _keep(self, record: _Record, *, always: bool = True) -> None:
         entry = record.entry
         texts = (entry.id, entry.caller, entry.model, record.facts, record.state, record.seen)
-        live_until = entry.ends_by + LIVE_SECONDS
+        live_until = math.ceil(record.ends_at) + LIVE_SECONDS
         self._calls.put(
             entry.id,
             record,

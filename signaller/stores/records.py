@@ -49,9 +49,12 @@ def trail_from_lines(lines: bytes) -> tuple[str, ...]:
         raise StoreUnavailable("the store holds a trail that is not UTF-8") from error
 
 
-def kept_from_parts(parts: Sequence[bytes | None]) -> Kept:
-    """The call of these `call_scripts.PARTS`. What is not one is StoreUnavailable."""
-    ref, began_at, ends_by, facts, state, seen, ended = parts
+def kept_from_parts(parts: Sequence[bytes | None], now_ms: int | None = None) -> Kept:
+    """The call of these `call_scripts.PARTS`. What is not one is StoreUnavailable.
+
+    `now_ms`: the store's own time, if the call is to say how long it has left.
+    """
+    ref, began_at, ends_by, facts, state, seen, ends, ended = parts
     call_id, caller, model, person = _read("call", _read_ref, ref or b"")
     entry = CallEntry(
         id=call_id,
@@ -67,6 +70,7 @@ def kept_from_parts(parts: Sequence[bytes | None]) -> Kept:
         state=None if state is None else text_from_bytes(state),
         seen=None if seen is None else text_from_bytes(seen),
         live=ended is None,
+        left_seconds=None if now_ms is None or ends is None else (_whole(ends) - now_ms) / 1000,
     )
 
 

@@ -53,7 +53,7 @@ class Rules:
     """What is asked of the watch of a call."""
 
     ends_by: float
-    """Unix seconds."""
+    """Unix seconds, by the clock of whoever watches."""
     limited: bool
     """Whether a policy says so; otherwise the provider's own hour is over then."""
     max_idle_seconds: int | None = None
@@ -220,6 +220,7 @@ class Watched:
         `heard_until` on: when the other one was known to be well and to have written what it knew
         (None: when it wrote last).
         """
+        seen = seen.by_the_clock_of(rules.ends_by)
         memory = seen.memory
         if memory.unheard_since is None and memory.heir != heir:
             since = seen.at if heard_until is None else max(seen.at, heard_until)
@@ -376,6 +377,7 @@ class Watched:
                 warned_of_idle=self._warned_of_idle,
                 first_session=self._drift.first,
                 last_session=self._drift.last,
+                ends_by=self._rules.ends_by,
             ),
         )
 
@@ -462,7 +464,9 @@ class Watched:
         began_at, *before = math.floor(since), *self._gaps
         if len(before) == MAX_GAPS:
             began_at = before.pop().began_at
-        self._gaps = (*before, Gap(began_at=began_at, ended_at=math.ceil(until)))
+        # Each of the two may be by another's clock.
+        ended_at = max(began_at, math.ceil(until))
+        self._gaps = (*before, Gap(began_at=began_at, ended_at=ended_at))
         return (Missed(),)
 
 

@@ -11,7 +11,6 @@ import contextlib
 import logging
 import random
 import secrets
-import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
@@ -103,18 +102,18 @@ class Watches:
         *,
         settled: Settled,
         counts: Counts,
-        clock: Clock = time.time,
-        monotonic: Callable[[], float] = time.monotonic,
+        clock: Clock,
         handover_seconds: float = HANDOVER_SECONDS,
     ) -> None:
-        """`handover_seconds`: 0 where no other process could take over."""
+        """`clock`: Unix seconds by one that is not set while it runs.
+
+        `handover_seconds`: 0 where no other process could take over.
+        """
         self.name = secrets.token_hex(8)
         """Of this process, in leases."""
         self._settled = settled
         self._counts = counts
-        self._machines_clock = clock
-        began_at = clock() - monotonic()
-        self.clock: Clock = lambda: began_at + monotonic()
+        self.clock = clock
         self._prices = prices
         self._handover_seconds = handover_seconds
         self._watches: dict[str, Watch] = {}
@@ -269,14 +268,10 @@ class Watches:
     def _has_room(self) -> bool:
         return len(self._watches) < self.parts.max_watched and not self._leaving
 
-    def _rules(self, call: CallFacts) -> Rules:
-        """With the call's end by our clock: the machine's may have been set since we began."""
-        rules = rules_of(call)
-        return replace(rules, ends_by=rules.ends_by + self.clock() - self._machines_clock())
-
     def _new(self, call: CallFacts, *, now: float, released: bool = True) -> Watched:
+        """One that has been answered just `now`, by our own clock."""
         return Watched.begin(
-            self._rules(call),
+            rules_of(call, now + call.ends_by - call.started_at),
             now=now,
             released=released,
             prints=call.watching.session,
@@ -285,17 +280,17 @@ class Watches:
             price_list=self._prices,
         )
 
-    def _resumed(self, call: CallFacts, seen: Mapping[str, object]) -> Watched:
-        """As whoever watched it before has left it."""
+    def _resumed(self, call: CallFacts, ends_by: float, seen: Mapping[str, object]) -> Watched:
+        """As whoever watched it before has left it; `ends_by` is by our own clock."""
         written = seen.get(RECORD)
         try:
             left = from_record(written) if isinstance(written, str) else None
         except ValueError:
             left = None
         if left is None:
-            return self._new(call, now=float(call.started_at))
+            return self._new(call, now=ends_by - (call.ends_by - call.started_at))
         return Watched.resume(
-            self._rules(call),
+            rules_of(call, ends_by),
             left,
             heir=self.name,
             prices=self._prices_of(call),
@@ -400,7 +395,8 @@ class Watches:
                     self._spawn(self._adopt(record))
 
     async def _adopt(self, record: CallRecord) -> None:
-        facts = record.facts
+        facts, now = record.facts, self.clock()
+        ends_by = now + record.seconds_left(now)  # its own `ends_by` is by another's clock
         with contextlib.suppress(StoreUnavailable):  # then it is an orphan still
             fence = await self.book.lease(facts.id, self.name, seconds=LEASE_SECONDS)
             latest = None if fence is None else await self.book.find(facts.id)
@@ -411,14 +407,14 @@ class Watches:
             self._watches[facts.id] = watch
             seen = latest.seen
             if LEAVING not in seen:
-                watch.take_up(self._resumed(facts, seen))
+                watch.take_up(self._resumed(facts, ends_by, seen))
                 watch.begin()
                 return
             watch.begin()
             try:
                 seen = await self._relieve(watch, latest)
             finally:
-                watch.take_up(self._resumed(facts, seen))
+                watch.take_up(self._resumed(facts, ends_by, seen))
                 watch.renew_at = 0.0  # asked before it writes: the call may have ended meanwhile
 
     async def _relieve(self, watch: Watch, record: CallRecord) -> Mapping[str, object]:
@@ -496,11 +492,11 @@ class Watches:
         task.add_done_callback(self._tasks.discard)
 
 
-def rules_of(call: CallFacts) -> Rules:
-    """What the terms of a call ask of its watch."""
+def rules_of(call: CallFacts, ends_by: float) -> Rules:
+    """What the terms of a call ask of its watch, by whose clock it ends at `ends_by`."""
     asked = call.watching
     return Rules(
-        ends_by=float(call.ends_by),
+        ends_by=ends_by,
         limited=call.limited,
         max_idle_seconds=asked.max_idle_seconds,
         warn_seconds=asked.warn_seconds,

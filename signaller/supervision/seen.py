@@ -1,7 +1,7 @@
 """What the watch of a call has seen: the part of its record that an owner writes for its heirs."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from signaller.strict_json import reader, write_json
@@ -61,6 +61,9 @@ class Memory:
     warned_of_idle: bool
     first_session: Mapping[str, str]
     last_session: Mapping[str, str]
+    ends_by: float | None = None
+    """When the call's time is over, by the writer's clock: from it an heir can tell how far its own
+    is from that one. None: it was written by the version before."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +88,26 @@ class Seen:
         since = self.memory.unheard_since
         return self.at if since is None else since
 
+    def by_the_clock_of(self, ends_by: float) -> "Seen":
+        """The same for an heir by whose clock the call's time is over at `ends_by`.
+
+        All times that are reckoned with become its own; those that are shown stay as they were
+        told. Assumed is that both know the end as the store does, less the way to the store: what
+        they differ by otherwise is the difference of their clocks.
+        """
+        memory = self.memory
+        if memory.ends_by is None:
+            return self
+        ahead = ends_by - memory.ends_by
+        moved = replace(
+            memory,
+            unheard_since=_moved(memory.unheard_since, ahead),
+            quiet_since=memory.quiet_since + ahead,
+            paused_at=_moved(memory.paused_at, ahead),
+            ends_by=ends_by,
+        )
+        return replace(self, at=self.at + ahead, memory=moved)
+
     def as_json(self) -> dict[str, object]:
         """As the API of calls shows it."""
         return {
@@ -99,6 +122,10 @@ class Seen:
     def to_record(self) -> str:
         """As it is written, for `from_record`."""
         return write_json(self).decode()
+
+
+def _moved(moment: float | None, seconds: float) -> float | None:
+    return None if moment is None else moment + seconds
 
 
 _read = reader(Seen)

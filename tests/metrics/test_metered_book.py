@@ -19,7 +19,7 @@ from tests.support.redis import free_port
 
 ENTRY = CallEntry(id="rtc_1", caller="web", model="voice", began_at=1, ends_by=2_000_000_000)
 OTHER = CallEntry(id="rtc_2", caller="web", model="voice", began_at=1, ends_by=2_000_000_000)
-FORGET_AT = 2_000_000_000
+KEPT_SECONDS = 2_000_000_000
 
 Step = tuple[Callable[[CallBook], Awaitable[object]], Callable[[object], bool]]
 # In an order in which each has something to answer.
@@ -47,7 +47,7 @@ STEPS: dict[str, Step] = {
     "first_event": (lambda book: book.first_event(), lambda got: got is not None),
     "last_event": (lambda book: book.last_event(), lambda got: got is not None),
     "end": (
-        lambda book: book.end(ENTRY, "state", forget_at=FORGET_AT, event="event"),
+        lambda book: book.end(ENTRY, "state", kept_seconds=KEPT_SECONDS, event="event"),
         lambda got: got is True,
     ),
 }

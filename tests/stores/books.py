@@ -20,7 +20,7 @@ from tests.stores.servers import asking, port_of, ports_of_cluster
 ENTRY = CallEntry(
     id="rtc_1", caller="web", model="voice", began_at=1_800_000_000, ends_by=4_000_000_000
 )
-FORGET_AT = 4_000_000_000
+KEPT_SECONDS = 3600
 
 Step = Callable[[CallBook], Coroutine[Any, Any, object]]
 STEPS: dict[str, Step] = {
@@ -39,7 +39,7 @@ STEPS: dict[str, Step] = {
     "first_event": lambda book: book.first_event(),
     "last_event": lambda book: book.last_event(),
     "live": lambda book: book.live(),
-    "end": lambda book: book.end(ENTRY, "state", forget_at=FORGET_AT, event="event"),
+    "end": lambda book: book.end(ENTRY, "state", kept_seconds=KEPT_SECONDS, event="event"),
     "withdraw": lambda book: book.withdraw(ENTRY),
 }
 """Each step of a book, in an order in which each has something to do."""
@@ -90,8 +90,7 @@ class Books:
     async def ended(self, *, caller: str = "web", kept_seconds: int = 3600) -> CallEntry:
         """One that has ended."""
         entry = await self.begun(caller=caller)
-        forget_at = int(await self.now()) + kept_seconds
-        assert await self.one.end(entry, "over", forget_at=forget_at, event="ended")
+        assert await self.one.end(entry, "over", kept_seconds=kept_seconds, event="ended")
         return entry
 
 

@@ -51,9 +51,9 @@ async def _lease(book: CallBook, entry: CallEntry, asked: Asked, fences: Fences)
     return fence
 
 
-def ids(found: Sequence[Kept]) -> Sequence[str]:
-    """In any order."""
-    return sorted(each.entry.id for each in found)
+def left(found: Sequence[Kept]) -> Sequence[tuple[str, bool]]:
+    """Which calls, in any order, and whether they have time left."""
+    return sorted((each.entry.id, (each.left_seconds or 0) > 0) for each in found)
 
 
 async def _begin(book: CallBook, entry: CallEntry, asked: Asked, _: Fences) -> object:
@@ -66,11 +66,11 @@ async def _begin_ending(book: CallBook, entry: CallEntry, asked: Asked, _: Fence
 
 
 async def _due(book: CallBook, _: CallEntry, asked: Asked, __: Fences) -> object:
-    return ids(await book.due(seconds=0 if asked.soon else LONG, at_most=99))
+    return left(await book.due(seconds=0 if asked.soon else LONG, at_most=99))
 
 
 async def _orphans(book: CallBook, *_: object) -> object:
-    return ids(await book.orphans(at_most=99))
+    return left(await book.orphans(at_most=99))
 
 
 STEPS: dict[str, Act] = {
@@ -78,7 +78,7 @@ STEPS: dict[str, Act] = {
     "answered": lambda book, entry, asked, _: book.answered(entry, asked.text, asked.text),
     "withdraw": lambda book, entry, *_: book.withdraw(entry),
     "end": lambda book, entry, asked, _: book.end(
-        entry, asked.text, forget_at=entry.began_at + 9000, event=asked.text
+        entry, asked.text, kept_seconds=9000, event=asked.text
     ),
     "begin_ending": _begin_ending,
     "pause_ending": lambda book, entry, asked, _: book.pause_ending(

@@ -31,7 +31,7 @@ async def test_a_full_book_begins_no_call(clock: SetClock) -> None:
     ada, bob, *_ = [await begun(book, clock, caller) for caller in ("ada", "bob", "cal", "dan")]
     with pytest.raises(StoreUnavailable, match="full: 4 calls"):
         await begun(book, clock, "eve")
-    await book.end(ada, "over", forget_at=ada.ends_by, event="event")
+    await book.end(ada, "over", kept_seconds=600, event="event")
     await begun(book, clock, "eve")
     assert await book.find(ada.id) is None
     assert await book.list(caller="ada", live=None, after=None, limit=9) == []
@@ -45,10 +45,10 @@ async def test_a_caller_has_a_quarter(clock: SetClock) -> None:
     book = MemoryCallBook(clock, max_calls=8)
     first, second = [await begun(book, clock, "ada") for _ in range(2)]
     other = await begun(book, clock, "bob")
-    await book.end(other, "over", forget_at=other.ends_by, event="event")
+    await book.end(other, "over", kept_seconds=600, event="event")
     with pytest.raises(StoreUnavailable, match="full: 3 calls"):
         await begun(book, clock, "ada")
-    await book.end(first, "over", forget_at=first.ends_by, event="event")
+    await book.end(first, "over", kept_seconds=600, event="event")
     third = await begun(book, clock, "ada")
     found = await book.list(caller="ada", live=None, after=None, limit=9)
     assert found is not None
@@ -66,7 +66,7 @@ async def test_what_is_known_of_a_call_is_kept_though_the_book_is_full(clock: Se
     assert await book.saw(entry.id, "seen" * 1000, fence=fence, event=None)
     with pytest.raises(StoreUnavailable, match="full"):
         await begun(book, clock, "ada")
-    assert await book.end(entry, "over", forget_at=entry.ends_by, event="event")
+    assert await book.end(entry, "over", kept_seconds=600, event="event")
     assert await book.find(entry.id) is not None
     await begun(book, clock, "ada")
     assert await book.find(entry.id) is None

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
+from signaller.app import steady
 from signaller.errors import StoreUnavailable
 from signaller.logs import Journal
 from signaller.metrics import Metrics
@@ -189,7 +190,7 @@ def scene(
             settled=count,
             counts=Metrics(),
             handover_seconds=handover_seconds,
-            monotonic=monotonic,
+            clock=steady(time.time, monotonic),
         )
         for _ in range(2)
     ]
@@ -269,7 +270,7 @@ async def test_a_call_that_ends_twice_is_counted_once() -> None:
     call = await this.call()
     for _ in range(2):
         decides = Watched.begin(
-            rules_of(call), now=time.time(), prices=None, price_list=our_prices()
+            rules_of(call, call.ends_by), now=time.time(), prices=None, price_list=our_prices()
         )
         watch = Watch(call, decides, home=owner)
         await watch.settle("client")

@@ -84,7 +84,7 @@ class Writer:
         state = CallState(ending=Ending(by="caller", since=now), ended_at=now, ended_by="caller")
         told = self.records.seal_event("call.ended", _record(call, state))
         sealed = self.records.seal_state(call.id, state)
-        assert await self.book.end(entry(call), sealed, forget_at=now + 3600, event=told)
+        assert await self.book.end(entry(call), sealed, kept_seconds=3600, event=told)
 
 
 def entry(call: CallFacts) -> CallEntry:

@@ -69,7 +69,7 @@ async def reloadable(*ids: str, **changes: Any) -> AsyncIterator[Reloadable]:
             for number, name in enumerate(ids or ("d1",))
         ]
         made = settings(*deployments, **changes)
-        app = reloading(create_app(made, clock=clock), lambda: running.settings)
+        app = reloading(create_app(made, clock=clock, monotonic=clock), lambda: running.settings)
         with listening() as reloads:
             async with serving(app) as url, httpx.AsyncClient(base_url=url, timeout=30) as client:
                 running = Service(client, provider, url, made)
