@@ -9,7 +9,7 @@ from pathlib import Path
 from starlette.types import Receive, Scope, Send
 
 from tests.replicas.configuration import Configuration
-from tests.replicas.replica import Replica, replicas_of
+from tests.replicas.replica import IN_TIME, Replica, replicas_of
 from tests.support.provider import FakeProvider
 from tests.support.service import token_key
 from tests.support.serving import serving
@@ -50,8 +50,13 @@ class Fleet:
 
 
 @contextlib.asynccontextmanager
-async def fleet_of(count: int, folder: Path, redis_url: str) -> AsyncIterator[Fleet]:
-    """So many replicas on one Redis; their only caller is the master."""
+async def fleet_of(
+    count: int, folder: Path, redis_url: str, *, ahead: Mapping[int, int] = IN_TIME
+) -> AsyncIterator[Fleet]:
+    """So many replicas on one Redis; their only caller is the master.
+
+    `ahead`: by how many seconds whose clock is ahead of the machine's.
+    """
     upstream = ProviderOfTheTest()
     async with serving(upstream) as provider_url, contextlib.AsyncExitStack() as stack:
         configuration = Configuration(
@@ -59,5 +64,7 @@ async def fleet_of(count: int, folder: Path, redis_url: str) -> AsyncIterator[Fl
             redis_url=redis_url,
             token_keys=(token_key().reveal(),),
         )
-        replicas = await stack.enter_async_context(replicas_of(count, folder, configuration))
+        replicas = await stack.enter_async_context(
+            replicas_of(count, folder, configuration, ahead=ahead)
+        )
         yield Fleet(replicas=replicas, configuration=configuration, upstream=upstream)

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -71,16 +71,32 @@ class Replica:
         return await self.client.post(f"/v1/realtime/{path}", headers=headers, **options)
 
 
+IN_TIME: Mapping[int, int] = {}
+
+
+def _process(path: Path, *, ahead: int) -> contextlib.AbstractContextManager[Running]:
+    if not ahead:
+        return served("--config", str(path))
+    wrong_clock = str(Path(__file__).parent / "wrong_clock")
+    return served("--config", str(path), PYTHONPATH=wrong_clock, AHEAD_SECONDS=str(ahead))
+
+
 @contextlib.asynccontextmanager
 async def replicas_of(
-    count: int, folder: Path, configuration: Configuration
+    count: int, folder: Path, configuration: Configuration, *, ahead: Mapping[int, int] = IN_TIME
 ) -> AsyncIterator[list[Replica]]:
-    """So many of them, each with a file of its own."""
+    """So many of them, each with a file of its own.
+
+    `ahead`: by how many seconds whose clock is ahead of the machine's.
+    """
     async with contextlib.AsyncExitStack() as stack:
         paths = [folder / f"{number}.yaml" for number in range(count)]
         for path in paths:
             path.write_text(configuration.text())
-        processes = [stack.enter_context(served("--config", str(path))) for path in paths]
+        processes = [
+            stack.enter_context(_process(path, ahead=ahead.get(number, 0)))
+            for number, path in enumerate(paths)
+        ]
         replicas = []
         for path, process in zip(paths, processes, strict=True):
             url = await asyncio.to_thread(process.url)

@@ -10,6 +10,8 @@ import pytest
 from signaller.model import CallEntry, Kept, Told
 from tests.stores.books import Books
 
+HOUR = 3600
+
 
 def ids(found: object) -> list[str]:
     """Of the calls that were found."""
@@ -276,6 +278,56 @@ async def test_a_call_is_due_at_its_end_and_nobody_elses_for_a_while(books: Book
     assert await there.due(seconds=1, at_most=9) == []
     await books.pass_by(1)
     assert ids(await there.due(seconds=1, at_most=9)) == [entry.id]
+
+
+@pytest.mark.parametrize("ahead", [-HOUR, 0, HOUR])
+@pytest.mark.parametrize("lives_seconds", [0, 600])
+async def test_the_store_says_how_long_a_call_has_left(
+    books: Books, ahead: int, lives_seconds: int
+) -> None:
+    """By its own clock, whatever that of the replica says which has written the call down."""
+    here, there, _ = books.views
+    entry = await books.entry(lives_seconds=lives_seconds)
+    entry = replace(entry, began_at=entry.began_at + ahead, ends_by=entry.ends_by + ahead)
+    # A provider may take a while, and the call's time begins with its answer.
+    intent = replace(entry, ends_by=entry.ends_by + 20)
+    await here.begin(intent, "intent", at_most=None)
+    before = await books.now()
+    await here.answered(entry, "answered", "event", heir_seconds=0)
+    after = await books.now()
+    await books.pass_by(1)
+    for step in ("orphans", "due"):
+        asked = await books.now()
+        found = await (
+            there.orphans(at_most=9) if step == "orphans" else there.due(seconds=1, at_most=9)
+        )
+        told = await books.now()
+        if step == "due" and lives_seconds:
+            assert found == []
+            continue
+        (kept,) = found
+        assert kept.entry == entry
+        assert kept.left_seconds is not None
+        # Redis tells milliseconds.
+        assert before + lives_seconds - told - 0.01 <= kept.left_seconds
+        assert kept.left_seconds <= after + lives_seconds - asked + 0.01
+
+
+@pytest.mark.parametrize("ahead", [-3 * HOUR, 3 * HOUR])
+async def test_a_call_is_kept_though_its_replica_has_another_clock(
+    books: Books, ahead: int
+) -> None:
+    """Live and past its end; and after it has ended for as long as was asked for."""
+    entry = await books.entry(lives_seconds=0)
+    entry = replace(entry, began_at=entry.began_at + ahead, ends_by=entry.ends_by + ahead)
+    await books.one.begin(entry, "intent", at_most=None)
+    await books.one.answered(entry, "answered", "event")
+    await books.pass_by(0.01)
+    assert ids(await books.one.due(seconds=1, at_most=9)) == [entry.id]
+    assert await books.one.end(entry, "over", kept_seconds=1, event="event")
+    assert await listed(books) == [entry.id]
+    await books.pass_by(2.01)  # memory keeps whole seconds
+    assert await books.one.find(entry.id) is None
 
 
 async def test_what_is_due_is_shared_out(books: Books) -> None:

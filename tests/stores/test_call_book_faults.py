@@ -403,6 +403,23 @@ async def test_a_lease_and_a_turn_of_another_clock_are_over(
     assert (await redis_books.one.begin_ending(entry.id, "state", seconds=9)).attempt == 2
 
 
+async def test_a_call_of_the_version_before_is_read_and_ended(
+    redis_books: Books, redis_url: str
+) -> None:
+    """It did not write down when a call ends by Redis's own clock: an update goes on serving."""
+    book, entry = redis_books.one, await redis_books.begun(lives_seconds=0)
+    await book.answered(entry, "answered", "event", heir_seconds=0)
+    await redis_books.pass_by(0.01)
+    with asking(port_of(redis_url)) as redis:
+        assert redis.hdel(f"{BOOK}:call:{entry.id}", "ends")
+    for found in (await book.orphans(at_most=9), await book.due(seconds=1, at_most=9)):
+        assert [(each.entry, each.left_seconds) for each in found] == [(entry, None)]
+    assert await book.lease(entry.id, "me", seconds=9) == 1
+    assert (await book.begin_ending(entry.id, "state", seconds=9)).attempt == 1
+    await book.pause_ending(entry.id, seconds=0)
+    assert await book.end(entry, "over", kept_seconds=9, event="event")
+
+
 async def test_a_feed_that_was_lost_begins_anew(redis_books: Books, redis_url: str) -> None:
     """By a failover: what is told after it, with ids that lie before, is heard all the same."""
     await redis_books.one.answered(ENTRY, "facts", "event")

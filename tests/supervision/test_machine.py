@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -584,3 +585,38 @@ def test_a_call_is_shown_with_all_that_was_seen() -> None:
     assert list(shown) == ["supervision", "usage", "cost", "gaps", "warnings", "drift"]
     assert shown["supervision"] == "watched"
     assert shown["cost"] == {"usd": "0.00132", "label": "complete"}
+
+
+@pytest.mark.parametrize("ahead", [-3600, 0, 3600])
+def test_an_heir_goes_by_its_own_clock(ahead: int) -> None:
+    """A gap is as long as nobody listened, and silence and a pause go on where they were."""
+    here, there = rules(max_idle_seconds=60), rules(max_idle_seconds=60, ends_by=HOUR + ahead)
+    owner = begin(here)
+    answer(owner, START + 10)
+    function(owner, START + 20, "x")
+    crashed = resume(there, owner.seen(START + 30))
+    crashed.attached(START + 45 + ahead)
+    (gap,) = crashed.seen(START + 46 + ahead).gaps
+    assert (gap.began_at, gap.ended_at) == (START + 30 + ahead, START + 45 + ahead)
+    due_at = owner.due_at
+    heir = resume(there, owner.handed_over(START + 30, to="b"))
+    heir.attached(START + 29 + ahead)
+    assert due_at is not None
+    assert heir.due_at == due_at + ahead
+    heir.frame(function_answered("x"), START + 32 + ahead)
+    assert heir.due_at == START + 20 + 60 + 12 + ahead
+    assert heir.seen(START + 33 + ahead).gaps == ()
+
+
+@pytest.mark.parametrize("ahead", [-3600, 3600])
+def test_a_record_of_the_version_before_makes_no_gap_that_ends_before_it_began(ahead: int) -> None:
+    """It does not say by which clock it was written."""
+    seen = begin(rules()).seen(START + 30)
+    old = replace(seen, memory=replace(seen.memory, ends_by=None))
+    text = old.to_record().replace(',"ends_by":null', "")
+    assert "ends_by" not in text
+    heir = resume(rules(ends_by=HOUR + ahead), from_record(text))
+    heir.attached(START + 45 + ahead)
+    (gap,) = heir.seen(START + 46 + ahead).gaps
+    assert gap.began_at == START + 30
+    assert gap.ended_at >= gap.began_at
