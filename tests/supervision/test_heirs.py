@@ -66,7 +66,11 @@ class Heir:
         """In the next second; what its record would be then."""
         self.hands.now += 1
         decides = Watched.resume(
-            rules_of(self.call), left, heir=named, prices=None, price_list=our_prices()
+            rules_of(self.call, self.call.ends_by),
+            left,
+            heir=named,
+            prices=None,
+            price_list=our_prices(),
         )
         self.watch.take_up(decides)
         return decides.seen(self.hands()).as_json()
@@ -74,7 +78,9 @@ class Heir:
     def leaver(self) -> Watched:
         """Whoever has listened from the beginning until now."""
         now = self.hands()
-        machine = Watched.begin(rules_of(self.call), now=now, prices=None, price_list=our_prices())
+        machine = Watched.begin(
+            rules_of(self.call, self.call.ends_by), now=now, prices=None, price_list=our_prices()
+        )
         machine.attached(now)
         return machine
 
