@@ -89,9 +89,7 @@ async def _watched(url: str, measuring: "Measuring", redis_url: str | None) -> N
         clock=time.time,
         call_seconds=5,
     )
-    watches = Watches(
-        our_prices(), settled=_nobody, counts=Metrics(), clock=time.time, handover_seconds=0
-    )
+    watches = Watches(our_prices(), counts=Metrics(), clock=time.time, handover_seconds=0)
     watches.renew(
         Parts(
             book=book,

@@ -174,7 +174,6 @@ async def _open(
     stack.push_async_callback(feed.aclose)
     watches = Watches(
         our_prices(),
-        settled=metrics.call_settled,
         counts=metrics,
         clock=steady_clock,
         # What is in the memory of this process ends with it.
@@ -259,7 +258,7 @@ def _assemble(lasting: Lasting, settings: Settings, rests: Mapping[str, float]) 
         journal=lasting.journal,
         clock=clock,
         call_seconds=settings.timeouts.call_seconds,
-        seen_here=lasting.watches.seen_here,
+        hear_out=lasting.watches.hear_out,
     )
     lasting.watches.renew(
         Parts(

@@ -210,11 +210,13 @@ class CallBook(Protocol):
         Each with its `left_seconds`. A call that cannot be read is left out.
         """
 
-    async def saw(self, call_id: str, seen: str, *, fence: int, event: str | None) -> bool:
+    async def saw(
+        self, call_id: str, seen: str, *, fence: int, event: str | None, ended: bool = False
+    ) -> bool:
         """Write down what the watch has seen; `event` tells `call.updated`.
 
-        False: another one has leased it since that number was given, or it is not known; nothing
-        is written then. What comes after the call's end is taken: its usage may.
+        False: another one has leased it since that number was given, it is not known, or it has
+        ended and was not said to have (`ended`: its usage may come late); nothing is written then.
         """
 
     async def events(

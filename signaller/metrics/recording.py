@@ -4,7 +4,6 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from decimal import Decimal
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
@@ -114,15 +113,6 @@ class Metrics:
             self._series.calls_unknown.labels(*labels)
         self._live |= now.keys()
 
-    def call_settled(self, call: CallFacts, tokens: Mapping[str, int], usd: Decimal | None) -> None:
-        """Count what a call has used, by the kind that it is billed as, and its cost."""
-        caller, model = named(call.caller, self._callers), named(call.model, self._models)
-        for kind, count in tokens.items():
-            if count:
-                self._series.call_tokens.labels(caller, model, kind).inc(count)
-        if usd:
-            self._series.call_cost.labels(caller, model).inc(float(usd))
-
     def frame_unread(self, call: CallFacts, kind: str | None) -> None:
         """Count a frame of a call's sideband by its event's name; None: it did not tell one."""
         self._series.sideband_unread.labels(text(call.deployment_id), text(kind)).inc()
@@ -175,6 +165,9 @@ class Metrics:
                 self._count(series.calls, fields)
             case "call_ended":
                 self._count_end(fields)
+                self._count_billed(fields)
+            case "call_recounted":
+                self._count_billed(fields)
             case "hangup":
                 series.hangups.inc()
             case "revoke":
@@ -194,6 +187,16 @@ class Metrics:
         seconds = fields.get("seconds")
         if isinstance(seconds, int):
             self._series.call_seconds.labels(caller, model).inc(seconds)
+
+    def _count_billed(self, fields: Mapping[str, object]) -> None:
+        """What a call has used, by the kind that it is billed as, and its cost."""
+        caller, model = self._caller(fields), named(fields.get("model"), self._models)
+        match fields.get("billed"):
+            case {"tokens": dict(tokens), "usd": str(usd)}:
+                for kind, count in tokens.items():
+                    self._series.call_tokens.labels(caller, model, kind).inc(count)
+                if float(usd):
+                    self._series.call_cost.labels(caller, model).inc(float(usd))
 
     def _caller(self, fields: Mapping[str, object]) -> str:
         return named(fields.get("caller"), self._callers)
@@ -462,10 +465,12 @@ class MeteredCallBook:
         with self._step("orphans"):
             return await self._book.orphans(at_most=at_most)
 
-    async def saw(self, call_id: str, seen: str, *, fence: int, event: str | None) -> bool:
+    async def saw(
+        self, call_id: str, seen: str, *, fence: int, event: str | None, ended: bool = False
+    ) -> bool:
         """`CallBook.saw`, measured."""
         with self._step("saw"):
-            return await self._book.saw(call_id, seen, fence=fence, event=event)
+            return await self._book.saw(call_id, seen, fence=fence, event=event, ended=ended)
 
     async def events(
         self, after: str | None, *, at_most: int, wait_seconds: float

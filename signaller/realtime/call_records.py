@@ -10,6 +10,8 @@ import math
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from typing import Self
 
 from signaller.errors import ConcurrentCallsExceeded, StoreUnavailable
 from signaller.masking import Masking
@@ -69,12 +71,31 @@ _UNWATCHED: Mapping[str, object] = {
 }
 _ONLY_IF_ANY = ("warnings", "drift")
 
-FINAL, HEARD_UNTIL = "final", "heard_until"
-"""In what the watch wrote, and shown to nobody: whether the call was over by then; and until when
-(Unix seconds) somebody listened."""
+FINAL, HEARD_UNTIL, TOKENS = "final", "heard_until", "tokens"
+"""In what the watch wrote, and shown to nobody: whether the call was over by then; until when
+(Unix seconds) somebody listened; and the tokens by the kind that each is billed as."""
 
 _read_facts = reader(CallFacts)
 _read_state = reader(CallState)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Billed:
+    """What a call costs its operator, as far as somebody has listened."""
+
+    tokens: Mapping[str, int] = field(default_factory=dict)
+    """By kind; kinds of which there are none are left out."""
+    usd: Decimal = Decimal(0)
+
+    def beyond(self, told: Self) -> Self:
+        """What of it was not told yet."""
+        tokens = {kind: count - told.tokens.get(kind, 0) for kind, count in self.tokens.items()}
+        more = {kind: count for kind, count in tokens.items() if count > 0}
+        return replace(self, tokens=more, usd=max(Decimal(0), self.usd - told.usd))
+
+    def as_json(self) -> dict[str, object]:
+        """As a line of the log has it."""
+        return {"tokens": dict(self.tokens), "usd": format(self.usd, "f")}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,6 +124,25 @@ class CallRecord:
             return "ended"
         return "live" if self.facts.answered else "unknown"
 
+    @property
+    def is_final(self) -> bool:
+        """Whether the watch has written all of it: the call was over by then."""
+        return self.seen.get(FINAL) is True
+
+    @property
+    def awaits_more(self) -> bool:
+        """Whether somebody listens, or is about to, who will write more once the call is over."""
+        return not self.is_final and self.seen.get("supervision", "watched") == "watched"
+
+    @property
+    def billed(self) -> Billed:
+        """What the watch has counted."""
+        tokens, cost = self.seen.get(TOKENS), self.seen.get("cost")
+        if not isinstance(tokens, Mapping) or not isinstance(cost, Mapping):
+            return Billed()
+        used = {kind: count for kind, count in tokens.items() if count}
+        return Billed(tokens=used, usd=Decimal(cost["usd"] or 0))
+
     def as_json(self) -> dict[str, object]:
         """The `realtime.call` object of the API; times are Unix seconds."""
         facts, state = self.facts, self.state
@@ -128,7 +168,7 @@ class CallRecord:
         heard = {name: self.seen.get(name, unseen) for name, unseen in _UNWATCHED.items()}
         heard |= {name: self.seen[name] for name in _ONLY_IF_ANY if self.seen.get(name)}
         ended_at = self.state.ended_at
-        if ended_at is None or not self.seen or self.seen.get(FINAL) is True:
+        if ended_at is None or not self.seen or self.is_final:
             return heard
         # It was written before the end, and whoever wrote it may be gone.
         partial = {name: _partial(heard[name]) for name in ("usage", "cost")}
@@ -375,11 +415,15 @@ class SealedBook:
         return [record for kept in found if (record := self._records.read(kept)) is not None]
 
     async def saw(self, record: CallRecord, *, fence: int, tell: bool) -> bool:
-        """Write down what the watch has seen; `tell`: in the feed as well (`CallBook.saw`)."""
+        """Write down what the watch has seen; `tell`: in the feed as well (`CallBook.saw`).
+
+        Refused where the call has ended, and the record does not say so.
+        """
         records, call_id = self._records, record.facts.id
         event = records.seal_event("call.updated", record) if tell else None
         sealed = records.seal_seen(call_id, record.seen)
-        return await self._book.saw(call_id, sealed, fence=fence, event=event)
+        ended = record.status == "ended"
+        return await self._book.saw(call_id, sealed, fence=fence, event=event, ended=ended)
 
     async def live(self) -> Mapping[tuple[str, str], int]:
         """How many calls have not ended, by caller and model."""

@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import logging
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 
 from signaller.errors import (
@@ -30,7 +30,7 @@ from signaller.model import (
 )
 from signaller.ports import Clock, Upstream
 from signaller.realtime.call_access import CallAccess
-from signaller.realtime.call_records import CallRecord, SealedBook
+from signaller.realtime.call_records import Billed, CallRecord, SealedBook
 from signaller.realtime.deployments import Deployments
 
 log = logging.getLogger("signaller")
@@ -42,8 +42,16 @@ NO_WAY_PAUSE_SECONDS = 60.0
 """Before the clock looks again at a call that there is no way to end."""
 GIVE_UP_SECONDS = 3600
 """How long past a call's last moment the provider is asked: no session lives for longer."""
-MARGIN_SECONDS = 1.0
+LAST_SECONDS = 2.0
+"""For how long a call that is over waits for the last record of whoever watches it. Providers close
+its sideband when they confirm the end; where nobody lives who would write, the end is told then."""
+POLL_SECONDS = 0.1
+"""Between two looks whether it is there."""
+MARGIN_SECONDS = 1.0 + LAST_SECONDS
 """By how much a turn outlasts the request to the provider."""
+HearOut = Callable[[str], Awaitable[None]]
+"""Returns once the watch of a call which is over has written its last record, at once where it is
+not watched in this process. Raises StoreUnavailable."""
 OF_THE_CLOCK: frozenset[EndedBy] = frozenset({"length", "provider"})
 
 
@@ -60,10 +68,10 @@ class Hangups:
         journal: Journal,
         clock: Clock,
         call_seconds: float,
-        seen_here: Callable[[str], Mapping[str, object] | None] = lambda _: None,
+        hear_out: HearOut | None = None,
     ) -> None:
-        """`seen_here`: what a watch in this process has seen of a call; None: it watches none."""
-        self._seen_here = seen_here
+        """`hear_out` None: no call is watched in this process."""
+        self._hear_out = hear_out
         self._access = access
         self._deployments = deployments
         self._upstreams = upstreams
@@ -129,6 +137,10 @@ class Hangups:
             return
         ending = record.state.ending or Ending(by=by, since=int(self._clock()))
         await self._close(record, ending, ending.by)
+
+    def recount(self, told: CallRecord, known: CallRecord) -> None:
+        """Whoever watched a call that has ended knows more of it than was told then."""
+        self._tell("call_recounted", known, known.billed.beyond(told.billed))
 
     async def settle(self, record: CallRecord) -> None:
         """What the clock does with a call whose moment has come.
@@ -239,11 +251,11 @@ class Hangups:
         by: EndedBy | None,
         trace: Trace | None = None,
     ) -> None:
-        """Write down that a call has ended, and tell it once."""
+        """Write down that a call has ended, and tell it once, with all that is known of it."""
         now = int(self._clock())
         state = CallState(ending=ending, ended_at=now, ended_by=by)
         facts = record.facts
-        ended = replace(record, state=state, seen=await self._seen(record))
+        ended = replace(record, state=state, seen=await self._last_seen(record, by))
         try:
             first = await self.book.end(ended)
         except StoreUnavailable as error:
@@ -251,35 +263,61 @@ class Hangups:
             fields = {**ids_of(trace), "call": facts.id, "detail": str(error)}
             log.warning("end not remembered", extra={"fields": fields})
             return
-        if not first:
-            return
-        shown = ended.as_json()
+        if first:
+            self._tell(
+                "call_ended",
+                ended,
+                ended.billed,
+                trace,
+                seconds=max(0, now - facts.started_at),
+                ended_by=by,
+                answered=facts.answered,
+                metadata=list(facts.metadata),  # its keys: the values are the caller's own
+            )
+
+    def _tell(
+        self,
+        event: str,
+        record: CallRecord,
+        billed: Billed,
+        trace: Trace | None = None,
+        **more: object,
+    ) -> None:
+        """A line about what a call has used. `billed`: what is counted with it (`metrics`)."""
+        facts, shown = record.facts, record.as_json()
         with self._journal.line(
-            "call_ended",
+            event,
             trace,
             call=facts.id,
             caller=facts.caller,
             model=facts.model,
             deployment=facts.deployment_id,
-            seconds=max(0, now - facts.started_at),
-            ended_by=by,
-            answered=facts.answered,
+            **more,
             usage=shown["usage"],
             cost=shown["cost"],
-            metadata=list(facts.metadata),  # its keys: the values are the caller's own
+            billed=billed.as_json(),
         ):
-            pass  # nothing is left to do: the line tells how it ended
+            pass  # nothing is left to do
 
-    async def _seen(self, record: CallRecord) -> Mapping[str, object]:
-        """All that is known of a call which is over; its watch may have written it just now."""
-        here = self._seen_here(record.facts.id)
-        if here is not None:
-            return here
-        with contextlib.suppress(StoreUnavailable):
-            found = await self.book.find(record.facts.id)
-            if found is not None:
-                return found.seen
-        return record.seen
+    async def _last_seen(self, record: CallRecord, by: EndedBy | None) -> Mapping[str, object]:
+        """What the watch of a call that is over has written, once it has written its last.
+
+        It is what the record shows from then on: nothing is told that does not stand there.
+        """
+        facts, latest = record.facts, record
+        if not facts.answered or facts.watching.mode == "off" or by == "supervision":
+            return record.seen  # nobody has listened
+        if self._hear_out is not None:
+            with contextlib.suppress(StoreUnavailable):
+                await self._hear_out(facts.id)
+        with contextlib.suppress(StoreUnavailable, TimeoutError):
+            async with asyncio.timeout(LAST_SECONDS):
+                while (found := await self.book.find(facts.id)) is not None:
+                    latest = found
+                    if latest.status == "ended" or not latest.awaits_more:
+                        break
+                    await asyncio.sleep(POLL_SECONDS)
+        return latest.seen
 
     def _deployment(self, facts: CallFacts) -> Deployment:
         deployment = self._deployments.named(facts.deployment_id, facts.credential_fingerprint)

@@ -116,10 +116,12 @@ class RedisCallBook:
         """Live calls that were leased once and whose lease is over."""
         return _readable(*await self._repeated("orphans", ORPHANS, at_most))
 
-    async def saw(self, call_id: str, seen: str, *, fence: int, event: str | None) -> bool:
+    async def saw(
+        self, call_id: str, seen: str, *, fence: int, event: str | None, ended: bool = False
+    ) -> bool:
         """Write down what the watch has seen."""
         told = () if event is None else (event,)
-        return bool(await self._repeated("saw", SAW, call_id, seen, fence, *told))
+        return bool(await self._repeated("saw", SAW, call_id, seen, fence, int(ended), *told))
 
     async def events(
         self, after: str | None, *, at_most: int, wait_seconds: float

@@ -367,14 +367,16 @@ return {{now, found}}
 """ARGV: how many. Now, and the parts of calls that were leased, or were to be, and are no more."""
 
 SAW = Script(f"""{_BOOK}
-local id, seen, fence, event = unpack(ARGV)
-local known = fields(id, 'ref', 'fence', 'seen')
+local id, seen, fence, ended, event = unpack(ARGV)
+local known = fields(id, 'ref', 'fence', 'seen', 'ended')
 local _, caller = names(known[1] or '')
 if not caller or known[2] ~= fence then return 0 end
 if known[3] == seen then return 1 end
+if known[4] and ended == '0' then return 0 end
 redis.call('HSET', call(id), 'seen', seen)
 if event then tell('call.updated', caller, id, event) end
 return 1
 """)
-"""ARGV: a call's id, what was seen of it, the number of whoever saw it, and an event if there is
-one to tell. 0 if that number is not the last one."""
+"""ARGV: a call's id, what was seen of it, the number of whoever saw it, 1 if that one knows that
+the call may have ended (or 0), and an event if there is one to tell. 0 if that number is not the
+last one, or the call has ended unknown to whoever saw it."""

@@ -252,12 +252,16 @@ class MemoryCallBook:
         longest = heapq.nsmallest(at_most, left, key=lambda record: record.leased_until)
         return [record.kept(now) for record in longest]
 
-    async def saw(self, call_id: str, seen: str, *, fence: int, event: str | None) -> bool:
+    async def saw(
+        self, call_id: str, seen: str, *, fence: int, event: str | None, ended: bool = False
+    ) -> bool:
         """Write down what the watch has seen."""
         record = self._calls.get(call_id)
         if record is None or record.owner is None or record.fence != fence:
             return False
         if record.seen != seen:
+            if not record.live and not ended:
+                return False
             record.seen = seen
             self._keep(record)
             if event is not None:

@@ -12,10 +12,9 @@ import logging
 import random
 import secrets
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
-from decimal import Decimal
 from itertools import islice
 from typing import Protocol
 
@@ -33,7 +32,7 @@ from signaller.realtime.hangups import Hangups
 from signaller.supervision.clock import TASK
 from signaller.supervision.machine import Rules, Watched
 from signaller.supervision.prices import PriceList, Prices
-from signaller.supervision.seen import Seen, from_record
+from signaller.supervision.seen import from_record
 from signaller.supervision.watch import FENCE, HEIR, LEAVING, RECORD, Gone, Watch
 
 log = logging.getLogger("signaller")
@@ -54,9 +53,6 @@ POLL_SECONDS = 0.2
 """Between two looks at a record that another one is about to write."""
 AT_ONCE = 32
 """Steps of the store under way for all watches together: its connections are others' as well."""
-MAX_COUNTED = 10_000
-"""Calls whose usage was counted, by their ids, 1 MB: the ends of a quarter of an hour at ten a
-second, where one that was not kept comes again within a minute."""
 WARN_SECONDS = 60.0
 """Between two warnings about one deployment's credit."""
 
@@ -71,10 +67,6 @@ class Parts:
     hangups: Hangups
     max_watched: int
     """Calls at the same time in this process."""
-
-
-Settled = Callable[[CallFacts, Mapping[str, int], Decimal | None], None]
-"""Is told what a call has used in all, tokens by kind and dollars, by whoever watched it last."""
 
 
 class Counts(Protocol):
@@ -100,7 +92,6 @@ class Watches:
         self,
         prices: PriceList,
         *,
-        settled: Settled,
         counts: Counts,
         clock: Clock,
         handover_seconds: float = HANDOVER_SECONDS,
@@ -111,7 +102,6 @@ class Watches:
         """
         self.name = secrets.token_hex(8)
         """Of this process, in leases."""
-        self._settled = settled
         self._counts = counts
         self.clock = clock
         self._prices = prices
@@ -124,7 +114,6 @@ class Watches:
         self._renewing = asyncio.Lock()
         self._patient_until = 0.0
         self._warned: dict[str, float] = {}
-        self._counted: dict[str, None] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
     def renew(self, parts: Parts) -> None:
@@ -148,10 +137,18 @@ class Watches:
         """How calls are ended."""
         return self.parts.hangups
 
-    def seen_here(self, call_id: str) -> Mapping[str, object] | None:
-        """What is known of a call that is watched here, to the moment; None: it is not."""
+    def watches(self, call_id: str) -> bool:
+        """Whether a call is watched here."""
+        return call_id in self._watches
+
+    async def hear_out(self, call_id: str) -> None:
+        """Return once all that was told of a call which is over stands in its record.
+
+        At once where it is not watched here. Raises StoreUnavailable.
+        """
         watch = self._watches.get(call_id)
-        return None if watch is None else watch.seen
+        if watch is not None:
+            await watch.hear_out()
 
     def check_room(self) -> None:
         """Raise SupervisionUnavailable where there is no room for another call."""
@@ -249,16 +246,6 @@ class Watches:
     def missed(self, facts: CallFacts) -> None:
         """Count a gap."""
         self._counts.watch_missed(facts)
-
-    def settled(self, facts: CallFacts, seen: Seen) -> None:
-        """Count what a call has used, once: where its end was not kept it comes here again."""
-        if facts.id in self._counted:
-            return
-        self._counted[facts.id] = None
-        if len(self._counted) > MAX_COUNTED:
-            del self._counted[next(iter(self._counted))]
-        transcribed = {"transcription": seen.usage.transcription.tokens}
-        self._settled(facts, {**seen.usage.by_kind(), **transcribed}, seen.cost.usd)
 
     def done(self, call_id: str) -> None:
         """Forget a call."""
@@ -359,7 +346,7 @@ class Watches:
                 watch.fence = fence
                 watch.renew_at = now + RENEW_SECONDS
             if watch.must_write(now) and not await watch.write():
-                await watch.stop()
+                await self._dispossessed(watch)
         except StoreUnavailable as error:
             # It is still watched; should nobody else have taken over, all is as before.
             log.debug("record of a call not kept", extra={"fields": {"detail": str(error)}})

@@ -8,13 +8,14 @@ import contextlib
 import logging
 import random
 from collections.abc import Coroutine, Mapping
+from dataclasses import replace
 from typing import Protocol
 
 from signaller.errors import SignallerError, StoreUnavailable, UpstreamError
 from signaller.model import CallFacts, EndedBy
 from signaller.ports import Clock, Sideband
-from signaller.realtime.call_records import FINAL, HEARD_UNTIL, CallRecord, SealedBook
-from signaller.realtime.hangups import Hangups
+from signaller.realtime.call_records import FINAL, HEARD_UNTIL, TOKENS, CallRecord, SealedBook
+from signaller.realtime.hangups import LAST_SECONDS, Hangups
 from signaller.supervision.early import Early
 from signaller.supervision.frames import Odd
 from signaller.supervision.machine import (
@@ -75,9 +76,6 @@ class Home(Protocol):
     def missed(self, facts: CallFacts) -> None:
         """For a while nobody listened: its record has a gap more."""
 
-    def settled(self, facts: CallFacts, seen: Seen) -> None:
-        """A call is over, and this is all that it used."""
-
     def done(self, call_id: str) -> None:
         """There is nothing left to do for a call."""
 
@@ -94,6 +92,12 @@ class Watch:
         self.over = False
         self.opened = asyncio.Event()
         """Set once a sideband has been open."""
+        self._silent = asyncio.Event()
+        """Set while none is open, and what was heard of the last one is written down."""
+        self._silent.set()
+        self._seems_over = False
+        """Whether what is written is the last record, unless the call turns out to go on."""
+        self._writing = asyncio.Lock()
         self._decides = decides
         self._early = Early()
         self._home = home
@@ -102,12 +106,6 @@ class Watch:
         self._written_at = home.clock()
         self._shown: Mapping[str, object] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-
-    @property
-    def seen(self) -> Mapping[str, object] | None:
-        """As a record has it if the call is over at this moment."""
-        decides = self._decides
-        return None if decides is None else written(decides.seen_if_over(self._home.clock()))
 
     @property
     def supervision(self) -> Supervision:
@@ -139,23 +137,42 @@ class Watch:
         quiet = QUIET_SECONDS if self._changed else LIFE_SECONDS
         return self._urgent or now >= self._written_at + quiet
 
-    async def write(self, more: Mapping[str, object] | None = None) -> bool:
-        """Write down what was seen. False: the call is another's now. Raises StoreUnavailable."""
+    async def write(
+        self, more: Mapping[str, object] | None = None, *, fence: int | None = None
+    ) -> bool:
+        """Write down what was seen. Raises StoreUnavailable.
+
+        False: the call is another's now, or has ended.
+        """
         decides, now = self._decides, self._home.clock()
         if decides is None:
             return True
         self._written_at, self._changed, self._urgent = now, False, False
+        seen = decides.seen_if_over(now) if self._seems_over else decides.seen(now)
         try:
-            return await self._put(CallRecord(facts=self.facts), decides.seen(now), more=more)
+            return await self._put(seen, more=more, fence=fence)
         except StoreUnavailable:
             self._changed = True
             raise
+
+    async def hear_out(self) -> None:
+        """Write down all that was told of a call which is over, as its provider has said.
+
+        The sideband is closed about now; one that stays open is heard for as long as whoever ends
+        the call waits. Raises StoreUnavailable.
+        """
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LAST_SECONDS):
+                await self._silent.wait()
+        if not self._seems_over and not self.over:
+            self._seems_over = True
+            await self.write()
 
     async def hand_to(self, heir: str, fence: int) -> None:
         """Write what is known for an heir who listens by now, and stop. Raises StoreUnavailable."""
         if self._decides is not None:
             seen = self._decides.handed_over(self._home.clock(), to=heir)
-            await self._put(CallRecord(facts=self.facts), seen, fence=fence)
+            await self._put(seen, fence=fence)
         await self.stop()
 
     async def settle(self, by: EndedBy) -> None:
@@ -178,6 +195,7 @@ class Watch:
         for task in others:
             task.cancel()
         sideband, self._sideband = self._sideband, None
+        self._silent.set()
         if others:
             await asyncio.wait(others)
         if sideband is not None:
@@ -210,24 +228,34 @@ class Watch:
             pause = min(max(FIRST_PAUSE_SECONDS, 2 * pause), LONGEST_PAUSE_SECONDS)
 
     async def _write_all(self, by: EndedBy) -> None:
-        home, decides, facts = self._home, self._decides, self.facts
-        record = await home.book.find(facts.id)
+        home, decides = self._home, self._decides
+        record = await home.book.find(self.facts.id)
         if record is None or decides is None:
             return
-        if record.seen.get(FINAL) is True and not decides.seen(home.clock()).final:
-            # Whoever was to leave it to this one has heard its end, and has written all of it.
-            await home.hangups.over(facts.id, by)
+        if record.is_final:
+            # All of it is written, here or by whoever was to leave it to this one.
+            self._seems_over = True
+            await home.hangups.over(self.facts.id, by)
             return
         self._do(decides.ended(home.clock()))
-        seen = decides.seen(home.clock())
-        if await self._put(record, seen, fence=_last_fence(record, self.fence)):
-            await home.hangups.over(facts.id, by)
-            home.settled(facts, seen)
+        seen, self._seems_over = decides.seen(home.clock()), True
+        fence = _last_fence(record, self.fence)
+        if record.status != "ended" and await self._put(seen, fence=fence):
+            await home.hangups.over(self.facts.id, by)
+            return
+        # It is another's now, or that one has ended it without waiting for what is known here.
+        told = await home.book.find(self.facts.id)
+        if told is None or told.status != "ended":
+            return
+        is_more = not told.is_final and told.as_json()["usage"] != seen.as_json()["usage"]
+        if is_more and await self._put(seen, ended=told, fence=fence):
+            home.hangups.recount(told, replace(told, seen=written(seen)))
 
     async def _listen(self, sideband: Sideband) -> None:
         """Hand on what is told until it is closed."""
         clock = self._home.clock
-        self._sideband = sideband
+        self._sideband, self._seems_over = sideband, False
+        self._silent.clear()
         self._do(self._told.attached(clock()))
         self._urgent = True
         self.opened.set()
@@ -236,7 +264,30 @@ class Watch:
                 self._do(effects)
         self._sideband = None
         self._do(self._told.lost(clock(), clean=sideband.closed_cleanly))
+        await self._fell_silent(clean=sideband.closed_cleanly)
         await sideband.close()
+
+    async def _fell_silent(self, *, clean: bool) -> None:
+        """Write down what was heard at once: whoever ends the call waits for it, here or elsewhere.
+
+        A provider that closes the sideband of a call which somebody is ending has ended it. Should
+        the call go on, the next sideband shows it, or the time (`machine.CLOSING_SECONDS`).
+        """
+        try:
+            has_lease = self.fence is not None
+            record = await self._home.book.find(self.facts.id) if has_lease else None
+            if record is not None and record.status == "ended":
+                await self.settle("client")
+            elif record is not None:
+                self._seems_over = clean and record.state.ending is not None
+                await self.write(
+                    fence=_last_fence(record, self.fence) if self._seems_over else None
+                )
+        except StoreUnavailable as error:
+            # It has changed, so it is written as soon as the store is there.
+            log.debug("record of a call not kept", extra={"fields": {"detail": str(error)}})
+        finally:
+            self._silent.set()
 
     async def _dialled(self) -> Sideband | None:
         """A new sideband; None: try again later, unless the call is over."""
@@ -292,8 +343,6 @@ class Watch:
         call_id, pause, asked = self.facts.id, ASK_SECONDS, False
         while not self.over:
             try:
-                with contextlib.suppress(StoreUnavailable):
-                    await self.write()  # so that the end is told with what led to it
                 record = await self._home.book.find(call_id)
                 if record is None or record.status == "ended":
                     return
@@ -309,24 +358,24 @@ class Watch:
 
     async def _put(
         self,
-        record: CallRecord,
         seen: Seen,
         *,
+        ended: CallRecord | None = None,
         fence: int | None = None,
         more: Mapping[str, object] | None = None,
     ) -> bool:
+        """`ended`: what was told of a call that has ended already."""
         fence = self.fence if fence is None else fence
         if fence is None:
             return True  # there is no lease to write under yet
         shown = seen.as_json()
         whole = {**written(seen), **(more or {}), RECORD: seen.to_record()}
-        new = CallRecord(facts=record.facts, state=record.state, seen=whole)
-        # Whoever ended it elsewhere has told less than what is known here.
-        more_is_known = seen.final and record.status == "ended"
-        tell = more_is_known or shown != self._shown
-        is_mine = await self._home.book.saw(new, fence=fence, tell=tell)
-        if is_mine:
-            self._shown = shown
+        new = replace(ended or CallRecord(facts=self.facts), seen=whole)
+        async with self._writing:  # an earlier record must not overtake a later one on its way
+            tell = ended is not None or shown != self._shown
+            is_mine = await self._home.book.saw(new, fence=fence, tell=tell)
+            if is_mine:
+                self._shown = shown
         return is_mine
 
 
@@ -344,4 +393,10 @@ def _last_fence(record: CallRecord, own: int | None) -> int | None:
 
 def written(seen: Seen) -> Mapping[str, object]:
     """What a record says of it, and how far that can be trusted."""
-    return {**seen.as_json(), FINAL: seen.final, HEARD_UNTIL: seen.heard_until}
+    transcribed = {"transcription": seen.usage.transcription.tokens}
+    return {
+        **seen.as_json(),
+        FINAL: seen.final,
+        HEARD_UNTIL: seen.heard_until,
+        TOKENS: {**seen.usage.by_kind(), **transcribed},
+    }

@@ -6,7 +6,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from decimal import Decimal
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
@@ -67,12 +66,13 @@ class Scene:
         self.metrics.watches({"watched": 1})
         self.metrics.frame_unread(CALL, "response.done")
         self.metrics.watch_missed(CALL)
-        self.metrics.call_settled(CALL, {"output_audio": 100}, Decimal("0.01"))
         self.end(answered=True)
 
     def end(self, *, answered: bool) -> None:
         """End a call; or forget one of which nobody knows whether it began."""
         ended = {"model": "voice", "answered": answered, "ended_by": "client", "seconds": 30}
+        if answered:
+            ended["billed"] = {"tokens": {"output_audio": 100}, "usd": "0.01"}
         self.metrics.observe("call_ended", WEB | ended, None)
 
     def ordinary_twice(self) -> None:

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Mapping
-from decimal import Decimal
 from typing import get_args
 
 import pytest
@@ -22,7 +21,6 @@ from signaller.metrics.series import WATCH_STATES
 from signaller.supervision.seen import Supervision
 from tests.metrics.doubles import every_error, naming_everybody
 from tests.metrics.text import grown, samples, series
-from tests.support.calls import facts
 
 WEB = {"caller": "web", "deployment": "d1", "model": "voice", "grant": "g1"}
 STEPS = ("mint", "call", "hangup", "introspect", "revoke")
@@ -42,6 +40,20 @@ STEPS = ("mint", "call", "hangup", "introspect", "revoke")
 def test_what_was_done_is_counted_once(metrics: Metrics, event: str, expected: str) -> None:
     """One line, one count, and nothing else changes."""
     assert grown(lambda: metrics.observe(event, WEB, None), metrics.exposition) == {expected: 1}
+
+
+def test_what_calls_have_used_is_counted_with_the_line_that_tells_it(metrics: Metrics) -> None:
+    """When it ends, and what comes on top if its watch knew more than could be told then."""
+    line = {**WEB, "billed": {"tokens": {"input_text": 5, "output_audio": 7}, "usd": "0.25"}}
+    for event in ("call_ended", "call_recounted"):
+        changed = grown(lambda: metrics.observe(event, line, None), metrics.exposition)  # noqa: B023 - called at once
+        of_call = {"caller": "web", "model": "voice"}
+        changed.pop(series("signaller_calls_unknown_total", **of_call), None)
+        assert changed == {
+            series("signaller_call_tokens_total", **of_call, kind="input_text"): 5,
+            series("signaller_call_tokens_total", **of_call, kind="output_audio"): 7,
+            series("signaller_call_cost_usd_total", **of_call): 0.25,
+        }
 
 
 @pytest.mark.parametrize("event", ["introspect", "abandoned", ""])
@@ -155,8 +167,8 @@ def test_ten_thousand_models_are_one_series_of_each_kind() -> None:
         for model in models:
             for answered in (True, False):
                 ended = {"model": model, "answered": answered, "seconds": 1, "ended_by": "client"}
-                metrics.observe("call_ended", {**WEB, **ended}, None)
-            metrics.call_settled(facts(model=model), {"output_audio": 1}, Decimal(1))
+                billed = {"tokens": {"output_audio": int(answered)}, "usd": str(int(answered))}
+                metrics.observe("call_ended", {**WEB, **ended, "billed": billed}, None)
 
     talk("voice", "one more")
     before = samples(metrics.exposition())

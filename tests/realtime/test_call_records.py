@@ -304,6 +304,23 @@ def test_what_nobody_ever_heard_stays_unknown_at_the_end() -> None:
     assert {name: shown[name] for name in UNWATCHED} == UNWATCHED
 
 
+def test_what_is_billed_beyond_what_was_told_is_counted_once() -> None:
+    """By kind, and in dollars; and nothing of a call that nobody watched, or that says no kinds."""
+    told = SEEN | {"tokens": {"input_text": 3, "output_text": 0}}
+    cost = {"usd": "0.02", "label": "complete"}
+    known = SEEN | {"cost": cost, "tokens": {"input_text": 5, "output_text": 4}}
+    before, after = (CallRecord(facts=facts(), seen=seen).billed for seen in (told, known))
+    assert before.as_json() == {"tokens": {"input_text": 3}, "usd": "0.0123"}
+    assert after.beyond(before).as_json() == {
+        "tokens": {"input_text": 2, "output_text": 4},
+        "usd": "0.0077",
+    }
+    nothing = {"tokens": {}, "usd": "0"}
+    unpriced = told | {"cost": UNWATCHED["cost"], "tokens": {}}
+    for seen in ({}, SEEN, unpriced):
+        assert CallRecord(facts=facts(), seen=seen).billed.as_json() == nothing
+
+
 def test_an_intent_that_nobody_answered_is_unknown() -> None:
     """Until somebody ends it."""
     intent = facts(answered=False, provider_call_id=None)

@@ -473,15 +473,22 @@ async def test_what_was_seen_is_told_once(books: Books) -> None:
 
 
 async def test_what_was_seen_may_come_after_the_end(books: Books) -> None:
-    """Another replica ended the call before its usage was written down."""
+    """Another replica ended the call before its usage was written down: from who knows that."""
     entry = await books.begun()
     fence = await books.one.lease(entry.id, "me", seconds=30)
     assert fence is not None
     assert await books.one.end(entry, "over", kept_seconds=3600, event="event")
+    assert not await books.one.saw(entry.id, "live", fence=fence, event="live")
+    for _ in range(2):
+        assert await books.one.saw(entry.id, "all of it", fence=fence, event="late", ended=True)
     assert await books.one.saw(entry.id, "all of it", fence=fence, event=None)
     found = await books.one.find(entry.id)
     assert found == Kept(entry=entry, facts="intent", state="over", seen="all of it", live=False)
     assert await books.one.lease(entry.id, "me", seconds=30) is None
+    assert await told(books) == [
+        ("call.ended", "web", entry.id, "event"),
+        ("call.updated", "web", entry.id, "late"),
+    ]
 
 
 async def test_lists_are_newest_first(books: Books) -> None:

@@ -93,6 +93,7 @@ STEPS: dict[str, Act] = {
         asked.text,
         fence=fences[asked.owner],
         event=asked.text if asked.soon else None,
+        ended=asked.soon,
     ),
 }
 

@@ -4,7 +4,6 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from decimal import Decimal
 
 from signaller.app import steady
 from signaller.errors import StoreUnavailable
@@ -129,10 +128,12 @@ class Gate(MemoryCallBook):
         self.look_takes()
         return await super().orphans(at_most=at_most)
 
-    async def saw(self, call_id: str, seen: str, *, fence: int, event: str | None) -> bool:
+    async def saw(
+        self, call_id: str, seen: str, *, fence: int, event: str | None, ended: bool = False
+    ) -> bool:
         """`MemoryCallBook.saw`."""
         self._pass()
-        return await super().saw(call_id, seen, fence=fence, event=event)
+        return await super().saw(call_id, seen, fence=fence, event=event, ended=ended)
 
     def _pass(self) -> None:
         if self.shut:
@@ -175,8 +176,9 @@ def scene(
     """As `app.py` puts them together."""
     counted: list[str] = []
 
-    def count(call: CallFacts, _tokens: Mapping[str, int], _usd: Decimal | None) -> None:
-        counted.append(call.id)
+    def count(event: str, fields: Mapping[str, object], _error: BaseException | None) -> None:
+        if event in {"call_ended", "call_recounted"}:
+            counted.append(str(fields["call"]))
 
     gate, upstream = Gate(time.time), Attaching()
     one = deployment("http://provider.invalid")
@@ -187,7 +189,6 @@ def scene(
     replicas = [
         Watches(
             our_prices(),
-            settled=count,
             counts=Metrics(),
             handover_seconds=handover_seconds,
             clock=steady(time.time, monotonic),
@@ -199,7 +200,7 @@ def scene(
         deployments=deployments,
         upstreams={"openai": upstream},
         book=book,
-        journal=Journal(lambda *_: None),
+        journal=Journal(count),
         clock=time.time,
         call_seconds=1,
     )
@@ -255,8 +256,8 @@ async def test_whoever_watched_before_an_outage_watches_after_it() -> None:
         gate.shut = False
         await asyncio.sleep(4)
         assert this.upstream.attached == 1
-        assert owner.seen_here(call.id) is not None
-        assert other.seen_here(call.id) is None
+        assert owner.watches(call.id)
+        assert not other.watches(call.id)
         found = await book.find(call.id)
     assert found is not None
     shown = found.as_json()
@@ -273,6 +274,7 @@ async def test_a_call_that_ends_twice_is_counted_once() -> None:
             rules_of(call, call.ends_by), now=time.time(), prices=None, price_list=our_prices()
         )
         watch = Watch(call, decides, home=owner)
+        watch.fence = await this.book.lease(call.id, owner.name, seconds=LEASE_SECONDS)
         await watch.settle("client")
         await watch.settle("client")
     assert this.counted == [call.id]
@@ -307,7 +309,7 @@ async def test_a_call_whose_process_died_before_its_first_lease_has_an_heir() ->
     async with heir.running():
         call = await this.call()
         async with asyncio.timeout(HEIR_SECONDS + 5):
-            while heir.seen_here(call.id) is None:  # noqa: ASYNC110 - others have no way to hear
+            while not heir.watches(call.id):  # noqa: ASYNC110 - others have no way to hear
                 await asyncio.sleep(0.05)
 
 
