@@ -52,9 +52,9 @@ class Call:
 
     def __init__(self, call_id: str, session: Json, *, new_id: NewId) -> None:
         self.id = call_id
-        self._conversation = Conversation(session, new_id=new_id)
-        self._peer = RTCPeerConnection(RTCConfiguration(iceServers=[]))
         self._speaker = Speaker(self._played)
+        self._conversation = Conversation(session, new_id=new_id, heard_ms=self._speaker.heard_ms)
+        self._peer = RTCPeerConnection(RTCConfiguration(iceServers=[]))
         self._greets = session["type"] == "realtime"
         self._channel: RTCDataChannel | None = None
         self._ear: asyncio.Task[None] | None = None

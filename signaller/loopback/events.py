@@ -14,12 +14,15 @@ from signaller.loopback.voice import Listener, SpeechStarted, SpeechStopped, Tur
 class Conversation:
     """What the provider knows of a call. Every method returns what there is to do about it."""
 
-    def __init__(self, session: Json, *, new_id: NewId) -> None:
+    def __init__(
+        self, session: Json, *, new_id: NewId, heard_ms: Callable[[str], int] = lambda _reply: 0
+    ) -> None:
+        """`heard_ms`: for how long a reply has been playing, by the id that Speak gave it."""
         self._session = session
         self._new_id = new_id
         self._listener = Listener(_turns(session))
         self._items = Items(new_id)
-        self._replies = Replies(self._items, new_id)
+        self._replies = Replies(self._items, new_id, heard_ms)
         self._speech_item = ""
         self._takes: dict[str, Callable[[Json], Iterable[Effect]]] = {
             "session.update": self._update,

@@ -1,6 +1,7 @@
 """The items of a conversation, as many as fit, and the events about them."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from signaller.loopback.clientevent import missing
 from signaller.loopback.effects import Effect, Send
@@ -13,6 +14,27 @@ MAX_ITEMS = 200
 _QUOTED = 200  # characters of what was written that a reply repeats
 
 
+@dataclass(frozen=True, slots=True)
+class Wrote:
+    """The user wrote this."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Spoke:
+    """The user said this."""
+
+    pcm: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Returned:
+    """A function that was called gave this back."""
+
+    output: str
+
+
 class Items:
     """What has been said and written so far, oldest first."""
 
@@ -21,8 +43,8 @@ class Items:
         self._items: dict[str, Json] = {}
         self.text_tokens = 0
         self.audio_seconds = 0.0
-        self.last_said: str | bytes = ""
-        """The newest thing a user wrote or spoke."""
+        self.newest: Wrote | Spoke | Returned | None = None
+        """What there is to answer."""
 
     @property
     def last_id(self) -> str | None:
@@ -43,7 +65,7 @@ class Items:
     def speech(self, item_id: str, pcm: bytes) -> Iterator[Effect]:
         """A turn of the user's has been committed."""
         previous = self.last_id
-        self.last_said = pcm
+        self.newest = Spoke(pcm)
         self.audio_seconds += seconds(pcm)
         content: Json = {"type": "input_audio", "transcript": None}
         item = self.keep(item_id, "message", {"role": "user", "content": [content]})
@@ -72,12 +94,17 @@ class Items:
         kind = wanted.get("type") if isinstance(wanted, dict) else None
         if not isinstance(wanted, dict) or not isinstance(kind, str):
             raise missing("item.type")
+        if kind == "function_call_output":
+            for name in ("call_id", "output"):
+                if not isinstance(wanted.get(name), str):
+                    raise missing(f"item.{name}")
         given = wanted.get("id")
         previous = self.last_id
         item = self.keep(given if isinstance(given, str) else self._new_id("item"), kind, wanted)
-        words = _text(item)
-        if words and item.get("role") == "user":
-            self.last_said = words[:_QUOTED]
+        if kind == "function_call_output":
+            self.newest = Returned(str(item["output"])[:_QUOTED])
+        elif item.get("role") == "user" and (words := _text(item)):
+            self.newest = Wrote(words[:_QUOTED])
         yield from _added(item, previous)
 
     def retrieve(self, event: Json) -> Iterator[Effect]:
@@ -131,8 +158,9 @@ def _added(item: Json, previous_item_id: str | None) -> Iterator[Effect]:
 
 
 def _text(item: Json) -> str:
+    """All that is written in it."""
     content = item.get("content")
-    if not isinstance(content, list):
-        return ""
-    parts = [part.get("text") for part in content if isinstance(part, dict)]
-    return " ".join(part for part in parts if isinstance(part, str))
+    parts = content if isinstance(content, list) else []
+    texts = [part.get("text") for part in parts if isinstance(part, dict)]
+    texts += [item.get("name"), item.get("arguments"), item.get("output")]
+    return " ".join(text for text in texts if isinstance(text, str))

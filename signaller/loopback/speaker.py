@@ -11,7 +11,7 @@ from aiortc import MediaStreamTrack
 from aiortc.mediastreams import MediaStreamError
 from av import AudioFrame
 
-from signaller.loopback.voice import RATE
+from signaller.loopback.voice import BYTES_PER_MS, RATE
 
 FRAME_MS = 20
 _SAMPLES = RATE * FRAME_MS // 1000
@@ -34,6 +34,11 @@ class Speaker(MediaStreamTrack):
     def play(self, name: str, pcm: bytes) -> None:
         """Say this after what is being said."""
         self._queue.append((name, pcm))
+
+    def heard_ms(self, name: str) -> int:
+        """How much of this has been played; 0 while its turn has not come."""
+        is_on = bool(self._queue) and self._queue[0][0] == name
+        return self._offset // BYTES_PER_MS if is_on else 0
 
     def hush(self) -> None:
         """Forget everything there was to say."""

@@ -30,7 +30,8 @@ class Peer:
     def __init__(self) -> None:
         self.events: list[Event] = []
         self.louds: list[bool] = []
-        self.mouth = Speaker(lambda _name: None)
+        self._said: set[str] = set()
+        self.mouth = Speaker(self._has_said)
         self.connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
         self.connection.addTrack(self.mouth)
         self.channel: RTCDataChannel = self.connection.createDataChannel("oai-events")
@@ -74,6 +75,11 @@ class Peer:
         self.louds.clear()
         await self._until(lambda: self.louds[-frames:] == [loud] * frames)
 
+    async def says(self, name: str, pcm: bytes) -> None:
+        """Say this to its end; a name is for one time only."""
+        self.mouth.play(name, pcm)
+        await self._until(lambda: name in self._said)
+
     async def _until(self, condition: Callable[[], bool]) -> None:
         async with self._changed, asyncio.timeout(20):
             await self._changed.wait_for(condition)
@@ -97,6 +103,13 @@ class Peer:
 
     def _message(self, message: str) -> None:
         self.events.append(json.loads(message))
+        self._notify_soon()
+
+    def _has_said(self, name: str) -> None:
+        self._said.add(name)
+        self._notify_soon()
+
+    def _notify_soon(self) -> None:
         task = asyncio.create_task(self._notify())
         self._tasks.add(task)
 

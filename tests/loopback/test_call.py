@@ -54,6 +54,90 @@ async def test_what_was_said_comes_back(openai: httpx.AsyncClient) -> None:
         await peer.event("output_audio_buffer.stopped")
 
 
+A_LONG_ANSWER = {
+    "type": "message",
+    "role": "user",
+    "content": [{"type": "input_text", "text": "word " * 40}],
+}
+"""It is repeated, which takes ten seconds."""
+
+
+async def test_speech_silences_the_model_and_is_answered(openai: httpx.AsyncClient) -> None:
+    """It is told how much was heard; the model is quiet at once, and answers what it was told."""
+    async with calling(openai) as (peer, _):
+        await peer.event("session.created")
+        await _speaks(peer)
+        peer.mouth.play("speech", note(440, 0.3))
+        await peer.event("input_audio_buffer.speech_started")
+        done = await peer.event("response.done")
+        assert done["response"]["status_details"]["reason"] == "turn_detected"  # type: ignore[index]  # JSON
+        await peer.event("output_audio_buffer.cleared")
+        cut = await peer.event("conversation.item.truncated")
+        assert 0 < cut["audio_end_ms"] < 10_000  # type: ignore[operator]  # JSON
+        await peer.hears(loud=False)
+        said = await peer.event("response.output_audio_transcript.done")
+        assert str(said["transcript"]).startswith("You spoke")
+        await peer.event("output_audio_buffer.stopped")
+
+
+@pytest.mark.parametrize("event", ["response.cancel", "output_audio_buffer.clear"])
+async def test_a_client_silences_the_model(openai: httpx.AsyncClient, event: str) -> None:
+    """At once, and not once everything is said."""
+    async with calling(openai) as (peer, _):
+        await peer.event("session.created")
+        await _speaks(peer)
+        peer.send(type=event)
+        done = await peer.event("response.done")
+        assert done["response"]["status_details"]["reason"] == "client_cancelled"  # type: ignore[index]  # JSON
+        await peer.event("output_audio_buffer.cleared")
+        await peer.hears(loud=False, frames=20)
+
+
+async def test_push_to_talk(openai: httpx.AsyncClient) -> None:
+    """Without turn detection speech waits for its commit, and is answered when asked for."""
+    turns = {"input": {"turn_detection": None}}
+    async with calling(openai, audio=turns) as (peer, _):
+        await peer.event("session.created")
+        await peer.says("speech", note(440, 0.5))
+        assert peer.events == []
+        peer.send(type="input_audio_buffer.commit")
+        await peer.event("input_audio_buffer.committed")
+        peer.send(type="response.create")
+        await peer.event("output_audio_buffer.started")
+        await peer.hears(loud=True, frames=10)
+        said = await peer.event("response.output_audio_transcript.done")
+        assert str(said["transcript"]).startswith("You spoke")
+
+
+async def test_a_function_is_called_and_its_output_spoken(openai: httpx.AsyncClient) -> None:
+    """From the session's tools to words that quote what the function gave back."""
+    tools = [{"type": "function", "name": "get_weather", "parameters": {"type": "object"}}]
+    async with calling(openai, tools=tools, tool_choice="required") as (peer, _):
+        await peer.event("session.created")
+        peer.send(type="response.create")
+        call = await peer.event("response.function_call_arguments.done")
+        assert (call["name"], call["arguments"]) == ("get_weather", "{}")
+        await peer.event("response.done")
+        peer.send(
+            type="conversation.item.create",
+            item={"type": "function_call_output", "call_id": call["call_id"], "output": "18 C"},
+        )
+        peer.send(type="response.create")
+        await peer.event("output_audio_buffer.started")
+        said = await peer.event("response.output_audio_transcript.done")
+        assert "18 C" in str(said["transcript"])
+
+
+async def _speaks(peer: Peer) -> None:
+    """Let the model say something long, and hear it."""
+    await peer.hears(loud=True)  # the greeting
+    await peer.hears(loud=False, frames=20)
+    peer.send(type="conversation.item.create", item=A_LONG_ANSWER)
+    peer.send(type="response.create")
+    await peer.event("output_audio_buffer.started")
+    await peer.hears(loud=True, frames=10)
+
+
 async def test_hangup_ends_the_call_for_good(openai: httpx.AsyncClient) -> None:
     """The peer's connection closes, and a second hangup is a 404."""
     async with calling(openai) as (peer, path):

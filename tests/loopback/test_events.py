@@ -30,9 +30,10 @@ def new_id(prefix: str) -> str:
     return f"{prefix}_{next(ids)}"
 
 
-def conversation(**session: object) -> Conversation:
-    """A fresh one."""
-    return Conversation(open_session({"type": "realtime", **session}, new_id=new_id), new_id=new_id)
+def conversation(*, heard_ms: int = 0, **session: object) -> Conversation:
+    """A fresh one; of each reply so much has been heard at any time."""
+    opened = open_session({"type": "realtime", **session}, new_id=new_id)
+    return Conversation(opened, new_id=new_id, heard_ms=lambda _reply: heard_ms)
 
 
 def events(effects: list[Effect]) -> list[Json]:
@@ -143,14 +144,39 @@ def test_speech_becomes_a_turn_and_an_echo() -> None:
 
 
 def test_speech_interrupts_a_reply() -> None:
-    """Barge-in: the reply ends as cancelled, and nothing more of it is played."""
-    talk = conversation()
+    """Barge-in: the reply ends as cancelled, and all know how much of it was heard."""
+    talk = conversation(heard_ms=420)
     speak(talk)
     effects = talk.hear(note(440, 0.1))
     assert Hush() in effects
-    done = next(event for event in events(effects) if event["type"] == "response.done")
-    assert at(done, "response", "status_details", "reason") == "turn_detected"
-    assert types(events(effects))[-1] == "output_audio_buffer.cleared"
+    found = events(effects)
+    assert types(found) == [
+        "input_audio_buffer.speech_started",
+        "response.output_audio.done",
+        "response.output_audio_transcript.done",
+        "response.content_part.done",
+        "conversation.item.done",
+        "response.output_item.done",
+        "response.done",
+        "output_audio_buffer.cleared",
+        "conversation.item.truncated",
+    ]
+    done, cut = found[6], found[8]
+    assert at(done, "response", "status") == "cancelled"
+    details = {"type": "cancelled", "reason": "turn_detected"}
+    assert at(done, "response", "status_details") == details
+    assert cut["audio_end_ms"] == 420
+    assert cut["item_id"] == at(found[4], "item", "id")
+    assert "response.created" in types(events(speak(talk))), "it answers what it was told instead"
+
+
+def test_speech_lets_a_reply_finish_where_it_is_told_to() -> None:
+    """`interrupt_response: false`: the turn begins, and nothing else happens."""
+    talk = conversation(audio={"input": {"turn_detection": {"interrupt_response": False}}})
+    speak(talk)
+    effects = talk.hear(note(440, 0.1))
+    assert Hush() not in effects
+    assert types(events(effects)) == ["input_audio_buffer.speech_started"]
 
 
 def test_turns_by_hand() -> None:
@@ -178,8 +204,11 @@ def test_a_reply_can_be_cancelled() -> None:
     talk = conversation()
     for way in ({"type": "response.cancel"}, {"type": "output_audio_buffer.clear"}):
         talk.receive('{"type": "response.create"}')
-        done = next(e for e in tell(talk, **way) if e["type"] == "response.done")
+        effects = talk.receive(json.dumps(way))
+        assert effects[0] == Hush(), "at once"
+        done = next(e for e in events(effects) if e["type"] == "response.done")
         assert at(done, "response", "status") == "cancelled"
+        assert types(events(effects))[-1] == "output_audio_buffer.cleared"
 
 
 def test_items_are_retrieved_truncated_and_deleted() -> None:
