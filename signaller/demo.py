@@ -11,13 +11,26 @@ import click
 from signaller.app import create_app
 from signaller.config import generate_token_key
 from signaller.loopback.app import create_loopback
+from signaller.loopback.front import front
+from signaller.loopback.switches import Switches
 from signaller.model import Deployment
 from signaller.secret import Secret
 from signaller.server.run import EmbeddedServer
 from signaller.server.sockets import tcp_listeners
 from signaller.settings import Settings
+from signaller.web.handlers import tester
 
 MODEL = "gpt-realtime"
+PRICES = {
+    "input_cost_per_token": "4e-06",
+    "cache_read_input_token_cost": "4e-07",
+    "output_cost_per_token": "16e-06",
+    "input_cost_per_audio_token": "32e-06",
+    "cache_read_input_audio_token_cost": "4e-07",
+    "output_cost_per_audio_token": "64e-06",
+}
+"""By LiteLLM's names, as in `model_info`: a model of that name costs so much at OpenAI. The demo's
+own costs nothing, but nobody would see what a cost looks like."""
 SHUTDOWN_SECONDS = 2
 
 _of_provider: ContextVar[bool] = ContextVar("signaller_of_provider", default=False)
@@ -30,8 +43,10 @@ def run_demo(host: str, port: int, *, redis_url: str | None = None) -> None:
 
 async def _serve(host: str, port: int, redis_url: Secret | None) -> None:
     provider_key, master_key = (Secret(f"sk-{secrets.token_urlsafe(24)}") for _ in range(2))
+    switches = Switches()
     with (
         tcp_listeners("127.0.0.1", 0) as (provider_socket,),
+        tcp_listeners("127.0.0.1", 0) as (front_socket,),
         tcp_listeners(host, port) as service_sockets,
     ):
         deployment = Deployment(
@@ -39,8 +54,9 @@ async def _serve(host: str, port: int, redis_url: Secret | None) -> None:
             model_name=MODEL,
             provider="openai",
             upstream_model=MODEL,
-            base_url=f"http://127.0.0.1:{provider_socket.getsockname()[1]}",
+            base_url=f"http://127.0.0.1:{front_socket.getsockname()[1]}",
             api_key=provider_key,
+            prices=PRICES,
         )
         settings = Settings(
             deployments=(deployment,),
@@ -51,10 +67,13 @@ async def _serve(host: str, port: int, redis_url: Secret | None) -> None:
             tester_key=master_key,
             tester_host=host,
         )
+        loopback = create_loopback(api_key=provider_key)
         provider = EmbeddedServer(
-            create_loopback(api_key=provider_key), shutdown_seconds=SHUTDOWN_SECONDS
+            switches.around_provider(loopback), shutdown_seconds=SHUTDOWN_SECONDS
         )
-        service = EmbeddedServer(create_app(settings), shutdown_seconds=SHUTDOWN_SECONDS)
+        app = create_app(settings, clock=switches.clock)
+        app.router.routes[:0] = switches.routes(master_key, tester)
+        service = EmbeddedServer(switches.around_service(app), shutdown_seconds=SHUTDOWN_SECONDS)
 
         def stop() -> None:
             service.should_exit = provider.should_exit = True
@@ -75,7 +94,10 @@ async def _serve(host: str, port: int, redis_url: Secret | None) -> None:
         everywhere = host in {"0.0.0.0", "::"}  # noqa: S104 - as told
         address = "localhost" if everywhere else f"[{host}]" if ":" in host else host
         _greet(f"http://{address}:{service_sockets[0].getsockname()[1]}", master_key)
-        await asyncio.gather(*serving)
+        async with front(
+            front_socket, provider_socket.getsockname(), lambda: switches.on.dead_sideband
+        ):
+            await asyncio.gather(*serving)
 
 
 def _is_wanted(record: logging.LogRecord) -> bool:

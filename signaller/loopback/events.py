@@ -95,7 +95,7 @@ class Conversation:
                 "item_id": self._speech_item,
             }
         )
-        yield from self._items.speech(self._speech_item, stopped.pcm)
+        yield from self._speech(self._speech_item, stopped.pcm)
         answers = self._session["type"] == "realtime" and self._listener.turns.create_response
         if answers and not self._replies.active:
             yield from self._replies.begin(self._session, {})
@@ -124,7 +124,11 @@ class Conversation:
                 "input_audio_buffer_commit_empty",
                 "Error committing input audio buffer: buffer too small.",
             )
-        yield from self._items.speech(self._new_id("item"), pcm)
+        yield from self._speech(self._new_id("item"), pcm)
+
+    def _speech(self, item_id: str, pcm: bytes) -> Iterator[Effect]:
+        asked = at(self._session, "audio", "input", "transcription")
+        return self._items.speech(item_id, pcm, transcribes=asked is not None)
 
     def _clear_input(self, _event: Json) -> Iterator[Effect]:
         self._listener.clear()

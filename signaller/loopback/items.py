@@ -62,11 +62,12 @@ class Items:
             self._forget(next(iter(self._items)))
         return item
 
-    def speech(self, item_id: str, pcm: bytes) -> Iterator[Effect]:
-        """A turn of the user's has been committed."""
+    def speech(self, item_id: str, pcm: bytes, *, transcribes: bool) -> Iterator[Effect]:
+        """A turn of the user's has been committed; `transcribes`: that is paid for."""
         previous = self.last_id
         self.newest = Spoke(pcm)
         self.audio_seconds += seconds(pcm)
+        billed = round(seconds(pcm), 2) if transcribes else 0
         content: Json = {"type": "input_audio", "transcript": None}
         item = self.keep(item_id, "message", {"role": "user", "content": [content]})
         yield Send(
@@ -77,14 +78,15 @@ class Items:
             }
         )
         yield from _added(item, previous)
-        # The provider does so only if asked to transcribe; here it shows that sound arrived.
+        # The provider does so only if asked to transcribe; here it shows that sound arrived, and
+        # costs nothing then.
         yield Send(
             {
                 "type": "conversation.item.input_audio_transcription.completed",
                 "item_id": item_id,
                 "content_index": 0,
                 "transcript": f"({seconds(pcm):.1f} seconds of sound)",
-                "usage": {"type": "duration", "seconds": round(seconds(pcm), 2)},
+                "usage": {"type": "duration", "seconds": billed},
             }
         )
 

@@ -1,38 +1,15 @@
 """`signaller demo`, as a newcomer meets it: one command, one page, one button."""
 
 import asyncio
-import contextlib
-import re
 import signal
-import sys
-from collections.abc import AsyncIterator
 
 import pytest
 from playwright.async_api import Page, expect
 
+from tests.support.demo import demo
 from tests.support.stage import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")  # the browser lives on that loop
-
-
-@contextlib.asynccontextmanager
-async def demo() -> AsyncIterator[tuple[asyncio.subprocess.Process, str]]:
-    """The process, and the address it prints for the page."""
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "signaller", "demo", "--port", "0"),
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    assert process.stdout is not None
-    try:
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            printed = await process.stdout.readuntil(b"Connect")
-        (url,) = re.findall(r"http://127\.0\.0\.1:\d+/", printed.decode())
-        yield process, url
-    finally:
-        if process.returncode is None:
-            process.kill()
-        await process.communicate()
 
 
 async def test_one_button_is_enough(page: Page) -> None:

@@ -143,6 +143,25 @@ def test_speech_becomes_a_turn_and_an_echo() -> None:
     assert transcript == {"type": "audio", "transcript": ""}
 
 
+@pytest.mark.parametrize(
+    ("transcription", "billed"),
+    [pytest.param(None, False, id="not asked for"), pytest.param({"model": "m"}, True, id="asked")],
+)
+def test_only_transcriptions_that_were_asked_for_cost_something(
+    transcription: object, billed: bool
+) -> None:
+    """The event comes in any case, so that the page has something to show."""
+    talk = conversation(audio={"input": {"transcription": transcription}})
+    (usage,) = [
+        event["usage"]
+        for event in events(speak(talk))
+        if event["type"] == "conversation.item.input_audio_transcription.completed"
+    ]
+    assert isinstance(usage, dict)
+    assert (usage["seconds"] > 1) is billed
+    assert usage["seconds"] >= 0
+
+
 def test_speech_interrupts_a_reply() -> None:
     """Barge-in: the reply ends as cancelled, and all know how much of it was heard."""
     talk = conversation(heard_ms=420)
