@@ -16,6 +16,7 @@ from playwright.async_api import Page
 
 from signaller.loopback.switches import NAMES
 from signaller.loopback.tones import note
+from tests.docs.pages import codes, section
 from tests.loopback.peer import Peer
 from tests.support.demo import demo
 from tests.support.stage import PATIENCE_SECONDS
@@ -151,6 +152,15 @@ async def test_the_page_is_told_what_there_is(shown: Demo) -> None:
     )
 
 
+async def test_the_page_of_failures_has_them_all(shown: Demo) -> None:
+    """In its table, and one in the request that it shows."""
+    page = section("Failures on purpose")
+    assert [codes(row["Fault"]) for row in page.table("Fault")] == [[name] for name in NAMES]
+    (command,) = page.blocks("console")
+    (typed,) = re.findall(r"-d '(.*)'", command)
+    assert (await shown.client.put("/demo/faults", content=typed)).status_code == 200
+
+
 async def test_switches_are_for_the_demos_own_page(shown: Demo) -> None:
     """With its key, and from its own address."""
     faults = f"{shown.url}demo/faults"
@@ -216,6 +226,7 @@ async def test_a_provider_that_fails(shown: Demo) -> None:
         await shown.switch(provider_500=True)
         refused = await shown.call(peer, await shown.token())
         assert refused.status_code == 500
+        assert refused.json()["error"]["token"] == "unspent"
         assert refused.json()["error"]["type"] == "server_error"
         assert "location" not in refused.headers
         await shown.switch()
