@@ -28,9 +28,15 @@ SDP = {"content-type": "application/sdp"}
 FAILS = """
 async ({ token }) => {
   const peer = new RTCPeerConnection();
-  peer.addTransceiver("audio");
+  // Whoever may hear us is shown our addresses, and the offer has them all.
+  const stream = await navigator.mediaDevices.getUserMedia({ audio: true });
+  peer.addTrack(stream.getTracks()[0], stream);
   peer.createDataChannel("oai-events");
+  const gathered = new Promise((resolve) => {
+    peer.onicegatheringstatechange = () => peer.iceGatheringState === "complete" && resolve();
+  });
   await peer.setLocalDescription(await peer.createOffer());
+  await gathered;
   const answer = await fetch("/v1/realtime/calls", {
     method: "POST",
     body: peer.localDescription.sdp,

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import socket
 from collections.abc import AsyncIterator
 from urllib.parse import urlsplit
@@ -87,8 +88,8 @@ async def test_the_end_of_the_front_ends_its_connections() -> None:
             await silent.wait_closed()
 
 
-async def test_what_is_no_request_is_let_go() -> None:
-    """Neither half a head nor one without an end is an error."""
+async def test_what_is_no_request_is_let_go(caplog: pytest.LogCaptureFixture) -> None:
+    """Neither half a head nor one without an end is an error, or leaves a word in the log."""
     async with fronted([]) as client:
         for said in (b"GET / HT", b"x" * 200_000):
             reader, writer = await asyncio.open_connection(
@@ -101,3 +102,5 @@ async def test_what_is_no_request_is_let_go() -> None:
                     assert await reader.read() == b""
             writer.close()
         assert (await client.post("/v1/realtime/client_secrets", json={})).status_code == 200
+    gc.collect()  # asyncio logs what nobody has caught once it is forgotten
+    assert [record for record in caplog.records if record.name == "asyncio"] == []
