@@ -4,7 +4,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-SDK := tests/support/agents_sdk
+# npm packages that tests need: OpenAI's browser SDK, and axe, which looks for barriers in a page.
+NPM := $(addsuffix /node_modules/.installed,tests/support/agents_sdk tests/support/axe)
 PINS := pyproject.toml requirements.lock
 # Every download is checked against the hashes in the lock: uv's by pip, all others by uv.
 INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python --constraints requirements.lock \
@@ -52,7 +53,7 @@ fix: $(VENV)/.dev ## Repair what lint and format can repair
 	$(BIN)/ruff format
 
 setup: system ## Install what tests and checks need, without running them
-	@$(MAKE) --silent --no-print-directory $(VENV)/.dev $(SDK)/node_modules/.installed
+	@$(MAKE) --silent --no-print-directory $(VENV)/.dev $(NPM)
 
 lock: $(VENV)/.dev ## Pin the newest versions that pyproject.toml allows
 	@{ printf '%s\n' '# Every dependency of pyproject.toml with its hashes, for Python 3.11 and newer on any platform:' \
@@ -103,7 +104,7 @@ $(VENV)/.dev: $(PINS) | $(BIN)/uv
 	@$(INSTALL) '.[demo,azure]' --group dev
 	@touch $@ $(VENV)/.demo
 
-$(SDK)/node_modules/.installed: $(SDK)/package.json $(SDK)/package-lock.json
-	@echo "Installing the browser SDK under test"
-	@cd $(SDK) && npm ci --ignore-scripts --loglevel=error
+$(NPM): %/node_modules/.installed: %/package.json %/package-lock.json
+	@echo "Installing the npm packages in $*"
+	@cd $* && npm ci --ignore-scripts --loglevel=error
 	@touch $@

@@ -2,10 +2,10 @@
 
 import { AnswerError, ApiError, NetworkError } from "./api.js";
 
-/** @typedef {{title: string, message: string, todo: string}} Advice */
+/** @typedef {{title: string, message: string, todo: string, field?: "key" | "model"}} Advice */
 
 const TITLES = /** @type {Record<string, string>} */ ({
-  microphone: "No microphone", token: "No token", offer: "No offer", answer: "No answer from the provider",
+  key: "The key could not be used", microphone: "No microphone", token: "No token", offer: "No offer", answer: "No answer from the provider", apply: "The answer was not understood",
   ice: "No way through the network", dtls: "No secure connection", "data-channel": "No data channel",
   connection: "The connection was lost", hangup: "The hang up was not confirmed", page: "The page could not be set up",
 });
@@ -18,15 +18,15 @@ const MICROPHONE = /** @type {Record<string, [string, string]>} */ ({
 });
 
 const CODES = /** @type {Record<string, string>} */ ({
-  invalid_api_key: "Check the key above: it is this service's key (master_key in its configuration), not the provider's.",
-  invalid_jwt: "Get a fresh JWT from your issuer, paste it above, and connect again.",
+  invalid_api_key: "Check the key: it is this service's key (master_key in its configuration), not the provider's.",
+  invalid_jwt: "Get a fresh JWT from your issuer, paste it as the key, and connect again.",
   insufficient_scope: "Ask whoever issues your JWTs for the scope this service requires.",
-  model_not_allowed: "Choose another model above, or ask the operator to allow this one in your policy.",
+  model_not_allowed: "Choose another model, or ask the operator to allow this one in your policy.",
   origin_not_allowed: "This page's address is not among the origins of your policy. Open the page that is, or ask the operator to add this one.",
   rate_limit_exceeded: "Your policy allows no more in this minute.",
   issuer_unavailable: "The operator should check jwks_url. Wait a moment and connect again.",
   token_rejected: "Connect again for a fresh token; each starts one call, and soon expires.",
-  model_not_found: "Choose another model above, or ask the operator to add this one to model_list.",
+  model_not_found: "Choose another model, or ask the operator to add this one to model_list.",
   upstream_auth_failed: "Your key is fine. The operator must correct the deployment's api_key.",
   upstream_unreachable: "Try again; if it stays so, the operator should check api_base and the way out to the provider.",
   upstream_disconnected: "Connect again. Nothing was repeated on its own, so that no second call was started.",
@@ -36,9 +36,19 @@ const CODES = /** @type {Record<string, string>} */ ({
   invalid_offer: "The browser's offer was not accepted. Try another browser, and report this one.",
 });
 
+/** Where the service's own sentence is for programmers. */
+const SAID = /** @type {Record<string, string>} */ ({
+  invalid_api_key: "This service does not know the key.",
+});
+
+/** The field at fault, for what can be put right in the session form. */
+const FIELDS = /** @type {Record<string, "key" | "model">} */ ({
+  invalid_api_key: "key", invalid_jwt: "key", insufficient_scope: "key", model_not_allowed: "model", model_not_found: "model",
+});
+
 const STATUSES = /** @type {Record<number, string>} */ ({
   400: "The message names what the service did not accept.",
-  401: "Check the key above, then connect again.",
+  401: "Check the key, then connect again.",
   403: "This key may not do that. Ask the operator what it is allowed.",
   404: "Check that this page is served by signaller itself, and the model's name.",
   413: "Something between this page and the provider limits the size of requests.",
@@ -57,12 +67,6 @@ const CONNECTION = /** @type {Record<string, string>} */ ({
   connection: "Check the network, then connect again.",
 });
 
-/** What a step that is still waiting is waiting for. */
-export const WAITING = /** @type {Record<string, string>} */ ({
-  microphone: "Allow the microphone when the browser asks.",
-  "first-audio": "Speak, or write a message.",
-});
-
 /**
  * @param {string} step
  * @param {unknown} error
@@ -73,7 +77,7 @@ export function advise(step, error) {
   const message = error instanceof Error ? error.message : String(error);
   if (error instanceof ApiError) {
     const wait = error.retryAfterSeconds === null ? "" : ` Wait ${seconds(error.retryAfterSeconds)}, then try again.`;
-    return { title, message, todo: (CODES[error.code ?? ""] ?? STATUSES[error.status] ?? STATUSES[error.status < 500 ? 400 : 500]) + wait };
+    return { title, message: SAID[error.code ?? ""] ?? message, field: FIELDS[error.code ?? ""], todo: (CODES[error.code ?? ""] ?? STATUSES[error.status] ?? STATUSES[error.status < 500 ? 400 : 500]) + wait };
   }
   if (error instanceof NetworkError) return { title, message, todo: "Check that the service runs and that you are online, then try again." };
   if (error instanceof AnswerError) return { title, message, todo: "Something between this page and the service may change its answers; ask the operator." };

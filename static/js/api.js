@@ -1,6 +1,6 @@
 /** The service's HTTP calls and their failures. Knows no DOM. */
 
-/** @typedef {{gateway: number | null, provider: number | null}} ServerTiming milliseconds */
+/** @typedef {{gateway: number | null, provider: number | null, network: number | null}} ServerTiming milliseconds; network is what remains of the exchange */
 /** @typedef {{method: string, path: string, status: number | null, ms: number, requestId: string | null, timing: ServerTiming}} Exchange */
 /** @typedef {{signal?: AbortSignal, onExchange?: (exchange: Exchange) => void}} Options */
 
@@ -51,17 +51,30 @@ export async function readTester(options = {}) {
 }
 
 /**
+ * Ask for one of the caller's calls, to learn whether the key is one.
+ * @param {string} key
+ * @param {Options} [options]
+ */
+export async function checkKey(key, options = {}) {
+  return await request("GET", "v1/realtime/calls?limit=1", { Authorization: `Bearer ${key}` }, null, options);
+}
+
+/**
  * Trade the caller's key for a token that starts one call.
  * @param {string} key
- * @param {Record<string, unknown>} session
+ * @param {import("./hub.js").Session} session
  * @param {Options} [options]
  */
 export async function mintToken(key, session, options = {}) {
   const headers = { Authorization: `Bearer ${key}`, "Content-Type": "application/json" };
   const { response, exchange } = await request("POST", "v1/realtime/client_secrets", headers, JSON.stringify({ session }), options);
-  const { value } = await json(response);
+  const { value, expires_at: expires, session: minted, calls_url: url } = await json(response);
   if (typeof value !== "string") throw new AnswerError("The service's answer holds no token.");
-  return { token: value, exchange };
+  const told = {
+    value, expiresAt: typeof expires === "number" ? expires : null,
+    session: /** @type {object | null} */ (minted ?? null), callsUrl: typeof url === "string" ? url : null,
+  };
+  return { token: value, told, exchange };
 }
 
 /**
@@ -103,7 +116,7 @@ export async function endCall(token, location, options = {}) {
 async function request(method, url, headers, body, { signal, onExchange, keepalive = false }) {
   const began = performance.now();
   /** @type {Exchange} */
-  const exchange = { method, path: `/${url}`.replace(/^\/https?:\/\/[^/]*/, ""), status: null, ms: 0, requestId: null, timing: { gateway: null, provider: null } };
+  const exchange = { method, path: `/${url}`.replace(/^\/https?:\/\/[^/]*/, ""), status: null, ms: 0, requestId: null, timing: serverTiming(null, 0) };
   let response;
   try {
     response = await fetch(url, { method, headers, body, signal, keepalive, cache: "no-store", credentials: "omit", redirect: "error" });
@@ -116,7 +129,7 @@ async function request(method, url, headers, body, { signal, onExchange, keepali
   exchange.ms = performance.now() - began;
   exchange.status = response.status;
   exchange.requestId = response.headers.get("X-Request-Id");
-  exchange.timing = serverTiming(response.headers.get("Server-Timing"));
+  exchange.timing = serverTiming(response.headers.get("Server-Timing"), exchange.ms);
   onExchange?.(exchange);
   if (!response.ok) throw await apiError(response, exchange);
   return { response, exchange };
@@ -145,12 +158,16 @@ async function json(response) {
 /**
  * `gateway;dur=3.1, provider;dur=41.0` in milliseconds.
  * @param {string | null} header
+ * @param {number} whole the exchange it came with
  * @returns {ServerTiming}
  */
-export function serverTiming(header) {
+export function serverTiming(header, whole) {
   const find = (/** @type {string} */ name) => {
     const found = new RegExp(`(?:^|,)\\s*${name}\\s*;[^,]*?\\bdur=([0-9.]+)`).exec(header ?? "");
     return found ? Number(found[1]) : null;
   };
-  return { gateway: find("gateway"), provider: find("provider") };
+  const gateway = find("gateway");
+  const provider = find("provider");
+  const network = gateway === null && provider === null ? null : Math.max(0, whole - (gateway ?? 0) - (provider ?? 0));
+  return { gateway, provider, network };
 }

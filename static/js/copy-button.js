@@ -1,5 +1,7 @@
 /** A button that copies text and says so. */
 
+import { words } from "./words.js";
+
 /**
  * @param {HTMLButtonElement} button
  * @param {() => string} text
@@ -10,7 +12,7 @@ export function CopyButton(button, text) {
   let timer;
   button.addEventListener("click", async () => {
     const copied = await copy(text());
-    button.textContent = copied ? "Copied" : "Not allowed";
+    button.textContent = copied ? words.copy.done : words.copy.refused;
     clearTimeout(timer);
     timer = setTimeout(() => { button.textContent = name; }, 1500);
   });

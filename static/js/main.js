@@ -1,143 +1,145 @@
-/** Wires the page's elements to one call at a time. */
+/** Wires the page: one hub, the parts mounted on it, and one call at a time. */
 
-import { advise, stepAdvice } from "./advice.js";
 import { readTester } from "./api.js";
-import { CallForm } from "./call-form.js";
-import { CopyButton } from "./copy-button.js";
-import { EventLog } from "./event-log.js";
-import { LevelMeter } from "./level-meter.js";
-import { MessageForm } from "./message-form.js";
-import { Notice } from "./notice.js";
-import { RealtimeCall } from "./realtime-call.js";
-import { SessionEditor } from "./session-editor.js";
-import { StatusLine } from "./status-line.js";
-import { StepLadder } from "./step-ladder.js";
-import { Transcript } from "./transcript.js";
+import { RealtimeCall } from "./call/realtime-call.js";
+import { Speaking } from "./call/speaking.js";
+import { keepFocus } from "./focus.js";
+import { Hub } from "./hub.js";
+import { Layout } from "./layout.js";
+import * as callBar from "./panels/call-bar.js";
+import * as events from "./panels/events.js";
+import * as failureSheet from "./panels/failure-sheet.js";
+import * as levels from "./panels/levels.js";
+import * as message from "./panels/message.js";
+import * as sessionEditor from "./panels/session-editor.js";
+import * as sessionForm from "./panels/session-form.js";
+import * as steps from "./panels/steps.js";
+import * as transcript from "./panels/transcript.js";
+import { listenForShortcuts } from "./shortcuts.js";
 
-const find = (/** @type {string} */ selector) => /** @type {any} */ (document.querySelector(selector));
+/** The inspector's tabs, in their order: each has its name in `words.views`. To add one is to add a line. */
+const TABS = { steps, events, session: sessionEditor };
 
+const find = (/** @type {string} */ selector) => /** @type {HTMLElement} */ (document.querySelector(selector));
+const hub = new Hub();
 /** @type {RealtimeCall | null} */
 let call = null;
+let speaking = new Speaking();
+let [live, muted] = [false, false];
 
-const status = StatusLine(find(".status-line"));
-const notice = Notice(find("#error"));
-const ladder = StepLadder(find("#steps"));
-const log = EventLog(find(".card-events"));
-const transcript = Transcript(find("#transcript"), find("#transcript-empty"), find("#transcript-scroll"));
-const meters = { out: LevelMeter(find('[data-level="out"]')), in: LevelMeter(find('[data-level="in"]')) };
-const session = SessionEditor(find("#session-form"), (event) => call?.send(event) ?? false);
-const message = MessageForm(find("#message-form"), say);
-const form = CallForm(find("#call-form"), { onConnect: connect, onMute: (muted) => call?.mute(muted), onHangUp: hangUp });
-/** @type {HTMLAudioElement} */ const voice = find("#voice");
-/** @type {HTMLButtonElement} */ const play = find("#play");
-const callId = find("#call-id");
-const copyId = find("#call-id-copy");
+/** @type {import("./hub.js").Actions} */
+const actions = {
+  connect,
+  hangUp,
+  mute: (wanted) => silence(wanted, false),
+  talk: (held) => silence(!held, held),
+  interrupt,
+  send: (event) => call?.send(event) ?? false,
+  say,
+  show: (view) => layout.show(view),
+};
 
-CopyButton(copyId, () => callId.textContent);
-play.addEventListener("click", () => void listen());
+for (const name of Object.keys(TABS)) find("#inspector-panels").append(panel(name));
+const layout = Layout(hub, Object.keys(TABS));
+const bar = callBar.mount(find("#call-bar"), hub, actions);
+const setup = sessionForm.mount(find("#setup"), hub, actions);
+levels.mount(find("#talk"), hub, bar.heirs);
+transcript.mount(find("#talk"), hub);
+message.mount(find("#talk"), hub, actions);
+failureSheet.mount(find("#stage"), hub, actions, bar.heirs);
+for (const [name, { mount }] of Object.entries(TABS)) mount(find(`#${name}`), hub, actions);
+listenForShortcuts({ ...actions, live: () => live, toggleMute: () => actions.mute(!muted) });
+
 addEventListener("pagehide", () => void call?.hangUp({ keepalive: true }).catch(() => {})); // nobody is left to tell
-readTester().then((settings) => form.fill(settings), (error) => {
-  form.fill({ key: null, models: [], demo: false });
-  notice.show("page", error);
+readTester().then((settings) => hub.emit("settings", settings), (error) => {
+  hub.emit("settings", { key: null, models: [], demo: false });
+  hub.emit("trouble", { step: "page", error });
 });
 
-/**
- * @param {string} key
- * @param {string} model
- */
-function connect(key, model, withMicrophone = true) {
-  notice.hide();
-  ladder.clear();
-  transcript.clear();
-  session.reset();
-  showCallId(null);
-  const opened = new RealtimeCall();
+/** @param {{withMicrophone?: boolean}} [options] */
+function connect({ withMicrophone = true } = {}) {
+  const wanted = setup.read();
+  if (!wanted) return;
+  const opened = new RealtimeCall((type, detail) => { if (call === opened) tell(type, detail); });
   call = opened;
-  const on = (/** @type {string} */ type, /** @type {(detail: any) => void} */ listener) =>
-    opened.addEventListener(type, (event) => { if (call === opened) listener(/** @type {CustomEvent} */ (event).detail); });
-  on("step", (step) => {
-    ladder.set(step);
-    if (step.state === "failed") ladder.explain(step.name, stepAdvice(step.name));
-  });
-  on("exchange", (exchange) => log.add("http", `${exchange.method} ${exchange.path} ${exchange.status ?? "no answer"}`, exchange));
-  on("event", ({ direction, event }) => {
-    log.add(direction, String(event?.type ?? "(no type)"), event);
-    if (direction === "in" && event) receive(event);
-  });
-  on("id", showCallId);
-  on("microphone", (stream) => meters.out.listen(stream));
-  on("voice", (stream) => {
-    voice.srcObject = stream;
-    meters.in.listen(stream);
-    void listen();
-  });
-  on("state", ({ state, by, error }) => changed(state, by, error, () => connect(key, model, false)));
-  void opened.open({ key, model, withMicrophone });
+  void opened.open({ ...wanted, withMicrophone });
 }
 
 /**
- * @param {string} state
- * @param {"us" | "them" | undefined} by
- * @param {import("./realtime-call.js").StepFailure | undefined} error
- * @param {() => void} withoutMicrophone
+ * What the call says, to everyone; focus stays on something that is still there.
+ * @param {keyof import("./hub.js").Events} type
+ * @param {any} detail
  */
-function changed(state, by, error, withoutMicrophone) {
-  const sentence = {
-    connecting: "Connecting", connected: "Connected", interrupted: "Interrupted, waiting for the network",
-    ended: by === "them" ? "The provider ended the call" : "Call ended", failed: "Could not connect",
-  }[state] ?? state;
-  const running = state === "connected" || state === "interrupted";
-  status.update(state, error?.step === "connection" ? "Connection lost" : sentence);
-  form.update(running ? "live" : state === "connecting" ? "connecting" : "idle");
-  message.update(running);
-  if (error) {
-    notice.show(error.step, error.cause, error.step === "microphone" ? { label: "Connect without a microphone", run: withoutMicrophone } : undefined);
-    ladder.explain(error.step, advise(error.step, error.cause).todo);
-  }
-  if (state === "ended" || state === "failed") release();
+function tell(type, detail) {
+  if (type === "state") changed(detail);
+  else hub.emit(type, detail);
+  if (type !== "event" || detail.direction !== "in") return;
+  const { who, interruptible } = speaking.now;
+  speaking.receive(detail.event);
+  const { now } = speaking;
+  if (now.who !== who || now.interruptible !== interruptible) keepFocus(() => hub.emit("speaking", now), bar.heirs);
 }
 
-function release() {
-  meters.in.stop();
-  meters.out.stop();
-  voice.srcObject = null;
-  play.hidden = true;
-  session.reset();
+/** @param {import("./hub.js").Stage} stage */
+function changed(stage) {
+  const { state } = stage;
+  const wasWaiting = document.activeElement?.id === "hangup" && !live;
+  live = state === "connected" || state === "interrupted";
+  keepFocus(() => {
+    if (state === "checking") begin();
+    hub.emit("state", stage);
+  }, bar.heirs);
+  if (state === "connected" && wasWaiting) bar.heirs().find((each) => !each.disabled)?.focus(); // Space shall talk now, not hang up
+}
+
+function begin() {
+  speaking = new Speaking();
+  hub.emit("speaking", speaking.now);
+  hub.emit("id", null);
+  hub.emit("token", null);
+  hub.emit("microphone", null);
+  silence(false, false);
+  layout.show("talk");
 }
 
 async function hangUp() {
   try {
     await call?.hangUp();
   } catch (error) {
-    notice.show("hangup", error);
+    hub.emit("trouble", { step: "hangup", error });
   }
 }
 
-/** Browsers may hold sound back until a gesture; then a button asks for one. */
-async function listen() {
-  try {
-    await voice.play();
-    play.hidden = true;
-  } catch (error) {
-    play.hidden = /** @type {Error} */ (error).name !== "NotAllowedError";
-  }
+/**
+ * @param {boolean} wanted
+ * @param {boolean} talking
+ */
+function silence(wanted, talking) {
+  muted = wanted;
+  call?.mute(muted);
+  hub.emit("muted", { muted, talking });
+}
+
+function interrupt() {
+  if (!speaking.now.interruptible) return;
+  call?.send({ type: "response.cancel" });
+  call?.send({ type: "output_audio_buffer.clear" }); // what is made already and not yet heard
 }
 
 /** @param {string} text */
 function say(text) {
-  call?.send({ type: "conversation.item.create", item: { type: "message", role: "user", content: [{ type: "input_text", text }] } });
+  const sent = call?.send({ type: "conversation.item.create", item: { type: "message", role: "user", content: [{ type: "input_text", text }] } });
+  if (!sent) return false;
   call?.send({ type: "response.create" });
-  transcript.wrote(text);
+  hub.emit("wrote", text);
+  return true;
 }
 
-/** @param {object} event */
-function receive(event) {
-  transcript.receive(event);
-  session.receive(event);
-}
-
-/** @param {string | null} id */
-function showCallId(id) {
-  callId.textContent = id ?? "none yet";
-  copyId.hidden = id === null;
+/** @param {string} name */
+function panel(name) {
+  const made = document.createElement("section");
+  made.id = name;
+  made.className = "panel";
+  made.setAttribute("role", "tabpanel");
+  return made;
 }

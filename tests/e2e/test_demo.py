@@ -6,6 +6,7 @@ import signal
 import pytest
 from playwright.async_api import Page, expect
 
+from tests.e2e.tester import button, step
 from tests.support.demo import demo
 from tests.support.stage import PATIENCE_SECONDS
 
@@ -17,10 +18,9 @@ async def test_one_button_is_enough(page: Page) -> None:
     async with demo() as (process, url):
         await page.goto(url)
         await expect(page.locator("#demo-note")).to_be_visible()
-        await page.click("#connect")
+        await button(page, "Connect").click()
         for name in ("session-created", "first-audio"):
-            done = page.locator(f'[data-step="{name}"][data-state="done"]')
-            await expect(done).to_be_visible(timeout=PATIENCE_SECONDS * 1000)
+            await expect(step(page, name)).to_have_attribute("data-state", "done")
         process.send_signal(signal.SIGTERM)
         async with asyncio.timeout(PATIENCE_SECONDS):
             assert await process.wait() == 0

@@ -11,7 +11,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Page, expect
 
-from tests.e2e.tester import connect_at
+from tests.e2e.tester import connect_at, status, write
 from tests.replicas.configuration import Configuration, caller, caller_key
 from tests.replicas.replica import Replica, replicas_of
 from tests.support.redis import redis_server
@@ -83,8 +83,7 @@ async def shown(replica: Replica, holds: Callable[[Mapping[str, Any]], bool]) ->
 async def says(page: Page, text: str) -> None:
     """Write to the model, and wait until its answer is complete."""
     before = await page.evaluate("seen.usage.length")
-    await page.fill("#message-input", text)
-    await page.press("#message-input", "Enter")
+    await write(page, text)
     await page.wait_for_function("before => seen.usage.length > before", arg=before)
 
 
@@ -111,7 +110,7 @@ async def test_a_limit_holds_though_the_owner_is_killed(pair: Pair, page: Page) 
     waited = -without_a_core(heir)
     await page.wait_for_function("() => seen.closedAt !== null")
     waited += without_a_core(heir)
-    await expect(page.locator("#status")).to_have_text("The provider ended the call")
+    await expect(status(page)).to_contain_text("The provider ended the call")
     times = {name: at / 1000 for name, at in (await page.evaluate(TIMES)).items()}
     call = await shown(heir, lambda call: bool(call["status"] == "ended"))
 

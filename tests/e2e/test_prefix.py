@@ -4,9 +4,9 @@ import dataclasses
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Page, expect
+from playwright.async_api import Page
 
-from tests.e2e.tester import connect
+from tests.e2e.tester import connect, hang_up
 from tests.gateways.test_prefix import stripping
 from tests.support.nginx import nginx
 from tests.support.redis import free_port
@@ -27,7 +27,6 @@ async def test_the_page_hangs_up_behind_a_prefix(
             seen = f"{gateway}{prefix}" if prefix else stage.url
             await connect(dataclasses.replace(stage, url=seen), page)
             (call,) = stage.provider.calls
-            await page.click("#hangup")
-            await expect(page.locator("#status")).to_have_attribute("data-state", "ended")
+            await hang_up(page)
             await stage.provider.asked_to_hang_up(call)
             assert not await stage.provider.knows(call)

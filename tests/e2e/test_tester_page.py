@@ -5,16 +5,18 @@ import re
 import pytest
 from playwright.async_api import Page, expect
 
-from tests.e2e.tester import connect, step, turns, update_session
+from tests.e2e.tester import button, connect, status, step, turns, update_session, write
 from tests.support.stage import Stage
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")  # the browser lives on that loop
 
 STEPS = [
+    "key",
     "microphone",
     "token",
     "offer",
     "answer",
+    "apply",
     "ice",
     "dtls",
     "data-channel",
@@ -56,7 +58,7 @@ async def test_sound_and_events_flow(stage: Stage, page: Page) -> None:
 async def test_the_times_of_gateway_and_provider_are_told_apart(stage: Stage, page: Page) -> None:
     """Figures from the service's Server-Timing, and our own id of the call."""
     await connect(stage, page)
-    for name in ("gateway", "provider"):
+    for name in ("gateway", "provider", "network"):
         await expect(page.locator(f"#time-{name}")).to_have_text(re.compile(r"^\d+(\.\d)? ms$"))
     await expect(page.locator("#call-id")).to_have_text(re.compile(r"^rtc_[\w-]{20,}$"))
     (call,) = stage.provider.calls
@@ -75,8 +77,7 @@ async def test_a_session_update_is_answered(stage: Stage, page: Page) -> None:
 async def test_what_is_typed_and_answered_is_written_down(stage: Stage, page: Page) -> None:
     """The message, and the model's words."""
     await connect(stage, page)
-    await page.fill("#message-input", "Good morning")
-    await page.press("#message-input", "Enter")
+    await write(page, "Good morning")
     await expect(turns(page, "you", "Good morning")).to_have_count(1)
     await expect(turns(page, "model", "You wrote: Good morning").first).to_be_visible()
 
@@ -95,7 +96,7 @@ async def test_mute_silences_the_microphone(stage: Stage, page: Page) -> None:
     track = "peers.at(-1).getSenders().find(({ track }) => track?.kind === 'audio').track.enabled"
     assert await page.evaluate(track) is True
     for muted in (True, False):
-        await page.click("#mute")
-        await expect(page.locator("#mute")).to_have_attribute("aria-pressed", str(muted).lower())
+        await button(page, "Mute").click()
+        await expect(button(page, "Mute")).to_have_attribute("aria-pressed", str(muted).lower())
         assert await page.evaluate(track) is not muted
-    await expect(page.locator("#status")).to_have_attribute("data-state", "connected")
+    await expect(status(page)).to_have_attribute("data-state", "connected")

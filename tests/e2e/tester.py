@@ -1,4 +1,4 @@
-"""The tester page as a person uses it."""
+"""The tester page as a person uses it: by roles and names, as assistive technology tells them."""
 
 import json
 
@@ -16,17 +16,70 @@ async def connect(stage: Stage, page: Page) -> None:
 async def connect_at(url: str, page: Page, key: str) -> None:
     """The same with any key, at any service."""
     await page.goto(url)
-    await expect(page.locator("input#model")).to_be_visible()
-    await page.fill("#key", key)
-    await page.fill("#model", MODEL)
-    await page.click("#connect")
+    await fill_in(page, key)
+    await button(page, "Connect").click()
     await connected(page)
+
+
+async def fill_in(page: Page, key: str) -> None:
+    """Key and model, as they are typed once the page knows that no list of models is complete."""
+    await expect(page.locator("input#model")).to_be_attached()
+    if not await field(page, "Key").is_visible():
+        await view(page, "Setup")
+    await field(page, "Key").fill(key)
+    await field(page, "Model").fill(MODEL)
 
 
 async def connected(page: Page) -> None:
     """Wait for the session, and for the status to say so."""
     await expect(step(page, "session-created")).to_have_attribute("data-state", "done")
-    await expect(page.locator("#status")).to_have_attribute("data-state", "connected")
+    await expect(status(page)).to_have_attribute("data-state", "connected")
+
+
+async def hang_up(page: Page) -> None:
+    """Press Hang up, and wait until the page says that the call is over."""
+    await button(page, "Hang up").click()
+    await expect(status(page)).to_have_attribute("data-state", "ended")
+
+
+async def write(page: Page, text: str) -> None:
+    """Write a message to the model."""
+    await field(page, "Message").fill(text)
+    await field(page, "Message").press("Enter")
+
+
+async def update_session(page: Page, session: dict[str, object]) -> None:
+    """Send session.update from the editor, and wait until the provider has taken it."""
+    await view(page, "Session")
+    editor = page.get_by_label("Session to send with session.update, as JSON")
+    await editor.fill(json.dumps({"type": "realtime", **session}))
+    await button(page, "Send session.update").click()
+    await expect(page.locator("#session-note")).to_have_attribute("data-state", "good")
+
+
+async def view(page: Page, name: str) -> None:
+    """Bring a tab to the front."""
+    await page.get_by_role("tab", name=name, exact=True).click()
+
+
+def button(page: Page, name: str) -> Locator:
+    """A button by its name."""
+    return page.get_by_role("button", name=name, exact=True)
+
+
+def field(page: Page, name: str) -> Locator:
+    """A field by its label."""
+    return page.get_by_label(name, exact=True)
+
+
+def status(page: Page) -> Locator:
+    """The state of the call in words, in the bar that is always in sight."""
+    return page.get_by_role("banner").get_by_role("status")
+
+
+def failure(page: Page) -> Locator:
+    """What the page says about a failure."""
+    return page.get_by_role("alert")
 
 
 def step(page: Page, name: str) -> Locator:
@@ -37,10 +90,3 @@ def step(page: Page, name: str) -> Locator:
 def turns(page: Page, who: str, text: str) -> Locator:
     """What one side has said, as far as it has this text."""
     return page.locator(f'#transcript li[data-who="{who}"]').filter(has_text=text)
-
-
-async def update_session(page: Page, session: dict[str, object]) -> None:
-    """Send session.update from the editor, and wait until the provider has taken it."""
-    await page.fill("#session-editor", json.dumps({"type": "realtime", **session}))
-    await page.click("#session-send")
-    await expect(page.locator("#session-note")).to_have_attribute("data-state", "good")

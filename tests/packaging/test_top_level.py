@@ -68,9 +68,10 @@ def test_the_lock_names_no_address() -> None:
     assert [line for line in lines if ADDRESS.search(line)] == []
 
 
-def test_the_browser_lock_names_no_registry() -> None:
-    """The SDK under test is pinned by hash, wherever npm fetches it from."""
-    lock = (ROOT / "tests/support/agents_sdk/package-lock.json").read_text()
+@pytest.mark.parametrize("packages", ["agents_sdk", "axe"])
+def test_the_browser_locks_name_no_registry(packages: str) -> None:
+    """What runs in the browser is pinned by hash, wherever npm fetches it from."""
+    lock = (ROOT / "tests/support" / packages / "package-lock.json").read_text()
     assert '"integrity": "sha512-' in lock
     assert '"resolved"' not in lock
 

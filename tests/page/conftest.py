@@ -36,6 +36,8 @@ class Service:
     mint: Response | None = None
     """None: a token is given."""
     call: Response | None = None
+    known: Response | None = None
+    """What the page hears when it asks for the calls of its key; None: there are none."""
     authorizations: list[str] = field(default_factory=list)
     minted: list[object] = field(default_factory=list)
     offers: list[bytes] = field(default_factory=list)
@@ -44,6 +46,10 @@ class Service:
     async def tester(self, request: Request) -> Response:
         """GET /tester.json."""
         return JSONResponse({"key": self.key, "models": self.models, "demo": self.demo})
+
+    async def list_calls(self, _: Request) -> Response:
+        """GET /v1/realtime/calls."""
+        return self.known or JSONResponse({"object": "list", "data": [], "has_more": False})
 
     async def mint_token(self, request: Request) -> Response:
         """POST /v1/realtime/client_secrets."""
@@ -63,6 +69,7 @@ class Service:
             Route("/tester.json", self.tester),
             Route("/v1/realtime/client_secrets", self.mint_token, methods=["POST"]),
             Route("/v1/realtime/calls", self.create_call, methods=["POST"]),
+            Route("/v1/realtime/calls", self.list_calls),
             Mount("/", StaticFiles(directory=STATIC, html=True)),
         ]
         return _Policed(Starlette(routes=routes))

@@ -6,6 +6,8 @@ import pytest
 from playwright.async_api import Page, Route, expect
 from starlette.responses import Response
 
+from tests.e2e.tester import button, field, status, view
+from tests.e2e.tester import failure as sheet
 from tests.page.conftest import TOKEN, Service, failure
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")  # the browser lives on that loop
@@ -17,19 +19,18 @@ async def connect(service: Service, page: Page) -> None:
     """Open the page and press Connect."""
     await page.goto(service.url)
     await expect(page.locator("#key")).to_have_value("sk-page")
-    await page.click("#connect")
+    await button(page, "Connect").click()
 
 
 @pytest.mark.parametrize(
     ("refusal", "advice"),
     [
-        (failure(401, "invalid_api_key", MESSAGE), "this service's key"),
         (failure(404, "model_not_found", MESSAGE), "Choose another model"),
         (failure(429, "rate_limited", MESSAGE, retry_after="7"), "Wait 7 seconds"),
         (failure(503, "store_unavailable", MESSAGE, retry_after="1"), "Wait 1 second,"),
         (failure(418, "unheard_of", MESSAGE), "The message names"),
     ],
-    ids=["401", "404", "429", "503", "unknown"],
+    ids=["404", "429", "503", "unknown"],
 )
 async def test_a_refused_mint_is_explained(
     service: Service, page: Page, refusal: Response, advice: str
@@ -37,13 +38,13 @@ async def test_a_refused_mint_is_explained(
     """The server's own sentence, its code and request id, and what to do."""
     service.mint = refusal
     await connect(service, page)
-    error = page.locator("#error")
+    error = sheet(page)
     for text in [MESSAGE, str(refusal.status_code), "req_of_this_test", advice]:
         await expect(error).to_contain_text(text)
     await expect(page.locator('[data-step="token"]')).to_have_attribute("data-state", "failed")
     await expect(page.locator('[data-step="token"] .step-note')).to_contain_text(advice)
-    await expect(page.locator("#status")).to_have_text("Could not connect")
-    await expect(page.locator("#connect")).to_be_focused()
+    await expect(status(page)).to_contain_text("Could not connect")
+    await expect(button(page, "Connect")).to_be_focused()
     assert service.offers == []
 
 
@@ -51,9 +52,10 @@ async def test_a_refused_offer_is_explained_at_its_own_step(service: Service, pa
     """The token was good, the call was not: the ladder shows where it broke."""
     service.call = failure(401, "token_rejected", "The token is already used.")
     await connect(service, page)
-    await expect(page.locator("#error")).to_contain_text("The token is already used.")
-    await expect(page.locator("#error")).to_contain_text("fresh token")
+    await expect(sheet(page)).to_contain_text("The token is already used.")
+    await expect(sheet(page)).to_contain_text("fresh token")
     for step, state in {
+        "key": "done",
         "microphone": "done",
         "token": "done",
         "offer": "done",
@@ -73,15 +75,15 @@ async def test_an_answer_that_is_not_ours_is_still_explained(service: Service, p
     """A proxy in between answers in HTML; nothing of it is parsed as markup."""
     service.mint = Response("<b id=injected>Bad gateway</b>", 502, media_type="text/html")
     await connect(service, page)
-    await expect(page.locator("#error")).to_contain_text("answered 502 without a reason")
-    await expect(page.locator("#error")).to_contain_text("Try again.")
+    await expect(sheet(page)).to_contain_text("answered 502 without a reason")
+    await expect(sheet(page)).to_contain_text("Try again.")
 
 
 async def test_a_hostile_message_is_shown_as_text(service: Service, page: Page) -> None:
     """Markup in a message stays text."""
     service.mint = failure(400, "x", "<img id=injected src=x onerror=alert(1)>")
     await connect(service, page)
-    await expect(page.locator("#error")).to_contain_text("<img id=injected")
+    await expect(sheet(page)).to_contain_text("<img id=injected")
     assert await page.locator("#injected").count() == 0
 
 
@@ -90,9 +92,9 @@ async def test_a_service_that_is_gone_is_explained(service: Service, page: Page)
     await page.goto(service.url)
     await expect(page.locator("#key")).to_have_value("sk-page")
     await page.route("**/client_secrets", lambda route: route.abort())
-    await page.click("#connect")
-    await expect(page.locator("#error")).to_contain_text("The service did not answer.")
-    await expect(page.locator("#error")).to_contain_text("Check that the service runs")
+    await button(page, "Connect").click()
+    await expect(sheet(page)).to_contain_text("The service did not answer.")
+    await expect(sheet(page)).to_contain_text("Check that the service runs")
 
 
 async def test_a_refused_microphone_is_explained_and_can_be_gone_without(
@@ -107,7 +109,7 @@ async def test_a_refused_microphone_is_explained_and_can_be_gone_without(
 
     await page.route(f"{service.url}/", refuse)
     await connect(service, page)
-    error = page.locator("#error")
+    error = sheet(page)
     await expect(error).to_contain_text("The microphone was refused.")
     await expect(error).to_contain_text("address bar")
     assert service.minted == []
@@ -124,7 +126,7 @@ async def test_plain_http_from_afar_is_explained(service: Service, page: Page) -
         "Object.defineProperty(navigator, 'mediaDevices', {value: undefined})"
     )
     await connect(service, page)
-    await expect(page.locator("#error")).to_contain_text("secure pages only")
+    await expect(sheet(page)).to_contain_text("secure pages only")
 
 
 async def test_the_microphone_is_released_after_a_failure(service: Service, page: Page) -> None:
@@ -141,19 +143,72 @@ async def test_the_microphone_is_released_after_a_failure(service: Service, page
         """
     )
     await connect(service, page)
-    await expect(page.locator("#error")).to_be_visible()
+    await expect(sheet(page)).to_be_visible()
     states = "streams.flatMap((stream) => stream.getTracks()).map((track) => track.readyState)"
     assert await page.evaluate(states) == ["ended"]
-    await expect(page.locator('[data-level="out"]')).to_have_attribute("aria-valuenow", "0")
+    meter = page.get_by_role("meter", name="Sound sent")
+    await expect(meter).to_have_attribute("aria-valuenow", "0")
 
 
 async def test_the_key_and_token_stay_out_of_the_log(service: Service, page: Page) -> None:
     """The event log shows requests, never what authorised them."""
     await connect(service, page)
-    await expect(page.locator("#events li")).to_have_count(2)
+    await expect(page.locator("#events li")).to_have_count(3)
+    await view(page, "Events")
     for summary in await page.locator("#events summary").all():
         await summary.click()
     text = await page.locator("#events").inner_text()
     assert re.search(r"POST /v1/realtime/calls 503", text)
     assert "sk-page" not in text
     assert TOKEN not in text
+
+
+async def test_a_wrong_key_stops_before_the_microphone_is_asked_for(
+    service: Service, page: Page
+) -> None:
+    """Said beside the key, in words; neither the device nor the provider is asked."""
+    await page.add_init_script(
+        """
+        globalThis.asked = 0;
+        navigator.mediaDevices.getUserMedia = () => { asked += 1; return new Promise(() => {}); };
+        """
+    )
+    service.known = failure(401, "invalid_api_key", "Send it as 'Authorization: Bearer <key>'.")
+    await connect(service, page)
+    await expect(sheet(page)).to_contain_text("This service does not know the key.")
+    for text in ("this service's key", "401 invalid_api_key", "req_of_this_test"):
+        await expect(sheet(page)).to_contain_text(text)
+    await expect(sheet(page)).not_to_contain_text("Bearer")
+    await expect(page.locator('[data-step="key"]')).to_have_attribute("data-state", "failed")
+    await expect(page.locator('[data-step="microphone"]')).to_have_attribute(
+        "data-state", "pending"
+    )
+    await expect(field(page, "Key")).to_have_attribute("aria-invalid", "true")
+    await expect(field(page, "Key")).to_have_accessible_description(
+        "This service does not know the key."
+    )
+    await expect(button(page, "Connect")).to_be_focused()
+    assert await page.evaluate("asked") == 0
+    assert service.minted == []
+
+
+async def test_a_gateway_that_lets_nobody_list_calls_is_no_obstacle(
+    service: Service, page: Page
+) -> None:
+    """404 says nothing about the key: the rung is skipped, and the mint decides."""
+    service.known = failure(404, "not_found", "No such route.")
+    await connect(service, page)
+    await expect(sheet(page)).to_contain_text("No provider in this test.")
+    await expect(page.locator('[data-step="key"]')).to_have_attribute("data-state", "skipped")
+    assert len(service.minted) == 1
+
+
+async def test_a_failure_can_be_dismissed_and_leaves_the_focus(
+    service: Service, page: Page
+) -> None:
+    """The sheet goes; the focus is where one would go on."""
+    service.mint = failure(503, "store_unavailable", MESSAGE)
+    await connect(service, page)
+    await button(page, "Dismiss").press("Enter")
+    await expect(sheet(page)).to_have_count(0)
+    await expect(button(page, "Connect")).to_be_focused()

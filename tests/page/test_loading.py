@@ -5,6 +5,7 @@ import re
 import pytest
 from playwright.async_api import Browser, Page, expect
 
+from tests.e2e.tester import button, failure, status, view
 from tests.page.conftest import Service
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")  # the browser lives on that loop
@@ -41,7 +42,7 @@ async def test_outside_the_demo_the_key_is_empty(service: Service, page: Page) -
     service.key = None
     await page.goto(service.url)
     await expect(page.locator("#model option")).to_have_count(2)
-    await page.click("#connect")
+    await button(page, "Connect").click()
     await expect(page.locator("#key")).to_have_attribute("aria-invalid", "true")
     await expect(page.locator("#key")).to_be_focused()
     await expect(page.locator("#demo-note")).to_be_hidden()
@@ -56,8 +57,8 @@ async def test_a_pattern_among_the_models_asks_for_a_name(service: Service, page
     await expect(model).to_have_attribute("list", "model-names")
     assert await page.locator("#model-names option").count() == 1
     await model.fill("gpt-realtime-next")
-    await page.click("#connect")
-    await expect(page.locator("#error")).to_be_visible()
+    await button(page, "Connect").click()
+    await expect(failure(page)).to_be_visible()
     assert service.minted == [{"session": {"type": "realtime", "model": "gpt-realtime-next"}}]
 
 
@@ -73,8 +74,9 @@ async def test_a_phone_needs_no_sideways_scrolling(
     await page.goto(service.url)
     await expect(page.locator("#model option")).to_have_count(2)
     assert await page.evaluate("document.documentElement.scrollWidth") <= 360
+    await view(page, "More")
     await page.fill("#session-editor", "x" * 400)
-    await page.click("#session-send")
+    await button(page, "Send session.update").click()
     assert await page.evaluate("document.documentElement.scrollWidth") <= 360
     background = await page.evaluate("getComputedStyle(document.body).backgroundColor")
     red = int(re.findall(r"\d+", background)[0])
@@ -85,44 +87,122 @@ async def test_a_phone_needs_no_sideways_scrolling(
 async def test_every_control_is_reached_by_keyboard_in_reading_order(
     service: Service, page: Page
 ) -> None:
-    """Tab visits key, model and Connect first, and shows where it is."""
+    """Tab goes from the call bar through the stage into the inspector, and shows where it is."""
     await page.goto(service.url)
     await expect(page.locator("#model option")).to_have_count(2)
-    order = []
-    for _ in range(18):
-        await page.keyboard.press("Tab")
-        order.append(await page.evaluate("document.activeElement.id"))
-    wanted = ["key", "key-show", "model", "connect", "transcript-scroll", "session-editor"]
-    wanted += ["session-send", "events-copy", "events-clear", "events-filter", "events-scroll"]
-    assert [name for name in order if name in wanted] == wanted
-    outline = await page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
-    assert outline == "solid"
+    at = ""
+    wanted = ["Skip to the call", "Connect", "Setup", "#key", "Show the key", "#model", "#voice"]
+    wanted += ["#instructions", "Width of the call's side", "Steps", "Events", "#events-search"]
+    wanted += ["Copy", "Clear", "Events"]
+    for name in wanted:
+        # Of a list of tabs one is in the order, arrows go on from there.
+        await page.keyboard.press("ArrowRight" if name == "Events" and at == "Steps" else "Tab")
+        at = name
+        focused = page.locator(":focus")
+        if name.startswith("#"):
+            await expect(focused).to_have_id(name[1:])
+        else:
+            await expect(focused).to_have_accessible_name(re.compile(f"^{name}\\s*$"))
+        outline = "getComputedStyle(document.activeElement).outlineStyle"
+        assert await page.evaluate(outline) == "solid", name
+
+
+async def test_arrows_go_from_tab_to_tab(service: Service, page: Page) -> None:
+    """One of the tabs is in the tab order; arrows choose, and show what was chosen."""
+    await page.goto(service.url)
+    await view(page, "Steps")
+    for key, name in [("ArrowRight", "Events"), ("End", "Session"), ("ArrowRight", "Steps")]:
+        await page.keyboard.press(key)
+        tab = page.get_by_role("tab", name=name, exact=True)
+        await expect(tab).to_be_focused()
+        await expect(tab).to_have_attribute("aria-selected", "true")
+        await expect(page.get_by_role("tabpanel", name=name, exact=True)).to_be_visible()
+
+
+async def test_the_splitter_gives_the_inspector_more_room(service: Service, page: Page) -> None:
+    """By keyboard, between 30 and 75 per cent."""
+    await page.goto(service.url)
+    splitter = page.get_by_role("separator")
+    for key, share in [("ArrowLeft", 58), ("Home", 30), ("ArrowLeft", 30), ("End", 75)]:
+        await splitter.press(key)
+        await expect(splitter).to_have_attribute("aria-valuenow", str(share))
+    stage = await page.locator("#stage").bounding_box()
+    assert stage is not None
+    assert stage["width"] == pytest.approx(0.75 * 1280, abs=2)
+
+
+async def test_a_tablet_has_the_inspector_in_a_drawer(service: Service, browser: Browser) -> None:
+    """It opens with the focus in it; Escape closes it and gives the focus back."""
+    page = await browser.new_page(viewport={"width": 1024, "height": 768})
+    await page.goto(service.url)
+    opener = button(page, "Inspector")
+    await expect(page.get_by_role("tab", name="Steps", exact=True)).to_be_hidden()
+    await opener.press("Enter")
+    await expect(opener).to_have_attribute("aria-expanded", "true")
+    await expect(page.get_by_role("tab", name="Steps", exact=True)).to_be_focused()
+    await page.keyboard.press("Escape")
+    await expect(page.get_by_role("tab", name="Steps", exact=True)).to_be_hidden()
+    await expect(opener).to_be_focused()
+    await page.close()
+
+
+async def test_a_phone_has_the_calls_buttons_always_in_reach(
+    service: Service, browser: Browser
+) -> None:
+    """Whatever view is chosen, Mute, Talk and Connect stand where they stood."""
+    page = await browser.new_page(viewport={"width": 390, "height": 844})
+    await page.goto(service.url)
+    places = []
+    for name in ("Talk", "Setup", "Steps", "Events", "More"):
+        await view(page, name)
+        boxes = [await button(page, each).bounding_box() for each in ("Mute", "Talk", "Connect")]
+        assert all(box and box["y"] + box["height"] <= 844 for box in boxes)
+        places.append(boxes)
+    assert all(boxes == places[0] for boxes in places)
+    await page.close()
 
 
 async def test_every_control_has_a_name(service: Service, page: Page) -> None:
     """A screen reader finds a name on each field, button, meter and region."""
     await page.goto(service.url)
     await expect(page.locator("#model option")).to_have_count(2)
+    tabs = {
+        "Sound sent": ["Talk"],
+        "Events": ["Events"],
+        "Session to send with session.update, as JSON": ["Session"],
+    }
     for role, name in [
         ("textbox", "Key"),
         ("combobox", "Model"),
+        ("combobox", "Voice"),
+        ("textbox", "Instructions"),
         ("button", "Connect"),
-        ("meter", "You"),
-        ("meter", "Model"),
+        ("button", "Mute"),
+        ("button", "Talk"),
+        ("button", "Interrupt"),
+        ("meter", "Sound sent"),
+        ("meter", "Sound received"),
         ("log", "Transcript of both sides"),
-        ("textbox", "Message to the model"),
+        ("textbox", "Message"),
+        ("region", "Conversation"),
         ("region", "Events"),
+        ("searchbox", "Search"),
+        ("textbox", "Session to send with session.update, as JSON"),
+        ("separator", "Width of the call's side"),
     ]:
-        assert await page.get_by_role(role, name=name).count() >= 1, (role, name)  # type: ignore[arg-type]  # from a list, roles are plain str
-    await expect(page.get_by_role("status").first).to_have_text("Not connected")
+        for tab in tabs.get(name, ()):
+            await view(page, tab)
+        named = page.get_by_role(role, name=name, exact=True)  # type: ignore[arg-type]  # from a list, roles are plain str
+        await expect(named, f"{role} {name}").to_have_count(1)
+    await expect(status(page)).to_contain_text("Ready")
 
 
 async def test_the_key_can_be_shown_and_hidden(service: Service, page: Page) -> None:
     """A password field by default, readable on request."""
     await page.goto(service.url)
     await expect(page.locator("#key")).to_have_attribute("type", "password")
-    await page.click("#key-show")
+    await button(page, "Show the key").click()
     await expect(page.locator("#key")).to_have_attribute("type", "text")
-    await expect(page.locator("#key-show")).to_have_attribute("aria-pressed", "true")
-    await page.click("#key-show")
+    await expect(button(page, "Show the key")).to_have_attribute("aria-pressed", "true")
+    await button(page, "Show the key").click()
     await expect(page.locator("#key")).to_have_attribute("type", "password")

@@ -1,11 +1,13 @@
 /** One WebRTC call through the service, from microphone to hang up. Knows no DOM. */
 
-import { endCall, mintToken, postOffer } from "./api.js";
+import { ApiError, checkKey, endCall, mintToken, postOffer } from "../api.js";
 import { whenAudible } from "./audible.js";
 import { StepClock } from "./step-clock.js";
 
 /** Seconds a step of the connection may take before it counts as failed. */
 const PATIENCE = { ice: 15, dtls: 10, "data-channel": 10, "session-created": 10 };
+/** What a gateway answers that lets nobody list calls: that says nothing about the key. */
+const NO_SUCH_ROUTE = [404, 405];
 /** In this order: to have reached one is to have passed those before it. */
 const CONNECTION = /** @type {const} */ (["ice", "dtls", "data-channel", "session-created"]);
 
@@ -29,11 +31,12 @@ export class StepTimeout extends Error {
 }
 
 /**
- * Dispatches `CustomEvent`s: `step` (Step), `exchange` (Exchange), `event` ({direction, event}), `id` (string),
- * `microphone` and `voice` (MediaStream), and `state`: connecting, connected, interrupted, or at last ended
- * ({by: "us" | "them"}) or failed ({error: StepFailure}).
+ * Tells what happens by names of the hub's: `step`, `exchange`, `event`, `id`, `token`, `microphone`, `voice`, and `state`:
+ * checking, connecting, connected, interrupted, or at last ended or failed.
  */
-export class RealtimeCall extends EventTarget {
+export class RealtimeCall {
+  #began = performance.now();
+  #emit;
   #peer = new RTCPeerConnection();
   #channel = this.#peer.createDataChannel("oai-events");
   #steps = new StepClock((step) => this.#emit("step", { ...step }));
@@ -44,25 +47,37 @@ export class RealtimeCall extends EventTarget {
   #remote = null;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #patience;
+  #connectedAt = 0;
   #sent = 0;
 
-  /** Press everything into motion; resolves when the answer is applied, and never rejects: see `state`. */
-  async open({ key = "", model = "", withMicrophone = true } = {}) {
+  /** @param {(type: any, detail: any) => void} emit */
+  constructor(emit) {
+    this.#emit = emit;
+  }
+
+  /**
+   * Press everything into motion; resolves when the answer is applied, and never rejects: see `state`.
+   * @param {{key: string, session: import("../hub.js").Session, withMicrophone?: boolean}} wanted
+   */
+  async open({ key, session, withMicrophone = true }) {
     this.#watch();
-    this.#state("connecting");
-    const options = { signal: this.#over.signal, onExchange: (/** @type {unknown} */ seen) => this.#emit("exchange", seen) };
+    this.#state("checking");
+    const options = { signal: this.#over.signal, onExchange: this.#exchanged };
     try {
+      await this.#step("key", () => this.#checkKey(key, options));
+      this.#state("connecting");
       if (withMicrophone) await this.#step("microphone", () => this.#openMicrophone());
       else this.#withoutMicrophone();
-      const minted = await this.#step("token", () => mintToken(key, { type: "realtime", model }, options));
+      const minted = await this.#step("token", () => mintToken(key, session, options));
+      this.#emit("token", minted.told);
       const offer = await this.#step("offer", () => this.#makeOffer());
-      await this.#step("answer", async () => {
-        const { answer, location, callId, exchange } = await postOffer(minted.token, offer, options);
-        this.#remote = { token: minted.token, location };
-        this.#emit("id", callId);
-        await this.#peer.setRemoteDescription({ type: "answer", sdp: answer });
-        return { exchange };
+      const { answer } = await this.#step("answer", async () => {
+        const answered = await postOffer(minted.token, offer, options);
+        this.#remote = { token: minted.token, location: answered.location };
+        this.#emit("id", answered.callId);
+        return answered;
       });
+      await this.#step("apply", () => this.#peer.setRemoteDescription({ type: "answer", sdp: answer }));
       this.#await("ice");
     } catch (error) {
       if (error instanceof StepFailure) this.#fail(error);
@@ -78,7 +93,7 @@ export class RealtimeCall extends EventTarget {
     if (this.#channel.readyState !== "open") return false;
     const numbered = { event_id: `page_${++this.#sent}`, ...event };
     this.#channel.send(JSON.stringify(numbered));
-    this.#emit("event", { direction: "out", event: numbered });
+    this.#emit("event", { direction: "out", event: numbered, at: this.#now() });
     return numbered.event_id;
   }
 
@@ -111,6 +126,21 @@ export class RealtimeCall extends EventTarget {
     } catch (error) {
       if (this.#over.signal.aborted) throw error;
       throw new StepFailure(name, error);
+    }
+  }
+
+  /**
+   * A caller may always list its own calls: whoever may not is none, and need not be asked for a microphone.
+   * @param {string} key
+   * @param {import("../api.js").Options} options
+   */
+  async #checkKey(key, options) {
+    try {
+      return await checkKey(key, options);
+    } catch (error) {
+      if (!(error instanceof ApiError && NO_SUCH_ROUTE.includes(error.status))) throw error;
+      this.#steps.skip("key");
+      return undefined;
     }
   }
 
@@ -177,7 +207,7 @@ export class RealtimeCall extends EventTarget {
     } catch {
       event = { type: "(not JSON)", data: String(data) };
     }
-    this.#emit("event", { direction: "in", event });
+    this.#emit("event", { direction: "in", event, at: this.#now() });
     if (event?.type === "session.created") {
       clearTimeout(this.#patience);
       this.#steps.done("session-created");
@@ -224,14 +254,19 @@ export class RealtimeCall extends EventTarget {
     if (!this.#remote) return;
     const { token, location } = this.#remote;
     this.#remote = null;
-    await endCall(token, location, { keepalive, onExchange: (seen) => this.#emit("exchange", seen) });
+    await endCall(token, location, { keepalive, onExchange: this.#exchanged });
   }
 
   #state(/** @type {string} */ state, /** @type {object} */ detail = {}) {
-    this.#emit("state", { state, ...detail });
+    if (state === "connected") this.#connectedAt ||= performance.now();
+    const seconds = this.#connectedAt && (performance.now() - this.#connectedAt) / 1000;
+    this.#emit("state", { state, seconds, ...detail });
   }
 
-  #emit(/** @type {string} */ type, /** @type {unknown} */ detail) {
-    this.dispatchEvent(new CustomEvent(type, { detail }));
+  /** Milliseconds since the call began. */
+  #now() {
+    return performance.now() - this.#began;
   }
+
+  #exchanged = (/** @type {import("../api.js").Exchange} */ seen) => this.#emit("exchange", { ...seen, at: this.#now() });
 }

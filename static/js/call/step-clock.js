@@ -1,10 +1,10 @@
 /** The steps of a call, when each began and ended. Knows no DOM and no WebRTC. */
 
 /** @typedef {"pending" | "active" | "done" | "failed" | "skipped"} StepState */
-/** @typedef {{name: string, state: StepState, from: number, to: number | null, timing: import("./api.js").ServerTiming | null}} Step milliseconds since the first began */
+/** @typedef {{name: string, state: StepState, from: number, to: number | null, timing: import("../api.js").ServerTiming | null}} Step milliseconds since the first began */
 
 export const STEPS = Object.freeze([
-  "microphone", "token", "offer", "answer", "ice", "dtls", "data-channel", "session-created", "first-audio",
+  "key", "microphone", "token", "offer", "answer", "apply", "ice", "dtls", "data-channel", "session-created", "first-audio",
 ]);
 
 export class StepClock {
@@ -31,7 +31,7 @@ export class StepClock {
 
   /**
    * @param {string} name
-   * @param {import("./api.js").ServerTiming | null} [timing]
+   * @param {import("../api.js").ServerTiming | null} [timing]
    */
   done(name, timing = null) {
     this.begin(name);

@@ -1,0 +1,61 @@
+/** Where the page's parts tell each other what happens; none of them knows another one. Knows no DOM. */
+
+/** @typedef {"idle" | "checking" | "connecting" | "connected" | "interrupted" | "ended" | "failed"} State */
+/** @typedef {{state: State, by?: "us" | "them", error?: import("./call/realtime-call.js").StepFailure, seconds?: number}} Stage */
+/** @typedef {{type: "realtime", model: string, instructions?: string, audio?: object}} Session */
+/**
+ * What is told, by name. `state` with `checking` begins a call, with `ended` or `failed` ends it: who keeps something of a
+ * call clears it at `checking`. Times are milliseconds since the call began.
+ * @typedef {object} Events
+ * @property {{key: string | null, models: string[], demo: boolean}} settings what the operator lets the page know
+ * @property {Session} session what the next call will ask for, as it is typed
+ * @property {Stage} state
+ * @property {{who: "you" | "model" | null, interruptible: boolean}} speaking who of both; interruptible: the model speaks or is about to
+ * @property {{muted: boolean, talking: boolean}} muted talking: the key or button is held
+ * @property {import("./call/step-clock.js").Step} step
+ * @property {import("./api.js").Exchange & {at: number}} exchange
+ * @property {{direction: "in" | "out", event: any, at: number}} event
+ * @property {string | null} id the call's id, null as long as there is none
+ * @property {{value: string, expiresAt: number | null, session: object | null, callsUrl: string | null} | null} token
+ * @property {MediaStream | null} microphone
+ * @property {MediaStream | null} voice
+ * @property {string} wrote a message of ours that was sent
+ * @property {{step: string, error: unknown}} trouble a failure beside a call: it could not be ended, the page not set up
+ * @property {{tab: string, text: string}} badge a few characters beside a tab's name
+ * @property {string} show the view that was brought to the front
+ */
+
+export class Hub extends EventTarget {
+  /**
+   * @template {keyof Events} T
+   * @param {T} type
+   * @param {(detail: Events[T]) => void} listener
+   * @param {AbortSignal} [signal]
+   */
+  on(type, listener, signal) {
+    this.addEventListener(type, (event) => listener(/** @type {CustomEvent} */ (event).detail), { signal });
+  }
+
+  /**
+   * Returns when every listener has run; one that throws does not keep the others from it.
+   * @template {keyof Events} T
+   * @param {T} type
+   * @param {Events[T]} detail
+   */
+  emit(type, detail) {
+    this.dispatchEvent(new CustomEvent(type, { detail }));
+  }
+}
+
+/**
+ * What a part may ask for.
+ * @typedef {object} Actions
+ * @property {(options?: {withMicrophone?: boolean}) => void} connect with what stands in the session form
+ * @property {() => void} hangUp
+ * @property {(muted: boolean) => void} mute
+ * @property {(held: boolean) => void} talk open the microphone while held; released, it is muted
+ * @property {() => void} interrupt
+ * @property {(event: Record<string, unknown>) => string | false} send the event's id, or false without a channel
+ * @property {(text: string) => boolean} say a written message; false without a channel
+ * @property {(view: string) => void} show bring a view to the front: `talk`, `setup`, or a tab of the inspector
+ */

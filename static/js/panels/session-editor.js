@@ -1,0 +1,102 @@
+/** Edit the session as JSON, send it, and see when the provider took it. */
+
+import { element } from "../element.js";
+import { words } from "../words.js";
+import { PRESETS } from "./session-presets.js";
+
+const PATIENCE_MS = 5000;
+const text = words.session;
+
+/**
+ * @param {HTMLElement} root
+ * @param {import("../hub.js").Hub} hub
+ * @param {import("../hub.js").Actions} actions
+ */
+export function mount(root, hub, actions) {
+  const presets = element("div", { class: "session-editor-presets", role: "group", "aria-label": text.presets });
+  const editor = /** @type {HTMLTextAreaElement} */ (element("textarea", { id: "session-editor", rows: "8", spellcheck: "false", autocapitalize: "none", "aria-describedby": "session-note" }));
+  const note = element("p", { class: "session-editor-note", id: "session-note", role: "status" });
+  const form = element("form", { class: "session-editor", novalidate: "" },
+    element("p", { class: "hint" }, text.intro), presets,
+    element("label", { class: "visually-hidden", for: "session-editor" }, text.label), editor,
+    element("div", { class: "session-editor-foot" }, note, element("button", { class: "button", type: "submit" }, text.send)));
+  root.append(form);
+  /** @type {{id: string, at: number, timer: ReturnType<typeof setTimeout>} | null} */
+  let awaited = null;
+
+  for (const [name, session] of Object.entries(PRESETS)) {
+    const button = element("button", { class: "button button-chip", type: "button" }, name);
+    button.addEventListener("click", () => {
+      editor.value = JSON.stringify(session, null, 2);
+      update("quiet", "");
+    });
+    presets.append(button);
+  }
+  editor.value = JSON.stringify(Object.values(PRESETS)[0], null, 2);
+  editor.addEventListener("input", () => update("quiet", ""));
+
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    let session;
+    try {
+      session = parse(editor.value);
+    } catch (error) {
+      update("bad", /** @type {Error} */ (error).message);
+      editor.focus();
+      return;
+    }
+    const id = actions.send({ type: "session.update", session });
+    if (id === false) update("bad", text.notConnected);
+    else wait(id);
+  });
+
+  /** @param {string} id */
+  function wait(id) {
+    clearTimeout(awaited?.timer);
+    const timer = setTimeout(() => update("bad", text.late), PATIENCE_MS);
+    awaited = { id, at: performance.now(), timer };
+    update("waiting", text.sent);
+  }
+
+  /**
+   * @param {"quiet" | "waiting" | "good" | "bad"} state
+   * @param {string} said
+   */
+  function update(state, said) {
+    note.dataset.state = state;
+    note.textContent = said;
+    if (state === "bad") editor.setAttribute("aria-invalid", "true");
+    else editor.removeAttribute("aria-invalid");
+  }
+
+  hub.on("event", ({ direction, event }) => { if (direction === "in" && event) receive(event); });
+  hub.on("state", ({ state }) => { if (["checking", "ended", "failed"].includes(state)) reset(); });
+
+  /** @param {{type?: string, error?: {event_id?: string, message?: string}}} event */
+  function receive({ type, error }) {
+    if (!awaited) return;
+    if (type === "session.updated") update("good", text.updated(Math.round(performance.now() - awaited.at)));
+    else if (type === "error" && error?.event_id === awaited.id) update("bad", text.refused(error.message ?? text.noReason));
+    else return;
+    clearTimeout(awaited.timer);
+    awaited = null;
+  }
+
+  function reset() {
+    clearTimeout(awaited?.timer);
+    awaited = null;
+    update("quiet", "");
+  }
+}
+
+/** @param {string} typed */
+function parse(typed) {
+  let value;
+  try {
+    value = JSON.parse(typed);
+  } catch (error) {
+    throw new Error(text.notJson(/** @type {Error} */ (error).message), { cause: error });
+  }
+  if (value === null || typeof value !== "object" || Array.isArray(value)) throw new Error(text.notObject);
+  return value.type === "session.update" && value.session ? value.session : value; // a whole event, pasted
+}

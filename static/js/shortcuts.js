@@ -1,0 +1,35 @@
+/** Keys for what is done by ear: hold Space to talk, M, I, H. Off while typing. */
+
+/** Where a letter is a letter. */
+const TYPING = "input, select, textarea, [contenteditable]";
+/** Where Space presses what has the focus. */
+const PRESSED = `${TYPING}, button, a, summary, [role="tab"], [role="separator"]`;
+
+/**
+ * @param {Pick<import("./hub.js").Actions, "talk" | "interrupt" | "hangUp"> & {toggleMute: () => void, live: () => boolean}} actions
+ * @param {AbortSignal} [signal]
+ */
+export function listenForShortcuts(actions, signal) {
+  let held = false;
+  const release = () => {
+    if (held) actions.talk(false);
+    held = false;
+  };
+  /** @type {Record<string, () => void>} */
+  const letters = { m: actions.toggleMute, i: actions.interrupt, h: actions.hangUp };
+
+  addEventListener("keydown", (event) => {
+    const at = event.target instanceof Element ? event.target : document.body;
+    if (event.ctrlKey || event.metaKey || event.altKey || !actions.live()) return;
+    if (event.key === " " && (held || !at.matches(PRESSED))) {
+      event.preventDefault(); // it would scroll
+      if (!event.repeat && !held) actions.talk(true);
+      held = true;
+      return;
+    }
+    if (event.repeat || at.matches(TYPING)) return;
+    letters[event.key.toLowerCase()]?.();
+  }, { signal });
+  addEventListener("keyup", (event) => { if (event.key === " ") release(); }, { signal });
+  addEventListener("blur", release, { signal });
+}

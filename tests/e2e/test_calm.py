@@ -1,0 +1,181 @@
+"""Nothing moves under the hand, and nobody is shut out: at every width, in every state."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser, Page, expect
+
+from tests.e2e.tester import (
+    button,
+    connect_at,
+    connected,
+    failure,
+    field,
+    fill_in,
+    hang_up,
+    status,
+    view,
+    write,
+)
+from tests.support.service import MASTER_KEY
+from tests.support.stage import Stage, staged
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")  # the browser lives on that loop
+
+AXE = Path(__file__).parents[1] / "support/axe/node_modules/axe-core/axe.min.js"
+SHIFTS = """
+globalThis.shifts = [];
+new PerformanceObserver((list) => {
+  for (const { value, sources } of list.getEntries())
+    shifts.push({ value, sources: sources.map(({ node }) => node?.outerHTML?.slice(0, 160)) });
+}).observe({ type: "layout-shift", buffered: true });
+"""
+PAINTED = "() => new Promise((done) => requestAnimationFrame(() => setTimeout(done)))"
+MOST_SHIFT = 0.02
+WIDTHS = (320, 390, 820, 1024, 1280, 1920)
+ALL_RULES = "axe.run(document, { resultTypes: ['violations'] })"
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def stage() -> AsyncIterator[Stage]:
+    """The service and the loopback provider."""
+    async with staged() as stage:
+        yield stage
+
+
+async def shift(page: Page) -> float:
+    """The sum of all layout shifts, those after a click too."""
+    # An observer hears of a frame after it is painted.
+    await page.evaluate(
+        "() => new Promise((done) => requestAnimationFrame(() => setTimeout(done)))"
+    )
+    shifts = await page.evaluate("shifts")
+    total = sum(each["value"] for each in shifts)
+    assert total <= MOST_SHIFT, shifts
+    return float(total)
+
+
+@pytest.mark.parametrize(("width", "height"), [(1280, 650), (1440, 900), (390, 844)])
+async def test_nothing_moves(stage: Stage, browser: Browser, width: int, height: int) -> None:
+    """Failing, connecting, muting, a conversation, an interruption, hanging up."""
+    page = await browser.new_page(viewport={"width": width, "height": height})
+    await page.add_init_script(SHIFTS)
+    await page.goto(stage.url)
+    await fill_in(page, "not-a-key")
+    await button(page, "Connect").click()
+    await expect(failure(page)).to_be_visible()
+    await shift(page)
+
+    await fill_in(page, MASTER_KEY)
+    await button(page, "Connect").click()
+    await connected(page)
+    for pressed in ("true", "false"):
+        await button(page, "Mute").click()
+        await expect(button(page, "Mute")).to_have_attribute("aria-pressed", pressed)
+    await write(page, "Something to interrupt. " * 20)
+    await button(page, "Interrupt").click()
+    for number in range(12):  # more than fits, so that it scrolls
+        await write(page, f"Sentence {number}: " + "what a long way to say it. " * 6)
+    await expect(page.locator("#transcript li").nth(12)).to_be_attached()
+    await shift(page)
+    await hang_up(page)
+    await shift(page)
+    await page.close()
+
+
+async def violations(page: Page) -> list[Any]:
+    """What axe finds: the rule, and where."""
+    result = await page.evaluate(ALL_RULES)
+    return [
+        (each["id"], [node["html"][:200] for node in each["nodes"]])
+        for each in result["violations"]
+    ]
+
+
+async def seen(page: Page, state: str) -> None:
+    """At every width, and with every view in front."""
+    for width in WIDTHS:
+        await page.set_viewport_size({"width": width, "height": 800})
+        assert await page.evaluate("document.documentElement.scrollWidth") <= width
+        if width < 820:
+            for name in ("Talk", "Setup", "Steps", "Events", "More"):
+                await view(page, name)
+                assert await violations(page) == [], (state, width, name)
+            continue
+        for face, name in (("Setup", "Steps"), ("Talk", "Events"), ("Talk", "Session")):
+            await view(page, face)
+            if width < 1240:
+                await button(page, "Inspector").click()
+            await view(page, name)
+            assert await violations(page) == [], (state, width, face, name)
+            if width < 1240:
+                await page.keyboard.press("Escape")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_axe_finds_nothing(stage: Stage, browser: Browser, scheme: Any) -> None:
+    """Idle, failed, live and ended; without a console error or a violation of the policy."""
+    page = await browser.new_page(color_scheme=scheme, reduced_motion="reduce")
+    complaints: list[str] = []
+    page.on("console", lambda message: complaints.append(message.text))
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    await page.add_init_script(path=AXE)
+    await page.goto(stage.url)
+    await fill_in(page, MASTER_KEY)
+    await seen(page, "idle")
+
+    await connect_at(stage.url, page, MASTER_KEY)
+    await view(page, "Talk")
+    await write(page, "Good morning")
+    await expect(page.locator("#transcript li").first).to_be_visible()
+    await seen(page, "live")
+    await hang_up(page)
+    await seen(page, "ended")
+    assert complaints == []
+
+    await fill_in(page, "not-a-key")
+    await button(page, "Connect").click()
+    await expect(failure(page)).to_be_visible()
+    await seen(page, "failed")
+    # Chromium itself writes down every answer that is an error; there is nothing else.
+    assert all("status of 401" in complaint for complaint in complaints), complaints
+    await page.close()
+
+
+async def test_focus_is_never_lost(stage: Stage, browser: Browser) -> None:
+    """By keyboard alone, through a call and a failure: something of the page has the focus."""
+    page = await browser.new_page(viewport={"width": 1280, "height": 650})
+    await page.goto(stage.url)
+    await fill_in(page, MASTER_KEY)
+    # The last focus is noted whenever the body has it for a frame.
+    await page.evaluate(
+        """() => {
+          globalThis.lost = [];
+          let last = "";
+          const look = () => {
+            if (document.activeElement === document.body) lost.push(last);
+            else last = document.activeElement.id || document.activeElement.textContent;
+            requestAnimationFrame(look);
+          };
+          look();
+        }"""
+    )
+    await field(page, "Model").press("Enter")
+    await connected(page)
+    await button(page, "Mute").press("Enter")
+    await write(page, "Good morning, and a long answer, please. " * 9)
+    await expect(button(page, "Interrupt")).to_be_enabled()
+    await button(page, "Interrupt").press("Enter")
+    await expect(button(page, "Interrupt")).to_be_disabled()
+    await button(page, "Hang up").press("Enter")
+    await expect(status(page)).to_have_attribute("data-state", "ended")
+    await view(page, "Setup")
+    await field(page, "Key").fill("not-a-key")
+    await field(page, "Key").press("Enter")
+    await button(page, "Dismiss").press("Enter")
+    await expect(failure(page)).to_have_count(0)
+    assert await page.evaluate("lost") == []
+    await page.close()
