@@ -5,7 +5,18 @@ import re
 import pytest
 from playwright.async_api import Page, expect
 
-from tests.e2e.tester import button, connect, status, step, turns, update_session, write
+from tests.e2e.tester import (
+    button,
+    connect,
+    connected,
+    fill_in,
+    status,
+    step,
+    turns,
+    update_session,
+    write,
+)
+from tests.support.service import MASTER_KEY
 from tests.support.stage import Stage
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")  # the browser lives on that loop
@@ -63,6 +74,33 @@ async def test_the_times_of_gateway_and_provider_are_told_apart(stage: Stage, pa
     await expect(page.locator("#call-id")).to_have_text(re.compile(r"^rtc_[\w-]{20,}$"))
     (call,) = stage.provider.calls
     assert await page.locator("#call-id").inner_text() != call.rpartition("/")[2]
+
+
+async def test_what_the_browser_does_with_the_answer_is_not_the_networks(
+    stage: Stage, page: Page
+) -> None:
+    """Applying is a step of its own: while it lasts, the answer's exchange is over."""
+    await page.add_init_script(
+        """
+        const real = RTCPeerConnection.prototype.setRemoteDescription;
+        globalThis.released = new Promise((release) => { globalThis.release = release; });
+        RTCPeerConnection.prototype.setRemoteDescription = async function (answer) {
+          await released;
+          return real.call(this, answer);
+        };
+        """
+    )
+    await page.goto(stage.url)
+    await fill_in(page, MASTER_KEY)
+    await button(page, "Connect").click()
+    await expect(step(page, "apply")).to_have_attribute("data-state", "active")
+    await expect(step(page, "answer")).to_have_attribute("data-state", "done")
+    await expect(step(page, "answer")).to_contain_text(
+        re.compile(r"gateway [\d.]+ · provider [\d.]+ · network [\d.]+ m?s")
+    )
+    await page.evaluate("release()")
+    await connected(page)
+    await expect(step(page, "apply")).to_have_attribute("data-state", "done")
 
 
 async def test_a_session_update_is_answered(stage: Stage, page: Page) -> None:
