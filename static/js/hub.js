@@ -57,5 +57,6 @@ export class Hub extends EventTarget {
  * @property {() => void} interrupt
  * @property {(event: Record<string, unknown>) => string | false} send the event's id, or false without a channel
  * @property {(text: string) => boolean} say a written message; false without a channel
+ * @property {(change: () => void) => void} keepFocus make a change that may hide or disable what has the focus: a button of the call bar gets it then
  * @property {(view: string) => void} show bring a view to the front: `talk`, `setup`, or a tab of the inspector
  */

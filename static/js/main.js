@@ -36,6 +36,7 @@ const actions = {
   interrupt,
   send: (event) => call?.send(event) ?? false,
   say,
+  keepFocus: (change) => keepFocus(change, bar.heirs),
   show: (view) => layout.show(view),
 };
 
@@ -43,10 +44,10 @@ for (const name of Object.keys(TABS)) find("#inspector-panels").append(panel(nam
 const layout = Layout(hub, Object.keys(TABS));
 const bar = callBar.mount(find("#call-bar"), hub, actions);
 const setup = sessionForm.mount(find("#setup"), hub, actions);
-levels.mount(find("#talk"), hub, bar.heirs);
+levels.mount(find("#talk"), hub, actions);
 transcript.mount(find("#talk"), hub);
 message.mount(find("#talk"), hub, actions);
-failureSheet.mount(find("#stage"), hub, actions, bar.heirs);
+failureSheet.mount(find("#stage"), hub, actions);
 for (const [name, { mount }] of Object.entries(TABS)) mount(find(`#${name}`), hub, actions);
 listenForShortcuts({ ...actions, live: () => live, toggleMute: () => actions.mute(!muted) });
 
@@ -77,7 +78,7 @@ function tell(type, detail) {
   const { who, interruptible } = speaking.now;
   speaking.receive(detail.event);
   const { now } = speaking;
-  if (now.who !== who || now.interruptible !== interruptible) keepFocus(() => hub.emit("speaking", now), bar.heirs);
+  if (now.who !== who || now.interruptible !== interruptible) actions.keepFocus(() => hub.emit("speaking", now));
 }
 
 /** @param {import("./hub.js").Stage} stage */
@@ -85,10 +86,10 @@ function changed(stage) {
   const { state } = stage;
   const wasWaiting = document.activeElement?.id === "hangup" && !live;
   live = state === "connected" || state === "interrupted";
-  keepFocus(() => {
+  actions.keepFocus(() => {
     if (state === "checking") begin();
     hub.emit("state", stage);
-  }, bar.heirs);
+  });
   if (state === "connected" && wasWaiting) bar.heirs().find((each) => !each.disabled)?.focus(); // Space shall talk now, not hang up
 }
 

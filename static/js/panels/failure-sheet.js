@@ -3,7 +3,6 @@
 import { ApiError } from "../api.js";
 import { advise } from "../advice.js";
 import { element, icon } from "../element.js";
-import { keepFocus } from "../focus.js";
 import { words } from "../words.js";
 
 const text = words.failure;
@@ -12,9 +11,8 @@ const text = words.failure;
  * @param {HTMLElement} root
  * @param {import("../hub.js").Hub} hub
  * @param {import("../hub.js").Actions} actions
- * @param {() => Iterable<HTMLElement>} heirs who takes the focus when the sheet goes
  */
-export function mount(root, hub, actions, heirs) {
+export function mount(root, hub, actions) {
   const box = element("div", { class: "failure-sheet", id: "error", role: "alert", hidden: "" });
   root.append(box);
   hub.on("state", ({ state, error }) => {
@@ -30,7 +28,7 @@ export function mount(root, hub, actions, heirs) {
   function show(step, error) {
     const { title, message, todo } = advise(step, error);
     const dismiss = element("button", { class: "button button-quiet button-icon failure-sheet-dismiss", type: "button", "aria-label": text.dismiss }, icon("M6 6l12 12M18 6L6 18"));
-    dismiss.addEventListener("click", () => keepFocus(() => { box.hidden = true; }, heirs));
+    dismiss.addEventListener("click", () => actions.keepFocus(() => { box.hidden = true; }));
     box.replaceChildren(
       element("h2", {}, title), dismiss,
       element("p", { class: "failure-sheet-message" }, message),

@@ -2,7 +2,6 @@
 
 import { LevelSource } from "../call/levels.js";
 import { element } from "../element.js";
-import { keepFocus } from "../focus.js";
 import { words } from "../words.js";
 
 /** Screen readers get a calmer figure than the eye. */
@@ -12,9 +11,9 @@ const FALL_PER_FRAME = 0.02;
 /**
  * @param {HTMLElement} root
  * @param {import("../hub.js").Hub} hub
- * @param {() => Iterable<HTMLElement>} heirs who takes the focus when the button goes
+ * @param {import("../hub.js").Actions} actions
  */
-export function mount(root, hub, heirs) {
+export function mount(root, hub, actions) {
   const bar = (/** @type {"you" | "model"} */ who) => element("div", { class: "level-bar", "data-level": who, role: "meter", "aria-label": words.levels.names[who], "aria-valuemin": "0", "aria-valuemax": "100", "aria-valuenow": "0" });
   const bars = { you: bar("you"), model: bar("model") };
   const row = (/** @type {"you" | "model"} */ who) => element("div", { class: "level", "data-who": who }, element("span", { class: "level-name", "aria-hidden": "true" }, words.levels[who]), bars[who]);
@@ -50,7 +49,7 @@ export function mount(root, hub, heirs) {
 
   /** @param {boolean} offered */
   function offer(offered) {
-    keepFocus(() => play.classList.toggle("is-away", !offered), heirs);
+    actions.keepFocus(() => play.classList.toggle("is-away", !offered));
   }
 }
 
