@@ -19,7 +19,7 @@ async def demo() -> AsyncIterator[tuple[asyncio.subprocess.Process, str]]:
     )
     assert process.stdout is not None
     try:
-        async with asyncio.timeout(PATIENCE_SECONDS):
+        async with asyncio.timeout(3 * PATIENCE_SECONDS):  # a whole interpreter and its imports
             printed = await process.stdout.readuntil(b"Connect")
         (url,) = re.findall(r"http://127\.0\.0\.1:\d+/", printed.decode())
         yield process, url
