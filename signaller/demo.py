@@ -93,7 +93,12 @@ async def _serve(host: str, port: int, redis_url: Secret | None) -> None:
         # Browsers give a microphone to names of this machine, not to "all addresses".
         everywhere = host in {"0.0.0.0", "::"}  # noqa: S104 - as told
         address = "localhost" if everywhere else f"[{host}]" if ":" in host else host
-        _greet(f"http://{address}:{service_sockets[0].getsockname()[1]}", master_key)
+        _greet(
+            f"http://{address}:{service_sockets[0].getsockname()[1]}",
+            master_key,
+            deployment.base_url,
+            provider_key,
+        )
         async with front(
             front_socket, provider_socket.getsockname(), lambda: switches.on.dead_sideband
         ):
@@ -104,7 +109,7 @@ def _is_wanted(record: logging.LogRecord) -> bool:
     return record.levelno > logging.INFO or not _of_provider.get()
 
 
-def _greet(url: str, key: Secret) -> None:
+def _greet(url: str, key: Secret, provider_url: str, provider_key: Secret) -> None:
     click.echo(
         f"""
 signaller demo: the service and a provider on this machine. Ctrl-C ends both.
@@ -116,5 +121,10 @@ signaller demo: the service and a provider on this machine. Ctrl-C ends both.
 
   export SIGNALLER={url}
   export SIGNALLER_MASTER_KEY={key.reveal()}
+
+  For a service with a configuration of your own, the provider alone:
+
+  export OPENAI_BASE_URL={provider_url}
+  export OPENAI_API_KEY={provider_key.reveal()}
 """
     )

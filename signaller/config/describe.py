@@ -48,9 +48,11 @@ def describe(settings: Settings, file: str = "the file") -> str:
 
 
 def _deployments(deployments: Sequence[Deployment]) -> Iterator[tuple[str, ...]]:
-    """A column more where there is a provider that knows the filter."""
+    """A column more where a provider knows the filter, and where not all flows are the usual."""
     azure = any(deployment.provider == "azure" for deployment in deployments)
-    yield (*_HEADER, "TIMEOUT", *(("WEBRTCFILTER",) if azure else ()))
+    unified = any(deployment.flow == "unified" for deployment in deployments)
+    more = ("WEBRTCFILTER",) if azure else ()
+    yield (*_HEADER, "TIMEOUT", *more, *(("FLOW",) if unified else ()))
     for each in deployments:
         seconds, entra = each.timeout_seconds, "token" if each.entra_token else "service principal"
         names = (each.model_name, each.id, each.provider, each.upstream_model, each.base_url)
@@ -61,6 +63,7 @@ def _deployments(deployments: Sequence[Deployment]) -> Iterator[tuple[str, ...]]
             f"{each.weight:g}",
             "default" if seconds is None else f"{seconds:g} s",
             *((said,) if azure else ()),
+            *((each.flow,) if unified else ()),
         )
 
 

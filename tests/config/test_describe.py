@@ -88,6 +88,17 @@ def test_defaults_and_notes() -> None:
     assert "CALLER" not in text
 
 
+def test_a_flow_that_is_not_the_usual() -> None:
+    """The column is there where one deployment has the other flow, and tells them apart."""
+    one, other = (entry(name=name).strip()[len("model_list: [") : -1] for name in ("a", "b"))
+    text = describe(
+        load_settings(f"model_list: [{one[:-1]}, model_info: {{flow: unified}}}}, {other}]", ENV)
+    )
+    head, *rows = text.partition("\n\n")[0].splitlines()
+    assert [line.split()[-1] for line in (head, *rows)] == ["FLOW", "unified", "ephemeral"]
+    assert "FLOW" not in describe(load_settings(entry(), ENV))
+
+
 def test_credentials_by_kind() -> None:
     """A ready token, a principal and a key are told apart."""
     base = "api_base: 'https://r'"

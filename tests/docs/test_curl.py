@@ -133,7 +133,7 @@ def test_the_source_is_where_the_next_commands_are_typed(tmp_path: Path) -> None
 
 @contextlib.asynccontextmanager
 async def demo() -> AsyncIterator[str]:
-    """The two lines that it prints to be pasted."""
+    """The lines that it prints to be pasted."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "signaller", "demo", "--port", "0"),
         stdout=asyncio.subprocess.PIPE,
@@ -142,7 +142,7 @@ async def demo() -> AsyncIterator[str]:
     assert process.stdout is not None
     try:
         async with asyncio.timeout(PATIENCE_SECONDS):
-            printed = await process.stdout.readuntil(b"MASTER_KEY=")
+            printed = await process.stdout.readuntil(b"OPENAI_API_KEY=")
             printed += await process.stdout.readline()
         yield "\n".join(re.findall(r"^ +(export .*)$", printed.decode(), re.M))
     finally:
@@ -159,11 +159,18 @@ async def test_the_demo_takes_them_too(shell: Shell) -> None:
 
 
 async def test_the_demo_is_a_provider_too(shell: Shell) -> None:
-    """A service of the reader's own, with the two variables of docs/clients.md, asks the demo."""
+    """A service of the reader's own, with the two variables of docs/clients.md, asks the demo.
+
+    Its calls begin only once they are watched: the demo lets it attach to them.
+    """
     async with demo() as exports:
-        url, key = re.findall(r"=(\S+)", exports)
-        env = {"OPENAI_API_KEY": key, "OPENAI_BASE_URL": url, "SIGNALLER_MASTER_KEY": MASTER_KEY}
-        assert all(name in page("docs/clients.md").text for name in list(env)[:2])
+        printed = dict(re.findall(r"export (OPENAI_\w+)=(\S+)", exports))
+        assert all(f"export {name}=" in page("docs/clients.md").text for name in printed)
+        env = {
+            **printed,
+            "SIGNALLER_MASTER_KEY": MASTER_KEY,
+            "SIGNALLER_SUPERVISION": "required",
+        }
         async with serving(create_app(load_settings(None, env))) as own:
             shell.variables = {"SIGNALLER": own, "SIGNALLER_MASTER_KEY": MASTER_KEY}
             await shell.run(MINT, CALL, HANG_UP)
