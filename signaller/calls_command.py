@@ -118,6 +118,8 @@ class Service:
             told = ""
         if not told:
             raise Failed(f"{self.url} answered {response.status_code}: is that a signaller?")
+        if seconds := response.headers.get("retry-after"):
+            told += f" (Retry-After: {seconds})"  # sentences of the service speak of it
         kind = Lost if response.status_code in (429, 503) else Failed
         raise kind(f"{response.status_code}: {_printable(told)}")
 

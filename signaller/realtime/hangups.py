@@ -323,10 +323,14 @@ class Hangups:
         deployment = self._deployments.named(facts.deployment_id, facts.credential_fingerprint)
         if deployment is not None and facts.provider_call_id is not None:
             return deployment
+        why = (
+            f"its deployment {facts.deployment_id} has left the configuration"
+            if deployment is None
+            else "the provider has given it no id"
+        )
         raise HangupUnconfirmed(
-            f"call {facts.id}: no way to end it",
-            public="This call cannot be ended from here: its deployment has left the "
-            "configuration, or the provider has given the call no id. Close the peer connection.",
+            f"call {facts.id}: no way to end it: {why}",
+            public=f"This call cannot be ended from here: {why}. Close the peer connection.",
         )
 
     async def _hang_up_upstream(

@@ -216,7 +216,10 @@ class Watches:
         deployments = self.parts.deployments
         deployment = deployments.named(facts.deployment_id, facts.credential_fingerprint)
         if deployment is None or facts.provider_call_id is None:
-            raise UpstreamUnreachable(f"call {facts.id}: no way to attach to it")
+            raise UpstreamUnreachable(
+                f"call {facts.id}: no way to attach to it: deployment {facts.deployment_id} has "
+                "left the configuration, or the provider has given it no id"
+            )
         upstream = self.parts.upstreams[deployment.provider]
         trace = Trace(request_id=facts.id)
         sideband = await upstream.attach(deployment, facts.provider_call_id, trace)

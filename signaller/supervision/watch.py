@@ -105,6 +105,9 @@ class Watch:
         self._changed = self._urgent = self._settling = False
         self._written_at = home.clock()
         self._shown: Mapping[str, object] = {}
+        self._why_not: str | None = None
+        """Why no sideband could be had when it was last tried: a provider that is down would
+        otherwise fill the log, with a line for each call every few seconds."""
         self._tasks: set[asyncio.Task[None]] = set()
 
     @property
@@ -291,16 +294,23 @@ class Watch:
 
     async def _dialled(self) -> Sideband | None:
         """A new sideband; None: try again later, unless the call is over."""
-        fields = {"call": self.facts.id, "deployment": self.facts.deployment_id}
         try:
-            return await self._home.dial(self.facts)
+            sideband = await self._home.dial(self.facts)
         except Gone:
             decides = self._decides
             # Directly after a call began, a provider may not know it yet.
             if decides is not None and decides.ever_attached:
                 await self._ended(decides)
         except UpstreamError as error:
-            log.warning("no sideband", extra={"fields": {**fields, "detail": str(error)}})
+            why = str(error)
+            if why != self._why_not:
+                facts = self.facts
+                fields = {"call": facts.id, "deployment": facts.deployment_id, "detail": why}
+                log.warning("no sideband", extra={"fields": fields})
+            self._why_not = why
+        else:
+            self._why_not = None
+            return sideband
         return None
 
     async def _ended(self, decides: Watched) -> None:
@@ -340,7 +350,7 @@ class Watch:
 
         The machine says it once, so nobody else would ask.
         """
-        call_id, pause, asked = self.facts.id, ASK_SECONDS, False
+        call_id, pause, asked, told = self.facts.id, ASK_SECONDS, False, ""
         while not self.over:
             try:
                 record = await self._home.book.find(call_id)
@@ -351,8 +361,10 @@ class Watch:
                 asked = True
                 await self._home.hangups.end(record, by)
             except SignallerError as error:
-                fields = {"call": call_id, "by": by, "detail": str(error)}
-                log.warning("not hung up yet", extra={"fields": fields})
+                if str(error) != told:
+                    told = str(error)
+                    fields = {"call": call_id, "by": by, "detail": told}
+                    log.warning("end of a call not confirmed", extra={"fields": fields})
             await asyncio.sleep(pause)
             pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
 

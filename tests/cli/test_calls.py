@@ -116,7 +116,8 @@ async def test_an_end_that_is_not_confirmed_is_not_said() -> None:
         service.provider.hangup.answers(500, {}, times=1)
         done = await asked(service.url, "end", location.rpartition("/")[2])
         assert (done.returncode, done.stdout) == (1, "")
-        assert done.stderr.startswith("signaller: 5")
+        assert done.stderr.startswith("signaller: 502: ")
+        assert "(Retry-After: 1)" in done.stderr
 
 
 async def test_it_watches(calls_url: str) -> None:

@@ -377,6 +377,7 @@ async def test_a_call_without_a_location_cannot_be_hung_up_and_says_so() -> None
         headers = {"authorization": f"Bearer {token}"}
         response = await service.client.delete(location, headers=headers)
         assert (response.status_code, error(response)["code"]) == (502, "hangup_unconfirmed")
+        assert "given it no id" in error(response)["message"]
         assert "peer connection" in error(response)["message"]
 
 

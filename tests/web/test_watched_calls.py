@@ -1,6 +1,7 @@
 """Calls that are watched: what is heard of them, what is done about it, and how they end."""
 
 import asyncio
+import logging
 import time
 from collections.abc import AsyncIterator
 from typing import Any
@@ -138,6 +139,22 @@ async def test_refusals_are_waited_out(service: Service) -> None:
     call = await until(service, call_id, lambda call: call["supervision"] == "watched")
     assert call["status"] == "live"
     assert service.provider.hangup.requests == []
+
+
+async def test_a_provider_that_is_down_fills_no_log(
+    service: Service, caplog: pytest.LogCaptureFixture
+) -> None:
+    """However often it is asked: why no sideband can be had is said once, until it is another."""
+    bands = service.provider.sidebands
+    bands.refuses(503, times=3)
+    bands.refuses(429)
+    with caplog.at_level(logging.WARNING, "signaller"):
+        _, theirs = await begun(service)
+        await bands.attached(theirs)
+    said = [
+        vars(record)["fields"] for record in caplog.records if record.getMessage() == "no sideband"
+    ]
+    assert [fields["detail"][-3:] for fields in said] == ["503", "429"]
 
 
 async def test_a_late_404_directly_after_a_call_began_is_a_gap(service: Service) -> None:
