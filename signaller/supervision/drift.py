@@ -2,9 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 
-from signaller.realtime.session_prints import fields_of, fingerprint_at, fingerprints
-
-__all__ = ["UNREADABLE", "Drift", "fields_of", "fingerprints"]
+from signaller.realtime.session_prints import fingerprint_at
 
 UNREADABLE = "session"
 """What is said to have changed where a session cannot be read: it may be anything."""

@@ -13,12 +13,12 @@ that arrives, and `tick` when `due_at` has come, or more often.
 import copy
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Literal, Self
 
-from signaller.realtime.session_prints import transcription_model
+from signaller.realtime.session_prints import ALWAYS, transcription_model
 from signaller.supervision import frames
-from signaller.supervision.drift import UNREADABLE, Drift, fields_of, fingerprints
+from signaller.supervision.drift import UNREADABLE, Drift
 from signaller.supervision.frames import Odd
 from signaller.supervision.idle import Idle
 from signaller.supervision.prices import Cost, PriceList, Prices, cost_of
@@ -62,10 +62,9 @@ class Rules:
     warn_with: str | None = None
     """What the model is told then; None: nothing."""
     session_drift: SessionDrift = "ignore"
-    forced: Mapping[str, object] = field(default_factory=dict)
-    """The session's fields that the policy sets: a change of them is drift."""
     fields: tuple[str, ...] = ()
-    """The same by their paths, where only those are known."""
+    """Paths of what the policy sets in the session: a change of them is drift, as one of `ALWAYS`
+    (`session_prints`) is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,7 +160,7 @@ class Watched:
                 limit, since=memory.quiet_since, paused_at=memory.paused_at, calls=memory.calls
             )
         self._drift = Drift(
-            dict.fromkeys((*fields_of(rules.forced), *rules.fields)),
+            dict.fromkeys((*ALWAYS, *rules.fields)),
             first=memory.first_session,
             last=memory.last_session,
         )
@@ -181,7 +180,6 @@ class Watched:
         *,
         now: float,
         released: bool = True,
-        session: Mapping[str, object] | None = None,
         prints: Mapping[str, str] | None = None,
         transcriber: str | None = None,
         prices: Prices | None,
@@ -190,15 +188,15 @@ class Watched:
         """A call that the provider has just answered.
 
         `released`: whether the client has its answer, so that events may be missed from `now` on.
-        `session`: as the provider minted it, if that is known; `prints` and `transcriber` say the
-        same where only its fingerprints are. `prices`: of the call's model.
+        `prints` and `transcriber` tell of the session as it was minted, as far as that is known:
+        its fields' fingerprints, by path, and the model that transcribes. `prices`: of the call's
+        model.
         """
-        minted = session or {}
         seen = nothing_seen(
             now,
             unheard_since=now if released else None,
-            transcribers=_and_transcriber(() if transcriber is None else (transcriber,), minted),
-            session={**fingerprints(minted, fields_of(rules.forced)), **(prints or {})},
+            transcribers=() if transcriber is None else (transcriber,),
+            session=prints,
         )
         return cls(rules, seen, prices=prices, price_list=price_list)
 
@@ -209,22 +207,19 @@ class Watched:
         seen: Seen,
         *,
         heir: str,
-        heard_until: float | None = None,
         prices: Prices | None,
         price_list: PriceList,
     ) -> Self:
         """A call that another one has watched until now; `attached` is to follow.
 
         If that one named this heir (`handed_over`), nothing was missed: the heir gives `frame` what
-        has come since it is attached, and all of it counts once. Otherwise there is a gap, from
-        `heard_until` on: when the other one was known to be well and to have written what it knew
-        (None: when it wrote last).
+        has come since it is attached, and all of it counts once. Otherwise there is a gap from when
+        the other one wrote last.
         """
         seen = seen.by_the_clock_of(rules.ends_by)
         memory = seen.memory
         if memory.unheard_since is None and memory.heir != heir:
-            since = seen.at if heard_until is None else max(seen.at, heard_until)
-            seen = replace(seen, memory=replace(memory, unheard_since=since))
+            seen = replace(seen, memory=replace(memory, unheard_since=seen.at))
         return cls(rules, seen, prices=prices, price_list=price_list)
 
     @property
