@@ -21,11 +21,11 @@ from websockets.asyncio.client import connect
 
 from signaller.logs import Journal
 from signaller.metrics import Metrics
-from signaller.model import Answer, CallFacts, Deployment, Trace, Watching
+from signaller.model import Answer, Deployment, Trace, Watching
 from signaller.policy import Places
 from signaller.ports import Sideband
 from signaller.providers import OpenAI, Sockets, http_client
-from signaller.realtime.call_records import CallRecords, SealedBook, new_call_id
+from signaller.realtime.call_records import CallRecords, SealedBook, new_intent
 from signaller.realtime.deployments import Deployments
 from signaller.realtime.hangups import Hangups
 from signaller.secret import Secret
@@ -101,7 +101,15 @@ async def _watched(url: str, measuring: "Measuring", redis_url: str | None) -> N
     )
 
     async def begin() -> None:
-        intent = _intent(one, deployments.fingerprint_of(one))
+        intent = new_intent(
+            one,
+            credential_fingerprint=deployments.fingerprint_of(one),
+            caller="bench",
+            model=one.model_name,
+            max_call_seconds=None,
+            watching=Watching(mode="best_effort", max_idle_seconds=3600),
+            now=time.time(),
+        )
         await book.begin(intent, Places())
         await watches.begin(await book.answered(intent, Answer(sdp=b"", provider_call_id="x")))
 
@@ -209,30 +217,6 @@ class Measuring:
             "events a second": self._events / took_seconds,
             "characters an event": self._chars / self._events,
         }
-
-
-def _intent(one: Deployment, fingerprint: str) -> CallFacts:
-    now = int(time.time())
-    return CallFacts(
-        id=new_call_id(),
-        caller="bench",
-        model=one.model_name,
-        deployment_id=one.id,
-        upstream_model=one.upstream_model,
-        credential_fingerprint=fingerprint,
-        grant_id=None,
-        metadata={},
-        started_at=now,
-        ends_by=now + 3600,
-        limited=False,
-        answered=False,
-        provider_call_id=None,
-        watching=Watching(mode="best_effort", max_idle_seconds=3600),
-    )
-
-
-def _nobody(*_told: object) -> None:
-    pass
 
 
 def _rss_kib() -> float:

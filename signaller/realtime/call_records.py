@@ -22,11 +22,13 @@ from signaller.model import (
     CallFacts,
     CallState,
     CallStatus,
+    Deployment,
     Ending,
     EventKind,
     Kept,
     Told,
     Turn,
+    Watching,
 )
 from signaller.policy import Places
 from signaller.ports import CallBook, Clock
@@ -430,16 +432,42 @@ class SealedBook:
         return await self._book.live()
 
 
-def new_call_id() -> str:
-    """Ours, unguessable."""
-    return f"rtc_{secrets.token_urlsafe(18)}"
+def new_intent(
+    deployment: Deployment,
+    *,
+    credential_fingerprint: str,
+    caller: str,
+    model: str,
+    max_call_seconds: int | None,
+    watching: Watching,
+    now: float,
+    grant_id: str | None = None,
+    metadata: Mapping[str, str] | None = None,
+    person: str = "",
+) -> CallFacts:
+    """A call as it is written down before its provider is asked, under a new id.
 
-
-def length_of(max_call_seconds: int | None) -> tuple[int, bool]:
-    """After how many seconds a call is ended, and whether that is not the provider's own hour."""
-    if max_call_seconds is None or max_call_seconds >= MAX_CALL_SECONDS:
-        return MAX_CALL_SECONDS, False
-    return max_call_seconds, True
+    `max_call_seconds` None: the provider's own hour is its limit. `now`: Unix seconds.
+    """
+    longest = MAX_CALL_SECONDS if max_call_seconds is None else max_call_seconds
+    started_at = int(now)
+    return CallFacts(
+        id=f"rtc_{secrets.token_urlsafe(18)}",
+        caller=caller,
+        model=model,
+        deployment_id=deployment.id,
+        upstream_model=deployment.upstream_model,
+        credential_fingerprint=credential_fingerprint,
+        grant_id=grant_id,
+        metadata=metadata or {},
+        started_at=started_at,
+        ends_by=started_at + min(longest, MAX_CALL_SECONDS),
+        limited=longest < MAX_CALL_SECONDS,
+        answered=False,
+        provider_call_id=None,
+        watching=watching,
+        person=person,
+    )
 
 
 def entry_of(facts: CallFacts) -> CallEntry:

@@ -31,7 +31,7 @@ from signaller.model import (
 )
 from signaller.policy import Policy, Rate, call_rates, least, tightest
 from signaller.ports import Callers, Clock, Rates, Store, Upstream, Watchers
-from signaller.realtime.call_records import CallRecord, SealedBook, length_of, new_call_id
+from signaller.realtime.call_records import CallRecord, SealedBook, new_intent
 from signaller.realtime.deployments import Deployments, resolve
 from signaller.realtime.giving_back import GivingBack
 from signaller.realtime.hangups import Hangups
@@ -225,26 +225,20 @@ class Calls:
     def _intent(
         self, unsealed: Unsealed, deployment: Deployment, offer: Offer, policy: Policy
     ) -> CallFacts:
-        grant, now = unsealed.grant, int(self._clock())
+        grant = unsealed.grant
         watching = grant.watching
         if offer.session is not None and watching.mode != "off":
             watching = told_of(watching, offer.session, policy.session)
-        seconds, limited = length_of(least(grant.max_call_seconds, policy.max_call_seconds))
-        return CallFacts(
-            id=new_call_id(),
+        return new_intent(
+            deployment,
+            credential_fingerprint=grant.credential_fingerprint,
             caller=grant.caller,
             model=grant.terms.model,
-            deployment_id=deployment.id,
-            upstream_model=deployment.upstream_model,
-            credential_fingerprint=grant.credential_fingerprint,
+            max_call_seconds=least(grant.max_call_seconds, policy.max_call_seconds),
+            watching=watching,
+            now=self._clock(),
             grant_id=grant.id,
             metadata=unsealed.metadata,
-            started_at=now,
-            ends_by=now + seconds,
-            limited=limited,
-            answered=False,
-            provider_call_id=None,
-            watching=watching,
             person=grant.places.person,
         )
 

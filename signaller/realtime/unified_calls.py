@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import dataclasses
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
@@ -29,7 +28,7 @@ from signaller.model import (
 )
 from signaller.policy import in_order
 from signaller.ports import Clock, Rates, Upstream, Watchers
-from signaller.realtime.call_records import SealedBook, length_of, new_call_id
+from signaller.realtime.call_records import SealedBook, new_intent
 from signaller.realtime.calls import Started, record_answer, watched
 from signaller.realtime.deployments import Failover
 from signaller.realtime.hangups import Hangups
@@ -111,26 +110,19 @@ class UnifiedCalls:
 
     def _intent(self, order: MintOrder, checked: CheckedMint, first: Deployment) -> CallFacts:
         """What is about to begin; at which of the deployments is not settled yet."""
-        caller, now = order.caller, int(self._clock())
+        caller = order.caller
         watching = checked.watching
         if watching.mode != "off":
             watching = told_of(watching, checked.session, caller.policy.session)
-        seconds, limited = length_of(checked.max_call_seconds)
-        return CallFacts(
-            id=new_call_id(),
+        return new_intent(
+            first,
+            credential_fingerprint=self._checks.fingerprint_of(first),
             caller=caller.name,
             model=order.request.model,
-            deployment_id=first.id,
-            upstream_model=first.upstream_model,
-            credential_fingerprint=self._checks.fingerprint_of(first),
-            grant_id=None,
-            metadata=order.request.metadata,
-            started_at=now,
-            ends_by=now + seconds,
-            limited=limited,
-            answered=False,
-            provider_call_id=None,
+            max_call_seconds=checked.max_call_seconds,
             watching=watching,
+            now=self._clock(),
+            metadata=order.request.metadata,
             person=caller.places.person,
         )
 
@@ -192,7 +184,7 @@ class UnifiedCalls:
         except UpstreamError as error:
             error.no_call_began = True  # all that was asked for was a secret
             raise
-        left = dataclasses.replace(deployment, timeout_seconds=until - loop.time())
+        left = replace(deployment, timeout_seconds=until - loop.time())
         return await _call(upstream, left, secret.value, offer, order.trace)
 
 

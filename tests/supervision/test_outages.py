@@ -25,7 +25,7 @@ from signaller.realtime.call_records import (
     CallRecord,
     CallRecords,
     SealedBook,
-    new_call_id,
+    new_intent,
 )
 from signaller.realtime.deployments import Deployments
 from signaller.realtime.hangups import Hangups
@@ -214,22 +214,14 @@ def scene(
                 max_watched=100,
             )
         )
-    now = int(time.time())
-    intent = CallFacts(
-        id=new_call_id(),
+    intent = new_intent(
+        one,
+        credential_fingerprint=deployments.fingerprint_of(one),
         caller="web",
         model="voice",
-        deployment_id=one.id,
-        upstream_model=one.upstream_model,
-        credential_fingerprint=deployments.fingerprint_of(one),
-        grant_id=None,
-        metadata={},
-        started_at=now,
-        ends_by=now + 3600,
-        limited=False,
-        answered=False,
-        provider_call_id=None,
+        max_call_seconds=None,
         watching=watching,
+        now=time.time(),
     )
     return Scene(
         gate=gate,
