@@ -249,7 +249,7 @@ def _assemble(lasting: Lasting, settings: Settings, rests: Mapping[str, float]) 
         kept_seconds=settings.calls.kept_seconds,
         patience_seconds=_longest_call_step(settings) + MARGIN_SECONDS,
     )
-    access = CallAccess(callers=callers, tokens=tokens, book=lasting.book, records=records)
+    access = CallAccess(callers=callers, tokens=tokens, book=book)
     hangups = Hangups(
         access=access,
         deployments=deployments,
