@@ -435,4 +435,4 @@ class Turn:
     attempt: int
     """Which one it is, from 1 on; 0: it is not."""
     wait_seconds: float = 0.0
-    """Until it may be; infinite after the last attempt."""
+    """Until it may be; infinite for a call that has ended, or is not known."""

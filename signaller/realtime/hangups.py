@@ -204,8 +204,7 @@ class Hangups:
             return turn.attempt
         if not math.isinf(turn.wait_seconds):
             raise _not_now(facts, turn.wait_seconds)
-        found = await self.book.find(facts.id)
-        if found is None:
+        if await self.book.find(facts.id) is None:
             # Not even its intent was kept: it must be ended all the more.
             return self._uncounted_turn(facts)
         return 0
