@@ -38,7 +38,8 @@ from signaller.stores.call_book import RedisCallBook
 from signaller.stores.memory_calls import MemoryCallBook
 from signaller.stores.rates import WindowRates
 from signaller.supervision.clock import CallClock
-from signaller.supervision.owner import HANDOVER_SECONDS, Parts, Watches
+from signaller.supervision.handover import HANDOVER_SECONDS
+from signaller.supervision.owner import Parts, Watches
 from signaller.supervision.prices import our_prices
 from signaller.tokens.pseudonyms import Pseudonyms
 from signaller.tokens.tokens import Tokens

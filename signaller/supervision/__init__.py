@@ -4,7 +4,8 @@ They share no state but the call's record (`realtime.call_records`). The clock (
 every process and ends what is past its deadline, watched or not. The watch of a call is kept by
 one process at a time, and is made of these, of which each knows only those below it:
 
-    owner     the calls that this process watches: leases, taking over and handing over
+    owner     the calls that this process watches: leases, and taking over
+    handover  how a call goes to its heir while one of the two always listens
     watch     one of them: its sideband, its record, and doing what `machine` decides
     early     what is heard before anybody decides, as an heir does
     machine   decides, without I/O: what happens and the time go in, effects come out

@@ -1,9 +1,7 @@
 """All calls that one process watches: whose they are, who takes over, and who lets go.
 
 A call is leased by one process, which renews its lease. One that dies lets it run out, and another
-takes over. One that is told to end hands over: it lets go of the lease and goes on listening until
-an heir says in the call's record that it listens too; then it writes all that it knows in the
-heir's name (`heir` and `fence`), and stops. The heir begins with that.
+takes over. One that is told to end hands over (`handover`).
 """
 
 import asyncio
@@ -14,7 +12,7 @@ import secrets
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Iterable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import islice
 from typing import Protocol
 
@@ -29,11 +27,13 @@ from signaller.ports import Clock, Sideband, Upstream
 from signaller.realtime.call_records import CallRecord, SealedBook
 from signaller.realtime.deployments import Deployments
 from signaller.realtime.hangups import Hangups
+from signaller.supervision import handover
 from signaller.supervision.clock import TASK
+from signaller.supervision.handover import HANDOVER_SECONDS, POLL_SECONDS
 from signaller.supervision.machine import Rules, Watched
 from signaller.supervision.prices import PriceList, Prices
-from signaller.supervision.seen import from_record
-from signaller.supervision.watch import FENCE, HEIR, LEAVING, RECORD, Gone, Watch
+from signaller.supervision.seen import last_seen
+from signaller.supervision.watch import Gone, Watch
 
 log = logging.getLogger("signaller")
 
@@ -46,11 +46,6 @@ TICK_SECONDS = 0.5
 ATTACH_SECONDS, ATTEMPTS = 12.0, 2
 """In which a call that has to be watched is attached to: a provider's 404 takes 5.5 s, and may be
 wrong directly after the call began."""
-HANDOVER_SECONDS = 5.0
-RELIEF_SECONDS = 4.0
-"""How long an heir waits for the record of whoever leaves, which leaves within HANDOVER_SECONDS."""
-POLL_SECONDS = 0.2
-"""Between two looks at a record that another one is about to write."""
 AT_ONCE = 32
 """Steps of the store under way for all watches together: its connections are others' as well."""
 WARN_SECONDS = 60.0
@@ -109,8 +104,6 @@ class Watches:
         self._watches: dict[str, Watch] = {}
         self._parts: Parts | None = None
         self._leaving = False
-        self._offered: set[str] = set()
-        """Calls that others may take over: their leases are renewed no more."""
         self._renewing = asyncio.Lock()
         self._patient_until = 0.0
         self._warned: dict[str, float] = {}
@@ -272,11 +265,7 @@ class Watches:
 
     def _resumed(self, call: CallFacts, ends_by: float, seen: Mapping[str, object]) -> Watched:
         """As whoever watched it before has left it; `ends_by` is by our own clock."""
-        written = seen.get(RECORD)
-        try:
-            left = from_record(written) if isinstance(written, str) else None
-        except ValueError:
-            left = None
+        left = last_seen(seen)
         if left is None:
             return self._new(call, now=ends_by - (call.ends_by - call.started_at))
         return Watched.resume(
@@ -331,9 +320,8 @@ class Watches:
                 now = self.clock()
                 await _in_turns(
                     self._keep(watch)
-                    for call_id, watch in list(self._watches.items())
-                    if call_id not in self._offered
-                    and (now >= watch.renew_at or watch.must_write(now))
+                    for watch in list(self._watches.values())
+                    if not watch.offered and (now >= watch.renew_at or watch.must_write(now))
                 )
 
     async def _keep(self, watch: Watch) -> None:
@@ -396,33 +384,16 @@ class Watches:
             watch.fence, watch.renew_at = fence, self.clock() + RENEW_SECONDS
             self._watches[facts.id] = watch
             seen = latest.seen
-            if LEAVING not in seen:
+            if not handover.is_offered(latest):
                 watch.take_up(self._resumed(facts, ends_by, seen))
                 watch.begin()
                 return
             watch.begin()
             try:
-                seen = await self._relieve(watch, latest)
+                seen = await handover.relieve(watch, latest, self.book, self.name)
             finally:
                 watch.take_up(self._resumed(facts, ends_by, seen))
                 watch.renew_at = 0.0  # asked before it writes: the call may have ended meanwhile
-
-    async def _relieve(self, watch: Watch, record: CallRecord) -> Mapping[str, object]:
-        """Say that this one listens, and wait for what the one who leaves knows."""
-        seen, fence = record.seen, watch.fence or 0
-        with contextlib.suppress(TimeoutError, StoreUnavailable):
-            async with asyncio.timeout(RELIEF_SECONDS):
-                # Should the call end first, what is known of it is written under this number.
-                here = {**seen, HEIR: None, FENCE: fence}
-                await self.book.saw(replace(record, seen=here), fence=fence, tell=False)
-                await watch.opened.wait()
-                here = {**here, HEIR: self.name}
-                await self.book.saw(replace(record, seen=here), fence=fence, tell=False)
-                while seen.get(LEAVING) is not None:
-                    await asyncio.sleep(POLL_SECONDS)
-                    found = await self.book.find(record.facts.id)
-                    seen = seen if found is None else found.seen
-        return seen
 
     async def _end(self, loops: tuple[asyncio.Task[None], ...]) -> None:
         tasks = {*loops, *self._tasks}
@@ -446,28 +417,14 @@ class Watches:
             return
         until = self.clock() + self._handover_seconds
         async with self._renewing:
-            watches = [each for name, each in self._watches.items() if name not in self._offered]
-            self._offered.update(each.facts.id for each in watches)
-            await _in_turns(self._offer(watch) for watch in watches)
+            watches = [each for each in self._watches.values() if not each.offered]
+            for watch in watches:
+                watch.offered = True
+            await _in_turns(handover.offer(watch, self.book, self.name) for watch in watches)
         while watches and (not self._leaving or self.clock() < until):
             await asyncio.sleep(POLL_SECONDS)
-            await _in_turns(self._let_go(watch) for watch in watches)
+            await _in_turns(handover.let_go(watch, self.book) for watch in watches)
             watches = [each for each in watches if not each.over]
-
-    async def _offer(self, watch: Watch) -> None:
-        with contextlib.suppress(StoreUnavailable):
-            await watch.write({LEAVING: self.name})
-            await self.book.release(watch.facts.id, self.name)
-
-    async def _let_go(self, watch: Watch) -> None:
-        with contextlib.suppress(StoreUnavailable):
-            record = await self.book.find(watch.facts.id)
-            if record is None or record.status == "ended":
-                await watch.settle("client")
-                return
-            heir, fence = record.seen.get(HEIR), record.seen.get(FENCE)
-            if isinstance(heir, str) and isinstance(fence, int):
-                await watch.hand_to(heir, fence)
 
     async def _drop(self, watch: Watch) -> None:
         """Nobody has come: what is known is written, and whoever finds it goes on from there."""

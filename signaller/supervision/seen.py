@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from signaller.realtime.call_records import FINAL, HEARD_UNTIL, TOKENS
 from signaller.strict_json import reader, write_json
 from signaller.supervision.prices import UNKNOWN_COST, Cost
 from signaller.supervision.usage import UNKNOWN_USAGE, Usage
@@ -12,6 +13,12 @@ Supervision = Literal["watched", "clock", "lost"]
 """A sideband is open; there never was one; there was one."""
 Reason = Literal["length", "idle"]
 """Of an end that a warning announces."""
+
+RECORD = "record"
+"""Where an heir finds what it needs, beside what is shown."""
+LEAVING, HEIR, FENCE = "leaving", "heir", "fence"
+"""Beside it, while a call is handed over (`handover`): who leaves; who listens already; the number
+of the heir's lease."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,6 +144,27 @@ def from_record(text: str | bytes) -> Seen:
         return _read(text)
     except RecursionError as error:
         raise ValueError("the record nests too deeply") from error
+
+
+def written(seen: Seen) -> dict[str, object]:
+    """All that a call's record holds of it: what is shown, how far it can be trusted, RECORD."""
+    transcribed = {"transcription": seen.usage.transcription.tokens}
+    return {
+        **seen.as_json(),
+        FINAL: seen.final,
+        HEARD_UNTIL: seen.heard_until,
+        TOKENS: {**seen.usage.by_kind(), **transcribed},
+        RECORD: seen.to_record(),
+    }
+
+
+def last_seen(held: Mapping[str, object]) -> Seen | None:
+    """What was `written` last; None where there is nothing that can be read."""
+    record = held.get(RECORD)
+    try:
+        return from_record(record) if isinstance(record, str) else None
+    except ValueError:
+        return None
 
 
 def nothing_seen(

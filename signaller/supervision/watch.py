@@ -14,7 +14,7 @@ from typing import Protocol
 from signaller.errors import SignallerError, StoreUnavailable, UpstreamError
 from signaller.model import CallFacts, EndedBy
 from signaller.ports import Clock, Sideband
-from signaller.realtime.call_records import FINAL, HEARD_UNTIL, TOKENS, CallRecord, SealedBook
+from signaller.realtime.call_records import CallRecord, SealedBook
 from signaller.realtime.hangups import LAST_SECONDS, Hangups
 from signaller.supervision.early import Early
 from signaller.supervision.frames import Odd
@@ -28,7 +28,7 @@ from signaller.supervision.machine import (
     Warn,
     Watched,
 )
-from signaller.supervision.seen import Seen, Supervision
+from signaller.supervision.seen import FENCE, Seen, Supervision, written
 
 log = logging.getLogger("signaller")
 
@@ -89,6 +89,8 @@ class Watch:
         self.fence: int | None = None
         """The number of its lease; None: it has none yet."""
         self.renew_at = 0.0
+        self.offered = False
+        """Whether others may take it over: its lease is renewed no more."""
         self.over = False
         self.opened = asyncio.Event()
         """Set once a sideband has been open."""
@@ -381,7 +383,7 @@ class Watch:
         if fence is None:
             return True  # there is no lease to write under yet
         shown = seen.as_json()
-        whole = {**written(seen), **(more or {}), RECORD: seen.to_record()}
+        whole = {**written(seen), **(more or {})}
         new = replace(ended or CallRecord(facts=self.facts), seen=whole)
         async with self._writing:  # an earlier record must not overtake a later one on its way
             tell = ended is not None or shown != self._shown
@@ -391,24 +393,7 @@ class Watch:
         return is_mine
 
 
-RECORD = "record"
-"""Where an heir finds what it needs, beside what is shown."""
-LEAVING, HEIR, FENCE = "leaving", "heir", "fence"
-"""Beside it, while a call is handed over: who leaves; who listens already; the heir's lease."""
-
-
 def _last_fence(record: CallRecord, own: int | None) -> int | None:
     """That of the heir, if there is one who waits for what is known here."""
     heirs = record.seen.get(FENCE)
     return max(heirs, own or 0) if isinstance(heirs, int) else own
-
-
-def written(seen: Seen) -> Mapping[str, object]:
-    """What a record says of it, and how far that can be trusted."""
-    transcribed = {"transcription": seen.usage.transcription.tokens}
-    return {
-        **seen.as_json(),
-        FINAL: seen.final,
-        HEARD_UNTIL: seen.heard_until,
-        TOKENS: {**seen.usage.by_kind(), **transcribed},
-    }

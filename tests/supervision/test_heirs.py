@@ -12,11 +12,12 @@ from signaller.ports import Clock, Sideband
 from signaller.realtime.call_records import FINAL, SealedBook
 from signaller.realtime.hangups import Hangups
 from signaller.supervision.early import MAX_EARLY
+from signaller.supervision.handover import RELIEF_SECONDS
 from signaller.supervision.machine import Watched
-from signaller.supervision.owner import RELIEF_SECONDS, rules_of
+from signaller.supervision.owner import rules_of
 from signaller.supervision.prices import our_prices
-from signaller.supervision.seen import Seen
-from signaller.supervision.watch import FENCE, Watch
+from signaller.supervision.seen import FENCE, Seen
+from signaller.supervision.watch import Watch
 from tests.supervision.test_outages import OVER, Hands, Line, scene
 from tests.supervision.told import began, done
 
