@@ -33,7 +33,7 @@ from signaller.settings import Timeouts
 from signaller.stores import RedisStore
 from signaller.stores.call_book import RedisCallBook
 from signaller.stores.memory_calls import MemoryCallBook
-from signaller.supervision.owner import Parts, Watches
+from signaller.supervision.owner import Owner, Parts
 from signaller.supervision.prices import our_prices
 
 OPEN_SECONDS = 60.0
@@ -89,8 +89,8 @@ async def _watched(url: str, measuring: "Measuring", redis_url: str | None) -> N
         clock=time.time,
         call_seconds=5,
     )
-    watches = Watches(our_prices(), counts=Metrics(), clock=time.time, handover_seconds=0)
-    watches.renew(
+    owner = Owner(our_prices(), counts=Metrics(), clock=time.time, handover_seconds=0)
+    owner.renew(
         Parts(
             book=book,
             deployments=deployments,
@@ -111,9 +111,9 @@ async def _watched(url: str, measuring: "Measuring", redis_url: str | None) -> N
             now=time.time(),
         )
         await book.begin(intent, Places())
-        await watches.begin(await book.answered(intent, Answer(sdp=b"", provider_call_id="x")))
+        await owner.begin(await book.answered(intent, Answer(sdp=b"", provider_call_id="x")))
 
-    async with watches.running():
+    async with owner.running():
         await measuring.measure(begin)
     if store is not None:
         await store.aclose()

@@ -39,7 +39,7 @@ from signaller.stores.memory_calls import MemoryCallBook
 from signaller.stores.rates import WindowRates
 from signaller.supervision.clock import CallClock
 from signaller.supervision.handover import HANDOVER_SECONDS
-from signaller.supervision.owner import Parts, Watches
+from signaller.supervision.owner import Owner, Parts
 from signaller.supervision.prices import our_prices
 from signaller.tokens.pseudonyms import Pseudonyms
 from signaller.tokens.tokens import Tokens
@@ -69,7 +69,7 @@ class Lasting:
     store: Store
     book: CallBook
     feed: CallFeed
-    watches: Watches
+    owner: Owner
     rates: Rates
     metrics: Metrics
     journal: Journal
@@ -173,7 +173,7 @@ async def _open(
     book = metrics.metered_book(unmetered)
     feed = CallFeed(book)
     stack.push_async_callback(feed.aclose)
-    watches = Watches(
+    owner = Owner(
         our_prices(),
         counts=metrics,
         clock=steady_clock,
@@ -189,7 +189,7 @@ async def _open(
         store=metrics.metered_store(store),
         book=book,
         feed=feed,
-        watches=watches,
+        owner=owner,
         rates=metrics.metered_rates(WindowRates(store)),
         metrics=metrics,
         journal=Journal(metrics.observe),
@@ -199,7 +199,7 @@ async def _open(
     in_force = InForce(service=assemble(settings, {}), assemble=assemble)
     call_clock = CallClock(lambda: in_force.service.hangups, metrics.live_calls)
     await stack.enter_async_context(call_clock.running())
-    await stack.enter_async_context(watches.running(in_force.leaving))
+    await stack.enter_async_context(owner.running(in_force.leaving))
     return in_force
 
 
@@ -259,9 +259,9 @@ def _assemble(lasting: Lasting, settings: Settings, rests: Mapping[str, float]) 
         journal=lasting.journal,
         clock=clock,
         call_seconds=settings.timeouts.call_seconds,
-        hear_out=lasting.watches.hear_out,
+        hear_out=lasting.owner.hear_out,
     )
-    lasting.watches.renew(
+    lasting.owner.renew(
         Parts(
             book=book,
             deployments=deployments,
@@ -280,7 +280,7 @@ def _assemble(lasting: Lasting, settings: Settings, rests: Mapping[str, float]) 
         journal=lasting.journal,
         book=book,
         hangups=hangups,
-        watchers=lasting.watches,
+        watchers=lasting.owner,
         clock=clock,
         aliases=settings.aliases,
     )
@@ -291,7 +291,7 @@ def _assemble(lasting: Lasting, settings: Settings, rests: Mapping[str, float]) 
         book=book,
         rates=rates,
         hangups=hangups,
-        watchers=lasting.watches,
+        watchers=lasting.owner,
         clock=clock,
         call_seconds=settings.timeouts.call_seconds,
         aliases=settings.aliases,

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 
-from signaller.supervision.machine import Effects, Watched
+from signaller.supervision.machine import Effects, Machine
 
 MAX_EARLY = 5000
 """Events that wait for the record of whoever listened before: of some minutes, where it takes
@@ -16,34 +16,34 @@ class Early:
     """
 
     def __init__(self) -> None:
-        self._kept: list[Callable[[Watched], Effects]] = []
+        self._kept: list[Callable[[Machine], Effects]] = []
         self._full_since: float | None = None
         self._listening = False
 
     def attached(self, now: float) -> Effects:
-        """`Watched.attached`."""
+        """`Machine.attached`."""
         self._listening = True
-        return self._keep(lambda decides: decides.attached(now), now)
+        return self._keep(lambda machine: machine.attached(now), now)
 
     def frame(self, text: str, now: float) -> Effects:
-        """`Watched.frame`."""
-        return self._keep(lambda decides: decides.frame(text, now), now)
+        """`Machine.frame`."""
+        return self._keep(lambda machine: machine.frame(text, now), now)
 
     def lost(self, now: float, *, clean: bool = False) -> Effects:
-        """`Watched.lost`."""
+        """`Machine.lost`."""
         self._listening = False
-        return self._keep(lambda decides: decides.lost(now, clean=clean), now)
+        return self._keep(lambda machine: machine.lost(now, clean=clean), now)
 
-    def tell(self, decides: Watched, now: float) -> Iterator[Effects]:
+    def tell(self, machine: Machine, now: float) -> Iterator[Effects]:
         """All of it, each with what it makes the machine do."""
         for step in self._kept:
-            yield step(decides)
+            yield step(machine)
         if self._full_since is not None:
-            yield decides.lost(self._full_since)
+            yield machine.lost(self._full_since)
             if self._listening:
-                yield decides.attached(now)
+                yield machine.attached(now)
 
-    def _keep(self, step: Callable[[Watched], Effects], now: float) -> Effects:
+    def _keep(self, step: Callable[[Machine], Effects], now: float) -> Effects:
         if len(self._kept) < MAX_EARLY:
             self._kept.append(step)
         elif self._full_since is None:

@@ -120,8 +120,8 @@ class _Moment:
     """Or else its warning."""
 
 
-class Watched:
-    """One call as its owner watches it."""
+class Machine:
+    """What is decided about one call that is watched."""
 
     __slots__ = (
         "_drift",

@@ -30,7 +30,7 @@ from signaller.realtime.hangups import Hangups
 from signaller.supervision import handover
 from signaller.supervision.clock import TASK
 from signaller.supervision.handover import HANDOVER_SECONDS, POLL_SECONDS
-from signaller.supervision.machine import Rules, Watched
+from signaller.supervision.machine import Machine, Rules
 from signaller.supervision.prices import PriceList, Prices
 from signaller.supervision.seen import last_seen
 from signaller.supervision.watch import Gone, Watch
@@ -80,8 +80,8 @@ class Counts(Protocol):
         """How many calls this process watches, by their supervision."""
 
 
-class Watches:
-    """The watches of one process (`ports.Watchers`); reloads leave them as they are."""
+class Owner:
+    """Watches calls for one process (`ports.Watchers`); reloads leave its watches as they are."""
 
     def __init__(
         self,
@@ -161,8 +161,8 @@ class Watches:
         if not required and not self._has_room:
             log.warning("call not watched: no room", extra={"fields": {"call": call.id}})
             return
-        decides = self._new(call, now=self.clock(), released=not required)
-        watch = Watch(call, decides, home=self)
+        machine = self._new(call, now=self.clock(), released=not required)
+        watch = Watch(call, machine, home=self)
         self._watches[call.id] = watch
         if not required:
             watch.spawn(self._lease(watch))
@@ -251,9 +251,9 @@ class Watches:
     def _has_room(self) -> bool:
         return len(self._watches) < self.parts.max_watched and not self._leaving
 
-    def _new(self, call: CallFacts, *, now: float, released: bool = True) -> Watched:
+    def _new(self, call: CallFacts, *, now: float, released: bool = True) -> Machine:
         """One that has been answered just `now`, by our own clock."""
-        return Watched.begin(
+        return Machine.begin(
             rules_of(call, now + call.ends_by - call.started_at),
             now=now,
             released=released,
@@ -263,12 +263,12 @@ class Watches:
             price_list=self._prices,
         )
 
-    def _resumed(self, call: CallFacts, ends_by: float, seen: Mapping[str, object]) -> Watched:
+    def _resumed(self, call: CallFacts, ends_by: float, seen: Mapping[str, object]) -> Machine:
         """As whoever watched it before has left it; `ends_by` is by our own clock."""
         left = last_seen(seen)
         if left is None:
             return self._new(call, now=ends_by - (call.ends_by - call.started_at))
-        return Watched.resume(
+        return Machine.resume(
             rules_of(call, ends_by),
             left,
             heir=self.name,

@@ -23,10 +23,10 @@ from signaller.supervision.machine import (
     CreditLow,
     Effects,
     HangUp,
+    Machine,
     Missed,
     Note,
     Warn,
-    Watched,
 )
 from signaller.supervision.seen import FENCE, Seen, Supervision, written
 
@@ -83,8 +83,8 @@ class Home(Protocol):
 class Watch:
     """One call that this process watches."""
 
-    def __init__(self, facts: CallFacts, decides: Watched | None, *, home: Home) -> None:
-        """`decides` None: what is heard waits until `take_up`."""
+    def __init__(self, facts: CallFacts, machine: Machine | None, *, home: Home) -> None:
+        """`machine` None: what is heard waits until `take_up`."""
         self.facts = facts
         self.fence: int | None = None
         """The number of its lease; None: it has none yet."""
@@ -100,7 +100,7 @@ class Watch:
         self._seems_over = False
         """Whether what is written is the last record, unless the call turns out to go on."""
         self._writing = asyncio.Lock()
-        self._decides = decides
+        self._machine = machine
         self._early = Early()
         self._home = home
         self._sideband: Sideband | None = None
@@ -115,29 +115,29 @@ class Watch:
     @property
     def supervision(self) -> Supervision:
         """As its record has it at this moment."""
-        if self._decides is not None:
-            return self._decides.supervision
+        if self._machine is not None:
+            return self._machine.supervision
         return "lost" if self._sideband is None else "watched"  # an heir of one that was watched
 
     def begin(self, sideband: Sideband | None = None) -> None:
         """Keep a sideband open from now on, this one if it is there already."""
         self.spawn(self._run(sideband))
 
-    def take_up(self, decides: Watched) -> None:
+    def take_up(self, machine: Machine) -> None:
         """Decide, beginning with what has been heard already."""
-        self._decides, early, self._early = decides, self._early, Early()
-        for effects in early.tell(decides, self._home.clock()):
+        self._machine, early, self._early = machine, self._early, Early()
+        for effects in early.tell(machine, self._home.clock()):
             self._do(effects)
         self._changed = self._urgent = True
 
     def tick(self, now: float) -> None:
         """Time has passed."""
-        if self._decides is not None and (effects := self._decides.tick(now)):
+        if self._machine is not None and (effects := self._machine.tick(now)):
             self._do(effects)
 
     def must_write(self, now: float) -> bool:
         """Whether its record is to be written now."""
-        if self.over or self._decides is None:
+        if self.over or self._machine is None:
             return False
         quiet = QUIET_SECONDS if self._changed else LIFE_SECONDS
         return self._urgent or now >= self._written_at + quiet
@@ -149,11 +149,11 @@ class Watch:
 
         False: the call is another's now, or has ended.
         """
-        decides, now = self._decides, self._home.clock()
-        if decides is None:
+        machine, now = self._machine, self._home.clock()
+        if machine is None:
             return True
         self._written_at, self._changed, self._urgent = now, False, False
-        seen = decides.seen_if_over(now) if self._seems_over else decides.seen(now)
+        seen = machine.seen_if_over(now) if self._seems_over else machine.seen(now)
         try:
             return await self._put(seen, more=more, fence=fence)
         except StoreUnavailable:
@@ -175,8 +175,8 @@ class Watch:
 
     async def hand_to(self, heir: str, fence: int) -> None:
         """Write what is known for an heir who listens by now, and stop. Raises StoreUnavailable."""
-        if self._decides is not None:
-            seen = self._decides.handed_over(self._home.clock(), to=heir)
+        if self._machine is not None:
+            seen = self._machine.handed_over(self._home.clock(), to=heir)
             await self._put(seen, fence=fence)
         await self.stop()
 
@@ -213,9 +213,9 @@ class Watch:
         task.add_done_callback(self._tasks.discard)
 
     @property
-    def _told(self) -> Watched | Early:
+    def _told(self) -> Machine | Early:
         """Who is told what is heard."""
-        return self._early if self._decides is None else self._decides
+        return self._early if self._machine is None else self._machine
 
     async def _run(self, sideband: Sideband | None) -> None:
         pause = 0.0
@@ -233,17 +233,17 @@ class Watch:
             pause = min(max(FIRST_PAUSE_SECONDS, 2 * pause), LONGEST_PAUSE_SECONDS)
 
     async def _write_all(self, by: EndedBy) -> None:
-        home, decides = self._home, self._decides
+        home, machine = self._home, self._machine
         record = await home.book.find(self.facts.id)
-        if record is None or decides is None:
+        if record is None or machine is None:
             return
         if record.is_final:
             # All of it is written, here or by whoever was to leave it to this one.
             self._seems_over = True
             await home.hangups.over(self.facts.id, by)
             return
-        self._do(decides.ended(home.clock()))
-        seen, self._seems_over = decides.seen(home.clock()), True
+        self._do(machine.ended(home.clock()))
+        seen, self._seems_over = machine.seen(home.clock()), True
         fence = _last_fence(record, self.fence)
         if record.status != "ended" and await self._put(seen, fence=fence):
             await home.hangups.over(self.facts.id, by)
@@ -299,10 +299,10 @@ class Watch:
         try:
             sideband = await self._home.dial(self.facts)
         except Gone:
-            decides = self._decides
+            machine = self._machine
             # Directly after a call began, a provider may not know it yet.
-            if decides is not None and decides.ever_attached:
-                await self._ended(decides)
+            if machine is not None and machine.ever_attached:
+                await self._ended(machine)
         except UpstreamError as error:
             why = str(error)
             if why != self._why_not:
@@ -315,9 +315,9 @@ class Watch:
             return sideband
         return None
 
-    async def _ended(self, decides: Watched) -> None:
+    async def _ended(self, machine: Machine) -> None:
         try:
-            await self.settle("provider" if decides.told_over else "client")
+            await self.settle("provider" if machine.told_over else "client")
         except StoreUnavailable as error:
             # The next dial finds the same, and tries again.
             fields = {"call": self.facts.id, "detail": str(error)}

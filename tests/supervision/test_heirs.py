@@ -13,7 +13,7 @@ from signaller.realtime.call_records import FINAL, SealedBook
 from signaller.realtime.hangups import Hangups
 from signaller.supervision.early import MAX_EARLY
 from signaller.supervision.handover import RELIEF_SECONDS
-from signaller.supervision.machine import Watched
+from signaller.supervision.machine import Machine
 from signaller.supervision.owner import rules_of
 from signaller.supervision.prices import our_prices
 from signaller.supervision.seen import FENCE, Seen
@@ -53,7 +53,7 @@ class Heir:
     hands: Hands
     place: Place
     watch: Watch
-    decides: Watched | None = None
+    machine: Machine | None = None
 
     async def attaches(self) -> Line:
         """To a sideband of its own, in the next second."""
@@ -67,25 +67,25 @@ class Heir:
     def takes_up(self, left: Seen, *, named: str = HEIR) -> Mapping[str, Any]:
         """In the next second; what its record would be then."""
         self.hands.now += 1
-        self.decides = Watched.resume(
+        self.machine = Machine.resume(
             rules_of(self.call, self.call.ends_by),
             left,
             heir=named,
             prices=None,
             price_list=our_prices(),
         )
-        self.watch.take_up(self.decides)
+        self.watch.take_up(self.machine)
         return self.seen()
 
     def seen(self) -> Mapping[str, Any]:
         """What its record would be now."""
-        assert self.decides is not None
-        return self.decides.seen(self.hands()).as_json()
+        assert self.machine is not None
+        return self.machine.seen(self.hands()).as_json()
 
-    def leaver(self) -> Watched:
+    def leaver(self) -> Machine:
         """Whoever has listened from the beginning until now."""
         now = self.hands()
-        machine = Watched.begin(
+        machine = Machine.begin(
             rules_of(self.call, self.call.ends_by), now=now, prices=None, price_list=our_prices()
         )
         machine.attached(now)

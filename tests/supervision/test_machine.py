@@ -19,11 +19,11 @@ from signaller.supervision.machine import (
     CreditLow,
     Effect,
     HangUp,
+    Machine,
     Missed,
     Note,
     Rules,
     Warn,
-    Watched,
 )
 from signaller.supervision.prices import our_prices
 from signaller.supervision.seen import Gap, Seen, from_record
@@ -57,14 +57,14 @@ def begin(
     session: Mapping[str, object] | None = None,
     forced: Mapping[str, object] | None = None,
     **given: Any,
-) -> Watched:
+) -> Machine:
     """A call that is answered at START, and attached then.
 
     `session`: as it was minted, some fields of it `forced` by a policy.
     """
     terms = told_of(Watching(session_drift="note"), session or {}, forced or {})
     rules = replace(rules, fields=tuple(terms.session))
-    call = Watched.begin(
+    call = Machine.begin(
         rules,
         now=START,
         prints=terms.session,
@@ -78,9 +78,9 @@ def begin(
     return call
 
 
-def resume(rules: Rules, seen: Seen, heir: str = "b") -> Watched:
+def resume(rules: Rules, seen: Seen, heir: str = "b") -> Machine:
     """The same call at another replica, out of its record."""
-    return Watched.resume(
+    return Machine.resume(
         rules,
         from_record(seen.to_record()),
         heir=heir,
@@ -89,13 +89,13 @@ def resume(rules: Rules, seen: Seen, heir: str = "b") -> Watched:
     )
 
 
-def answer(call: Watched, now: float, name: str = "r") -> None:
+def answer(call: Machine, now: float, name: str = "r") -> None:
     """A response with something in it."""
     call.frame(began(name), now)
     call.frame(done(name), now)
 
 
-def run(call: Watched, until: float, *, since: float = START) -> list[tuple[float, Effect]]:
+def run(call: Machine, until: float, *, since: float = START) -> list[tuple[float, Effect]]:
     """Tick each half second; what came of it, and when after the start."""
     effects = []
     for step in range(int((until - since) * 2) + 1):
@@ -104,7 +104,7 @@ def run(call: Watched, until: float, *, since: float = START) -> list[tuple[floa
     return effects
 
 
-def hung_up(call: Watched, until: float = HOUR) -> float | None:
+def hung_up(call: Machine, until: float = HOUR) -> float | None:
     """When it is hung up, in seconds after the start."""
     ends = [at for at, effect in run(call, until) if isinstance(effect, HangUp)]
     assert len(ends) <= 1
@@ -156,7 +156,7 @@ def test_an_answer_that_is_told_again_does_not_matter_again() -> None:
     assert hung_up(call) == 35
 
 
-def function(call: Watched, now: float, *ids: str) -> None:
+def function(call: Machine, now: float, *ids: str) -> None:
     """A response that calls functions."""
     call.frame(began("f"), now)
     call.frame(done("f", output=[MESSAGE, *map(function_call, ids)]), now)

@@ -30,8 +30,8 @@ from signaller.realtime.call_records import (
 from signaller.realtime.deployments import Deployments
 from signaller.realtime.hangups import Hangups
 from signaller.stores.memory_calls import MemoryCallBook
-from signaller.supervision.machine import Watched
-from signaller.supervision.owner import LEASE_SECONDS, RENEW_SECONDS, Parts, Watches, rules_of
+from signaller.supervision.machine import Machine
+from signaller.supervision.owner import LEASE_SECONDS, RENEW_SECONDS, Owner, Parts, rules_of
 from signaller.supervision.prices import our_prices
 from signaller.supervision.watch import Watch
 from tests.metrics.doubles import FakeUpstream
@@ -147,7 +147,7 @@ class Scene:
     gate: Gate
     upstream: Attaching
     book: SealedBook
-    replicas: Sequence[Watches]
+    replicas: Sequence[Owner]
     intent: CallFacts
     counted: list[str]
     """The calls whose usage was counted, as often as it was."""
@@ -187,7 +187,7 @@ def scene(
         gate, CallRecords([token_key()]), time.time, kept_seconds=60, patience_seconds=20
     )
     replicas = [
-        Watches(
+        Owner(
             our_prices(),
             counts=Metrics(),
             handover_seconds=handover_seconds,
@@ -262,10 +262,10 @@ async def test_a_call_that_ends_twice_is_counted_once() -> None:
     owner = this.replicas[0]
     call = await this.call()
     for _ in range(2):
-        decides = Watched.begin(
+        machine = Machine.begin(
             rules_of(call, call.ends_by), now=time.time(), prices=None, price_list=our_prices()
         )
-        watch = Watch(call, decides, home=owner)
+        watch = Watch(call, machine, home=owner)
         watch.fence = await this.book.lease(call.id, owner.name, seconds=LEASE_SECONDS)
         await watch.settle("client")
         await watch.settle("client")
