@@ -18,7 +18,7 @@ from signaller.supervision.owner import rules_of
 from signaller.supervision.prices import our_prices
 from signaller.supervision.seen import FENCE, Seen
 from signaller.supervision.watch import Watch
-from tests.supervision.test_outages import OVER, Hands, Line, scene
+from tests.supervision.scene import OVER, Hands, Line, scene
 from tests.supervision.told import began, done
 
 HEIR = "heir"

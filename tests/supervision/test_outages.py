@@ -2,235 +2,17 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import replace
 
-from signaller.app import steady
-from signaller.errors import StoreUnavailable
-from signaller.logs import Journal
-from signaller.metrics import Metrics
-from signaller.model import (
-    Answer,
-    CallFacts,
-    CallState,
-    Deployment,
-    Kept,
-    Trace,
-    Watching,
-)
-from signaller.policy import Places
-from signaller.realtime.call_records import (
-    FINAL,
-    HEIR_SECONDS,
-    CallRecord,
-    CallRecords,
-    SealedBook,
-    new_intent,
-)
-from signaller.realtime.deployments import Deployments
-from signaller.realtime.hangups import Hangups
-from signaller.stores.memory_calls import MemoryCallBook
+from signaller.model import Watching
+from signaller.realtime.call_records import FINAL
 from signaller.supervision.machine import Machine
-from signaller.supervision.owner import LEASE_SECONDS, RENEW_SECONDS, Owner, Parts, rules_of
+from signaller.supervision.owner import LEASE_SECONDS, RENEW_SECONDS, rules_of
 from signaller.supervision.prices import our_prices
 from signaller.supervision.watch import Watch
-from tests.metrics.doubles import FakeUpstream
+from tests.supervision.scene import OVER, Hands, scene, until
 from tests.supervision.told import began, done
-from tests.support.service import deployment, token_key
-
-OVER = CallState(ending=None, ended_at=int(time.time()), ended_by="operator")
-"""A call that somebody has ended elsewhere."""
-
-
-async def until(holds: Callable[[], bool]) -> None:
-    """Return once something is so."""
-    async with asyncio.timeout(30):
-        while not holds():  # noqa: ASYNC110 - nobody tells
-            await asyncio.sleep(0.02)
-
-
-class Line:
-    """A sideband (`ports.Sideband`) on which nothing is said, unless a test does."""
-
-    closed_cleanly = False
-
-    def __init__(self, *says: str | None) -> None:
-        self.says: asyncio.Queue[str | None] = asyncio.Queue()
-        for text in says:
-            self.says.put_nowait(text)
-
-    async def receive(self) -> str | None:
-        """What is said next; None: it is closed."""
-        return await self.says.get()
-
-    async def tells(self, *texts: str | None) -> None:
-        """Say this, and return once whoever listens has made of it what there is to be made."""
-        for text in texts:
-            self.says.put_nowait(text)
-        await until(self.says.empty)
-
-    async def send(self, text: str) -> bool:
-        """Heard by nobody."""
-        return bool(text)
-
-    async def close(self) -> None:
-        """Nothing."""
-
-
-class Attaching(FakeUpstream):
-    """Lets everybody attach, and counts them."""
-
-    attached = 0
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.line = Line()
-        """The last one."""
-        self.lets = asyncio.Event()
-        """Whether the next one has to wait."""
-        self.lets.set()
-        self.knows_call = True
-
-    async def attach(
-        self, deployment: Deployment, provider_call_id: str, trace: Trace
-    ) -> Line | None:
-        """A silent one."""
-        self.attached += 1
-        await self.lets.wait()
-        if not self.knows_call:
-            return None
-        self.line = Line()
-        return self.line
-
-
-class Gate(MemoryCallBook):
-    """A book that can be out of reach."""
-
-    shut = False
-    looks = 0
-    look_takes: Callable[[], None] = staticmethod(lambda: None)
-    """Called while it looks for orphans."""
-
-    async def lease(self, call_id: str, owner: str, *, seconds: float) -> int | None:
-        """`MemoryCallBook.lease`."""
-        self._pass()
-        return await super().lease(call_id, owner, seconds=seconds)
-
-    async def find(self, call_id: str) -> Kept | None:
-        """`MemoryCallBook.find`."""
-        self._pass()
-        return await super().find(call_id)
-
-    async def orphans(self, *, at_most: int) -> Sequence[Kept]:
-        """`MemoryCallBook.orphans`."""
-        self._pass()
-        self.looks += 1
-        self.look_takes()
-        return await super().orphans(at_most=at_most)
-
-    async def saw(
-        self, call_id: str, seen: str, *, fence: int, event: str | None, ended: bool = False
-    ) -> bool:
-        """`MemoryCallBook.saw`."""
-        self._pass()
-        return await super().saw(call_id, seen, fence=fence, event=event, ended=ended)
-
-    def _pass(self) -> None:
-        if self.shut:
-            raise StoreUnavailable("the gate is shut")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Scene:
-    """Two processes, one book, and an intent to call."""
-
-    gate: Gate
-    upstream: Attaching
-    book: SealedBook
-    replicas: Sequence[Owner]
-    intent: CallFacts
-    counted: list[str]
-    """The calls whose usage was counted, as often as it was."""
-
-    async def call(self) -> CallFacts:
-        """It has been answered."""
-        await self.book.begin(self.intent, Places())
-        return await self.book.answered(self.intent, Answer(sdp=b"", provider_call_id="theirs"))
-
-    async def until_it_shows(
-        self, call: CallFacts, holds: Callable[[CallRecord], bool]
-    ) -> CallRecord:
-        """A call's record, once something holds of it."""
-        async with asyncio.timeout(30):
-            while not (record := await self.book.find(call.id)) or not holds(record):  # noqa: ASYNC110
-                await asyncio.sleep(0.02)
-        return record
-
-
-def scene(
-    watching: Watching,
-    *,
-    handover_seconds: float = 0,
-    monotonic: Callable[[], float] = time.monotonic,
-) -> Scene:
-    """As `app.py` puts them together."""
-    counted: list[str] = []
-
-    def count(event: str, fields: Mapping[str, object], _error: BaseException | None) -> None:
-        if event in {"call_ended", "call_recounted"}:
-            counted.append(str(fields["call"]))
-
-    gate, upstream = Gate(time.time), Attaching()
-    one = deployment("http://provider.invalid")
-    deployments = Deployments((one,), time.time, lambda: 0.5)
-    book = SealedBook(
-        gate, CallRecords([token_key()]), time.time, kept_seconds=60, patience_seconds=20
-    )
-    replicas = [
-        Owner(
-            our_prices(),
-            counts=Metrics(),
-            handover_seconds=handover_seconds,
-            clock=steady(time.time, monotonic),
-        )
-        for _ in range(2)
-    ]
-    hangups = Hangups(
-        access=None,  # type: ignore[arg-type]  # no client asks for an end here
-        deployments=deployments,
-        upstreams={"openai": upstream},
-        book=book,
-        journal=Journal(count),
-        clock=time.time,
-        call_seconds=1,
-    )
-    for replica in replicas:
-        replica.renew(
-            Parts(
-                book=book,
-                deployments=deployments,
-                upstreams={"openai": upstream},
-                hangups=hangups,
-                max_watched=100,
-            )
-        )
-    intent = new_intent(
-        one,
-        credential_fingerprint=deployments.fingerprint_of(one),
-        caller="web",
-        model="voice",
-        max_call_seconds=None,
-        watching=watching,
-        now=time.time(),
-    )
-    return Scene(
-        gate=gate,
-        upstream=upstream,
-        book=book,
-        replicas=replicas,
-        intent=intent,
-        counted=counted,
-    )
 
 
 async def test_whoever_watched_before_an_outage_watches_after_it() -> None:
@@ -240,9 +22,7 @@ async def test_whoever_watched_before_an_outage_watches_after_it() -> None:
     async with owner.running(), other.running():
         call = await this.call()
         await owner.begin(call)
-        async with asyncio.timeout(5):
-            while not (record := await book.find(call.id)) or not record.seen:  # noqa: ASYNC110
-                await asyncio.sleep(0.05)
+        await this.until_it_shows(call, lambda record: bool(record.seen))
         gate.shut = True
         await asyncio.sleep(LEASE_SECONDS + 2)
         gate.shut = False
@@ -279,18 +59,12 @@ async def test_an_end_that_falls_into_an_outage_is_asked_for_after_it() -> None:
     async with owner.running():
         call = await this.call()
         await owner.begin(call)
-        async with asyncio.timeout(5):
-            while not (record := await this.book.find(call.id)) or not record.seen:  # noqa: ASYNC110
-                await asyncio.sleep(0.05)
+        await this.until_it_shows(call, lambda record: bool(record.seen))
         this.gate.shut = True
         await asyncio.sleep(4)
         this.gate.shut = False
-        async with asyncio.timeout(12):
-            while (record := await this.book.find(call.id)) and record.status != "ended":  # noqa: ASYNC110
-                await asyncio.sleep(0.05)
-            while not this.counted:  # noqa: ASYNC110 - with the next look at the lease
-                await asyncio.sleep(0.05)
-    assert record is not None
+        record = await this.until_it_shows(call, lambda record: record.status == "ended")
+        await until(lambda: bool(this.counted))
     assert record.state.ended_by == "idle"
 
 
@@ -300,19 +74,7 @@ async def test_a_call_whose_process_died_before_its_first_lease_has_an_heir() ->
     _, heir = this.replicas
     async with heir.running():
         call = await this.call()
-        async with asyncio.timeout(HEIR_SECONDS + 5):
-            while not heir.watches(call.id):  # noqa: ASYNC110 - others have no way to hear
-                await asyncio.sleep(0.05)
-
-
-class Hands:
-    """A clock that a test moves."""
-
-    now = 1000.0
-
-    def __call__(self) -> float:
-        """Seconds since whenever."""
-        return self.now
+        await until(lambda: heir.watches(call.id))
 
 
 async def test_a_slow_store_takes_no_call_from_whoever_watches_it() -> None:
