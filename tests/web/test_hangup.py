@@ -1,6 +1,7 @@
 """Ending a call: POST .../hangup and DELETE on its Location."""
 
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -48,8 +49,6 @@ async def test_a_call_outlives_its_token() -> None:
         location = (await service.call(token)).headers["location"]
         tokens = Tokens(service.settings.token_keys, lambda: 0)
         claims = tokens.read(Secret(token))
-        from dataclasses import replace
-
         expired = tokens.mint(replace(claims, expires_at=int(time.time()) - 1)).reveal()
         refused = await service.call(expired)
         assert (refused.status_code, error(refused)["code"]) == (401, "token_rejected")
