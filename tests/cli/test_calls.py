@@ -18,7 +18,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from signaller.calls_command import HEADINGS
+from signaller.calls_command.table import HEADINGS
 from signaller.secret import Secret
 from signaller.stores import RedisStore
 from signaller.stores.call_book import RedisCallBook
