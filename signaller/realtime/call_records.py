@@ -8,9 +8,10 @@ can neither read a part, nor change it, nor give it to another call.
 import logging
 import math
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
+from functools import partial
 from typing import Self
 
 from signaller.errors import ConcurrentCallsExceeded, StoreUnavailable
@@ -354,6 +355,12 @@ class SealedBook:
         await self._book.answered(entry_of(facts), sealed, told, heir_seconds=heir_seconds)
         return facts
 
+    async def restore(self, facts: CallFacts, *, seconds_left: float) -> None:
+        """Write a call down again that the store has lost: a Redis may begin anew with nothing."""
+        left = replace(entry_of(facts), ends_by=facts.started_at + max(0, math.ceil(seconds_left)))
+        told = self._records.seal_event("call.started", CallRecord(facts=facts))
+        await self._book.answered(left, self._records.seal_facts(facts), told)
+
     async def withdraw(self, intent: CallFacts) -> None:
         """Forget an intent: no call began. One that stays is over by itself at its `ends_by`."""
         try:
@@ -381,9 +388,15 @@ class SealedBook:
 
     async def end(self, ended: CallRecord) -> bool:
         """Write down how a call has ended; False: it had ended before."""
+        return await self.ending(ended)()
+
+    def ending(self, ended: CallRecord) -> Callable[[], Awaitable[bool]]:
+        """What does that, also if it is done again since nobody knows whether it was done."""
         facts = ended.facts
-        return await self._book.end(
+        return partial(
+            self._book.end,
             entry_of(facts),
+            # The store knows by these bytes that it is the same end.
             self._records.seal_state(facts.id, ended.state),
             kept_seconds=self._kept_seconds,
             event=self._records.seal_event("call.ended", ended),

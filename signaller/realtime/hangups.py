@@ -45,6 +45,8 @@ GIVE_UP_SECONDS = 3600
 LAST_SECONDS = 2.0
 """For how long a call that is over waits for the last record of whoever watches it. Providers close
 its sideband when they confirm the end; where nobody lives who would write, the end is told then."""
+CLOSING_ATTEMPTS = 60
+"""To write down an end that a provider has confirmed: some ten minutes without a store."""
 POLL_SECONDS = 0.1
 """Between two looks whether it is there."""
 MARGIN_SECONDS = 1.0 + LAST_SECONDS
@@ -80,6 +82,7 @@ class Hangups:
         self._clock = clock
         self._call_seconds = call_seconds
         self._ending: dict[str, asyncio.Task[None]] = {}
+        self._closing: set[asyncio.Task[None]] = set()
         self._uncounted: dict[str, float] = {}
         """Until when each call that nobody could count an attempt for is left alone."""
 
@@ -255,24 +258,50 @@ class Hangups:
         state = CallState(ending=ending, ended_at=now, ended_by=by)
         facts = record.facts
         ended = replace(record, state=state, seen=await self._last_seen(record, by))
+        end: Callable[[], Awaitable[bool]] | None = None
         try:
-            first = await self.book.end(ended)
+            end = self.book.ending(ended)
+            first = await end()
         except StoreUnavailable as error:
             # The call is over all the same; the clock will merely ask the provider again.
             fields = {**ids_of(trace), "call": facts.id, "detail": str(error)}
             log.warning("end not remembered", extra={"fields": fields})
+            if end is not None:
+                task = asyncio.create_task(self._close_later(end, ended, trace))
+                self._closing.add(task)
+                task.add_done_callback(self._closing.discard)
             return
         if first:
-            self._tell(
-                "call_ended",
-                ended,
-                ended.billed,
-                trace,
-                seconds=max(0, now - facts.started_at),
-                ended_by=by,
-                answered=facts.answered,
-                metadata=list(facts.metadata),  # its keys: the values are the caller's own
-            )
+            self._tell_end(ended, trace)
+
+    async def _close_later(
+        self, end: Callable[[], Awaitable[bool]], ended: CallRecord, trace: Trace | None
+    ) -> None:
+        """Write an end down once the store is there, or learn that it stands there already.
+
+        It may have done the step and lost the reply: then nobody but this one would tell of it.
+        """
+        pause = FIRST_PAUSE_SECONDS
+        for _ in range(CLOSING_ATTEMPTS):
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
+            with contextlib.suppress(StoreUnavailable):
+                if await end():
+                    self._tell_end(ended, trace)
+                return
+
+    def _tell_end(self, ended: CallRecord, trace: Trace | None) -> None:
+        facts, state = ended.facts, ended.state
+        self._tell(
+            "call_ended",
+            ended,
+            ended.billed,
+            trace,
+            seconds=max(0, (state.ended_at or 0) - facts.started_at),
+            ended_by=state.ended_by,
+            answered=facts.answered,
+            metadata=list(facts.metadata),  # its keys: the values are the caller's own
+        )
 
     def _tell(
         self,

@@ -230,6 +230,11 @@ class Machine:
         return "lost" if self._ever_attached else "clock"
 
     @property
+    def ends_by(self) -> float:
+        """When its time is over, by the clock of whoever watches."""
+        return self._rules.ends_by
+
+    @property
     def ever_attached(self) -> bool:
         """Whether there was one, here or before."""
         return self._ever_attached
@@ -317,6 +322,14 @@ class Machine:
             if each.is_end:
                 return self._hang_up(each.reason)
         return tuple(effect for each in due for effect in self._warn(each.reason, now))
+
+    def stood_still(self, now: float) -> None:
+        """Nobody has read what was told for a while, though the sideband was open.
+
+        It is read next; until then nobody knows whether the call was silent.
+        """
+        if self._listening:
+            self._stirred(now)
 
     def ended(self, now: float) -> Effects:
         """The call is over, as the one who would know has said."""

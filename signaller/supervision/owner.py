@@ -43,6 +43,8 @@ renewal may fail and another one follows in time."""
 LOOK_SECONDS = 1.0
 """Between two looks for calls that nobody watches."""
 TICK_SECONDS = 0.5
+STALL_SECONDS = 2.0
+"""Between two ticks: then this process, or its machine, stood still meanwhile."""
 ATTACH_SECONDS, ATTEMPTS = 12.0, 2
 """In which a call that has to be watched is attached to: a provider's 404 takes 5.5 s, and may be
 wrong directly after the call began."""
@@ -301,14 +303,18 @@ class Owner:
             watch.renew_at = self.clock() + RENEW_SECONDS
 
     async def _ticking(self) -> None:
+        ticked_at = self.clock()
         while True:
             await asyncio.sleep(TICK_SECONDS)
-            self._tick()
+            stalled, ticked_at = self.clock() - ticked_at > STALL_SECONDS, self.clock()
+            self._tick(stalled=stalled)
 
-    def _tick(self) -> None:
+    def _tick(self, *, stalled: bool) -> None:
         """A step of its own, so that the loop holds on to no watch while it sleeps."""
         now = self.clock()
         for watch in list(self._watches.values()):
+            if stalled:
+                watch.stood_still(now)
             watch.tick(now)
         self._counts.watches(Counter(each.supervision for each in self._watches.values()))
 
@@ -343,9 +349,15 @@ class Owner:
             log.debug("record of a call not kept", extra={"fields": {"detail": str(error)}})
 
     async def _dispossessed(self, watch: Watch) -> None:
-        """It has ended, or is another's."""
+        """It has ended, or is another's, or the store has lost it."""
         record = await self.book.find(watch.facts.id)
-        if record is not None and record.status == "ended":
+        if record is None and watch.seconds_left is not None:
+            # Nobody else knows of it any more, nor when it has to end.
+            fields = {"call": watch.facts.id, "caller": watch.facts.caller}
+            log.warning("the store has lost a call: written down again", extra={"fields": fields})
+            await self.book.restore(watch.facts, seconds_left=watch.seconds_left)
+            watch.lost_its_record()
+        elif record is not None and record.status == "ended":
             await watch.settle("client")
         else:
             await watch.stop()

@@ -119,6 +119,16 @@ class Watch:
             return self._machine.supervision
         return "lost" if self._sideband is None else "watched"  # an heir of one that was watched
 
+    @property
+    def seconds_left(self) -> float | None:
+        """Until the call's time is over; None: nobody has told this one yet."""
+        decides = self._decides
+        return None if decides is None else decides.ends_by - self._home.clock()
+
+    def lost_its_record(self) -> None:
+        """It has a new one, without a lease, and with nothing in it of what was seen."""
+        self.fence, self.renew_at, self._urgent = None, 0.0, True
+
     def begin(self, sideband: Sideband | None = None) -> None:
         """Keep a sideband open from now on, this one if it is there already."""
         self.spawn(self._run(sideband))
@@ -129,6 +139,11 @@ class Watch:
         for effects in early.tell(machine, self._home.clock()):
             self._do(effects)
         self._changed = self._urgent = True
+
+    def stood_still(self, now: float) -> None:
+        """The process did, and reads only now what was told meanwhile."""
+        if self._decides is not None:
+            self._decides.stood_still(now)
 
     def tick(self, now: float) -> None:
         """Time has passed."""
@@ -356,12 +371,11 @@ class Watch:
         while not self.over:
             try:
                 record = await self._home.book.find(call_id)
-                if record is None or record.status == "ended":
-                    return
-                if asked and record.state.ending is not None:
-                    return
-                asked = True
-                await self._home.hangups.end(record, by)
+                if record is not None:  # the store may have lost it, and gets it back
+                    if record.status == "ended" or (asked and record.state.ending is not None):
+                        return
+                    asked = True
+                    await self._home.hangups.end(record, by)
             except SignallerError as error:
                 if str(error) != told:
                     told = str(error)

@@ -634,3 +634,11 @@ def test_a_record_of_the_version_before_makes_no_gap_that_ends_before_it_began(a
     (gap,) = heir.seen(START + 46 + ahead).gaps
     assert gap.began_at == START + 30
     assert gap.ended_at >= gap.began_at
+
+
+def test_who_stood_still_does_not_know_whether_it_was_silent() -> None:
+    """What was told meanwhile is read next: the silence is measured from then on."""
+    call = begin(rules(max_idle_seconds=30))
+    call.stood_still(START + 29)
+    assert call.tick(START + 58) == ()
+    assert call.tick(START + 59) == (HangUp(by="idle"),)
