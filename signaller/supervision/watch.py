@@ -122,8 +122,8 @@ class Watch:
     @property
     def seconds_left(self) -> float | None:
         """Until the call's time is over; None: nobody has told this one yet."""
-        decides = self._decides
-        return None if decides is None else decides.ends_by - self._home.clock()
+        machine = self._machine
+        return None if machine is None else machine.ends_by - self._home.clock()
 
     def lost_its_record(self) -> None:
         """It has a new one, without a lease, and with nothing in it of what was seen."""
@@ -142,8 +142,8 @@ class Watch:
 
     def stood_still(self, now: float) -> None:
         """The process did, and reads only now what was told meanwhile."""
-        if self._decides is not None:
-            self._decides.stood_still(now)
+        if self._machine is not None:
+            self._machine.stood_still(now)
 
     def tick(self, now: float) -> None:
         """Time has passed."""

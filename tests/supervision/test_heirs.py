@@ -11,7 +11,7 @@ from signaller.model import CallFacts, Watching
 from signaller.ports import Clock, Sideband
 from signaller.realtime.call_records import FINAL, SealedBook
 from signaller.realtime.hangups import Hangups
-from signaller.supervision.early import MAX_EARLY
+from signaller.supervision.early import MAX_EARLY, MAX_EARLY_CHARS
 from signaller.supervision.handover import RELIEF_SECONDS
 from signaller.supervision.machine import Machine
 from signaller.supervision.owner import rules_of
@@ -19,7 +19,7 @@ from signaller.supervision.prices import our_prices
 from signaller.supervision.seen import FENCE, Seen
 from signaller.supervision.watch import Watch
 from tests.supervision.scene import OVER, Hands, Line, scene
-from tests.supervision.told import began, done
+from tests.supervision.told import began, done, told
 
 HEIR = "heir"
 
@@ -173,6 +173,17 @@ async def test_what_is_too_much_to_be_kept_is_a_gap(heir: Heir) -> None:
     await line.tells(*response("one more"))
     assert heir.seen()["usage"]["responses"] == MAX_EARLY // 2
     assert heir.place.lines.empty()
+
+
+async def test_who_waits_for_a_record_keeps_no_more_than_so_many_characters(heir: Heir) -> None:
+    """However few events they are of; what is left out is a gap."""
+    left = heir.leaver().handed_over(1000, to=HEIR)
+    line = await heir.attaches()
+    long = told("response.done", padding="x" * MAX_EARLY_CHARS)
+    await line.tells(*response("kept"), long, *response("left out"))
+    seen = heir.takes_up(left)
+    assert (seen["usage"]["responses"], seen["usage"]["label"]) == (1, "partial")
+    assert gaps(seen) == [(1001, 1002)]
 
 
 async def test_an_end_behind_an_heirs_lease_is_written_by_who_leaves() -> None:
