@@ -106,6 +106,8 @@ class Owner:
         self._watches: dict[str, Watch] = {}
         self._parts: Parts | None = None
         self._leaving = False
+        self._adopting: set[str] = set()
+        """Calls that are about to be taken over: the store may be slow."""
         self._renewing = asyncio.Lock()
         self._patient_until = 0.0
         self._warned: dict[str, float] = {}
@@ -166,21 +168,24 @@ class Owner:
         machine = self._new(call, now=self.clock(), released=not required)
         watch = Watch(call, machine, home=self)
         self._watches[call.id] = watch
+        # While a sideband is dialled, which takes longer: nobody waits for the lease.
+        watch.spawn(self._lease(watch))
         if not required:
-            watch.spawn(self._lease(watch))
             watch.begin()
             return
+        sideband = None
         try:
-            async with asyncio.timeout(ATTACH_SECONDS):
-                await self._lease(watch)
-                sideband = await self._attached(call)
-        except TimeoutError:
-            sideband = None
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(ATTACH_SECONDS):
+                    sideband = await self._attached(call)
         finally:
-            self._watches.pop(call.id, None)
+            if sideband is None:
+                await watch.stop()
         if sideband is None:
             raise SupervisionUnavailable(f"call {call.id}: no sideband")
-        self._watches[call.id] = watch
+        if watch.over:
+            await sideband.close()
+            raise SupervisionUnavailable(f"call {call.id}: it has ended meanwhile")
         watch.begin(sideband)
 
     @asynccontextmanager
@@ -381,20 +386,25 @@ class Owner:
             if self.clock() < self._patient_until:
                 continue
             for record in orphans:
-                if record.facts.id not in self._watches:
+                call_id = record.facts.id
+                if call_id not in self._watches and call_id not in self._adopting:
+                    self._adopting.add(call_id)
                     self._spawn(self._adopt(record))
 
     async def _adopt(self, record: CallRecord) -> None:
         facts, now = record.facts, self.clock()
         ends_by = now + record.seconds_left(now)  # its own `ends_by` is by another's clock
         with contextlib.suppress(StoreUnavailable):  # then it is an orphan still
-            fence = await self.book.lease(facts.id, self.name, seconds=LEASE_SECONDS)
-            latest = None if fence is None else await self.book.find(facts.id)
-            if fence is None or latest is None or not self._has_room:
-                return
-            watch = Watch(facts, None, home=self)
-            watch.fence, watch.renew_at = fence, self.clock() + RENEW_SECONDS
-            self._watches[facts.id] = watch
+            try:
+                fence = await self.book.lease(facts.id, self.name, seconds=LEASE_SECONDS)
+                latest = None if fence is None else await self.book.find(facts.id)
+                if fence is None or latest is None or not self._has_room:
+                    return
+                watch = Watch(facts, None, home=self)
+                watch.fence, watch.renew_at = fence, self.clock() + RENEW_SECONDS
+                self._watches[facts.id] = watch
+            finally:
+                self._adopting.discard(facts.id)
             seen = latest.seen
             if not handover.is_offered(latest):
                 watch.take_up(self._resumed(facts, ends_by, seen))

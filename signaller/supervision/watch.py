@@ -104,6 +104,8 @@ class Watch:
         self._early = Early()
         self._home = home
         self._sideband: Sideband | None = None
+        self._unsaid: str | None = None
+        """What the model is told about the end as soon as a sideband is open."""
         self._changed = self._urgent = self._settling = False
         self._written_at = home.clock()
         self._shown: Mapping[str, object] = {}
@@ -279,6 +281,9 @@ class Watch:
         self._do(self._told.attached(clock()))
         self._urgent = True
         self.opened.set()
+        if self._unsaid is not None:
+            self.spawn(self._say(sideband, self._unsaid))
+            self._unsaid = None
         while (text := await sideband.receive()) is not None:
             if effects := self._told.frame(text, clock()):
                 self._do(effects)
@@ -347,6 +352,8 @@ class Watch:
                     self._urgent = True
                     if effect.text is not None and self._sideband is not None:
                         self.spawn(self._say(self._sideband, effect.text))
+                    elif effect.reason == "length":
+                        self._unsaid = effect.text
                 case Note():
                     self._urgent = True
                 case HangUp():

@@ -11,6 +11,7 @@ from signaller.logs import Journal
 from signaller.metrics import Metrics
 from signaller.model import (
     Answer,
+    CallEntry,
     CallFacts,
     CallState,
     Deployment,
@@ -110,10 +111,18 @@ class Gate(MemoryCallBook):
     looks = 0
     look_takes: Callable[[], None] = staticmethod(lambda: None)
     """Called while it looks for orphans."""
+    leases = 0
+    """Those that were asked for."""
+    lets_lease: asyncio.Event
+    """Whether leases have to wait."""
+    ends = loses_replies = 0
+    """Ends that were asked for, and how many of their replies will be lost from now on."""
 
     async def lease(self, call_id: str, owner: str, *, seconds: float) -> int | None:
         """`MemoryCallBook.lease`."""
         self._pass()
+        self.leases += 1
+        await self.lets_lease.wait()
         return await super().lease(call_id, owner, seconds=seconds)
 
     async def find(self, call_id: str) -> Kept | None:
@@ -134,6 +143,15 @@ class Gate(MemoryCallBook):
         """`MemoryCallBook.saw`."""
         self._pass()
         return await super().saw(call_id, seen, fence=fence, event=event, ended=ended)
+
+    async def end(self, entry: CallEntry, state: str, *, kept_seconds: int, event: str) -> bool:
+        """`MemoryCallBook.end`."""
+        self.ends += 1
+        first = await super().end(entry, state, kept_seconds=kept_seconds, event=event)
+        if self.loses_replies:
+            self.loses_replies -= 1
+            raise StoreUnavailable("the reply was lost")
+        return first
 
     def _pass(self) -> None:
         if self.shut:
@@ -191,6 +209,8 @@ def scene(
             counted.append(str(fields["call"]))
 
     gate, upstream = Gate(time.time), Attaching()
+    gate.lets_lease = asyncio.Event()
+    gate.lets_lease.set()
     one = deployment("http://provider.invalid")
     deployments = Deployments((one,), time.time, lambda: 0.5)
     book = SealedBook(

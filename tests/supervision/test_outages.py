@@ -5,8 +5,11 @@ import time
 from collections.abc import Mapping
 from dataclasses import replace
 
+import pytest
+
+from signaller.errors import SupervisionUnavailable
 from signaller.model import Watching
-from signaller.realtime.call_records import FINAL
+from signaller.realtime.call_records import FINAL, CallRecord, entry_of
 from signaller.supervision.machine import Machine
 from signaller.supervision.owner import LEASE_SECONDS, RENEW_SECONDS, rules_of
 from signaller.supervision.prices import our_prices
@@ -114,3 +117,100 @@ async def test_a_renewal_that_finds_the_end_writes_the_last_record() -> None:
     usage = found.as_json()["usage"]
     assert isinstance(usage, Mapping)
     assert (usage["label"], usage["responses"]) == ("complete", 1)
+
+
+async def test_who_stood_still_ends_no_call_for_silence() -> None:
+    """What was told meanwhile may not be read yet: the silence is measured from now on."""
+    hands = Hands()
+    this = scene(Watching(mode="best_effort", max_idle_seconds=30), monotonic=hands)
+    owner = this.replicas[0]
+    async with owner.running():
+        call = await this.call()
+        await owner.begin(call)
+        before = await this.until_it_shows(call, lambda record: bool(record.seen))
+        hands.now += 40
+        record = await this.until_it_shows(call, lambda record: record.seen != before.seen)
+        looks = this.gate.looks
+        await until(lambda: this.gate.looks >= looks + 2)  # and it ticked twice as often
+        record = await this.until_it_shows(call, lambda record: bool(record.seen))
+        assert record.state.ending is None
+        assert record.status == "live"
+
+
+async def test_a_slow_store_lets_nobody_take_over_a_call_twice() -> None:
+    """It is an orphan still when the next look finds it: one sideband is enough."""
+    this = scene(Watching(mode="best_effort"))
+    gate, heir = this.gate, this.replicas[1]
+    call = await this.call()
+    await this.book.lease(call.id, "gone", seconds=1)
+    await this.book.release(call.id, "gone")
+    gate.leases = 0
+    gate.lets_lease.clear()
+    async with heir.running():
+        await until(lambda: gate.looks >= 4)
+        assert gate.leases == 1
+        gate.lets_lease.set()
+        await until(lambda: this.upstream.attached == 1)
+
+
+async def test_nobody_waits_for_a_lease() -> None:
+    """The answer of a call that has to be watched is released once a sideband is open."""
+    this = scene(Watching(mode="required"))
+    owner = this.replicas[0]
+    this.gate.lets_lease.clear()
+    async with owner.running():
+        await owner.begin(await this.call())
+        assert this.upstream.attached == 1
+        this.gate.lets_lease.set()
+
+
+async def test_a_call_that_ends_before_it_is_attached_to_takes_no_place() -> None:
+    """It had to be watched; whoever waits for the answer is told, and nobody listens on."""
+    hands = Hands()
+    this = scene(Watching(mode="required"), monotonic=hands)
+    owner = this.replicas[0]
+    this.upstream.lets.clear()
+    async with owner.running():
+        call = await this.call()
+        beginning = asyncio.create_task(owner.begin(call))
+        await until(lambda: this.upstream.attached == 1)
+        await this.book.end(CallRecord(facts=call, state=OVER))
+        hands.now += RENEW_SECONDS
+        await until(lambda: not owner.watches(call.id))
+        this.upstream.lets.set()
+        with pytest.raises(SupervisionUnavailable):
+            await beginning
+        assert not owner.watches(call.id)
+
+
+async def test_a_call_that_the_store_has_lost_is_written_down_again() -> None:
+    """By whoever watches it, with the time that it has left; it is ended as it would have been."""
+    hands = Hands()
+    this = scene(Watching(mode="best_effort"), monotonic=hands)
+    owner = this.replicas[0]
+    async with owner.running():
+        call = await this.call()
+        await owner.begin(call)
+        await this.until_it_shows(call, lambda record: bool(record.seen))
+        await this.upstream.line.tells(began("resp_1"), done("resp_1"))
+        await this.gate.withdraw(entry_of(call))
+        hands.now += RENEW_SECONDS
+        record = await this.until_it_shows(call, lambda record: bool(record.seen))
+        kept = await this.gate.find(call.id)
+        assert owner.watches(call.id)
+    assert record.facts == call
+    usage = record.as_json()["usage"]
+    assert isinstance(usage, Mapping)
+    assert (usage["label"], usage["responses"]) == ("complete", 1)
+    assert kept is not None
+    assert kept.entry.ends_by < call.ends_by
+
+
+async def test_an_end_whose_reply_was_lost_is_told_once() -> None:
+    """The store has written it down: only whoever asked can know that nobody has told it."""
+    this = scene(Watching())
+    call = await this.call()
+    this.gate.loses_replies = 2
+    await this.replicas[0].hangups.end(CallRecord(facts=call), "operator")
+    await until(lambda: this.counted == [call.id])
+    assert this.gate.ends == 3

@@ -52,6 +52,7 @@ BEFORE = {
     "rates": (Policy(**RATES), Cost(mint=2, call=3)),  # each is counted in a bucket
     "calls at once": (Policy(**PLACES), Cost()),
     "watched": (Policy(**LOOK), Cost()),
+    "watched or not at all": (Policy(supervision="required"), Cost()),
     "linked": (Policy(**LINK), Cost(call=3)),  # to its grant, where a replay ends it
     "everything": (Policy(**RATES, **PLACES, **LOOK, **LINK), Cost(mint=2, call=4)),
 }

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -323,3 +324,15 @@ async def scraped(service: Service) -> str:
     response = await service.client.get("/metrics", headers=bearer(MASTER_KEY))
     assert response.status_code == 200, response.text
     return response.text
+
+
+async def test_a_warning_waits_for_the_sideband() -> None:
+    """Its moment comes while nobody is attached yet: the model is told as soon as somebody is."""
+    policy = replace(WATCHED, max_call_seconds=60, warn_seconds=90, warn_with="Say goodbye.")
+    async with running(policy=policy) as service:
+        answered = service.provider.sidebands.holds()
+        call_id, _ = await begun(service)
+        await until(service, call_id, lambda call: bool(call.get("warnings")))
+        answered.set()
+        said = await service.provider.sidebands.heard()
+        assert said["item"]["content"] == [{"type": "input_text", "text": "Say goodbye."}]
