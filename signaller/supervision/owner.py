@@ -159,10 +159,12 @@ class Owner:
     async def begin(self, call: CallFacts) -> None:
         """Watch a call as its terms say; raises SupervisionUnavailable if it has to be and is not.
 
-        The room for it was checked before (`check_room`).
+        `check_room` was asked before the provider was; others may have taken the room since.
         """
         required = call.watching.mode == "required"
-        if not required and not self._has_room:
+        if required:
+            self.check_room()
+        elif not self._has_room:
             log.warning("call not watched: no room", extra={"fields": {"call": call.id}})
             return
         machine = self._new(call, now=self.clock(), released=not required)

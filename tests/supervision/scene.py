@@ -199,6 +199,7 @@ def scene(
     watching: Watching,
     *,
     handover_seconds: float = 0,
+    max_watched: int = 100,
     monotonic: Callable[[], float] = time.monotonic,
 ) -> Scene:
     """As `app.py` puts them together."""
@@ -241,7 +242,7 @@ def scene(
                 deployments=deployments,
                 upstreams={"openai": upstream},
                 hangups=hangups,
-                max_watched=100,
+                max_watched=max_watched,
             )
         )
     intent = new_intent(

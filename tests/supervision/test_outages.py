@@ -164,6 +164,19 @@ async def test_nobody_waits_for_a_lease() -> None:
         this.gate.lets_lease.set()
 
 
+async def test_no_more_are_watched_than_may_be_though_all_found_room() -> None:
+    """Each asked before its provider had answered; one that is too many is not watched."""
+    this = scene(Watching(mode="required"), max_watched=1)
+    owner = this.replicas[0]
+    async with owner.running():
+        call = await this.call()
+        for _ in range(2):
+            owner.check_room()
+        await owner.begin(call)
+        with pytest.raises(SupervisionUnavailable):
+            await owner.begin(replace(call, id="rtc_another"))
+
+
 async def test_a_call_that_ends_before_it_is_attached_to_takes_no_place() -> None:
     """It had to be watched; whoever waits for the answer is told, and nobody listens on."""
     hands = Hands()
