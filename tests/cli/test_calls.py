@@ -23,7 +23,7 @@ from signaller.secret import Secret
 from signaller.stores import RedisStore
 from signaller.stores.call_book import RedisCallBook
 from tests.support.calls import Writer
-from tests.support.process import environment, run
+from tests.support.process import PATIENCE_SECONDS, environment, run
 from tests.support.redis import free_port, redis_server
 from tests.support.service import MASTER_KEY, Service, bearer, named, running
 from tests.support.serving import serving
@@ -132,7 +132,7 @@ async def test_it_watches(calls_url: str) -> None:
         try:
             assert process.stdout
             found = []
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(PATIENCE_SECONDS):
                 found.append(json.loads(await process.stdout.readline()))
                 second = await writer.start()
                 found.append(json.loads(await process.stdout.readline()))
@@ -162,7 +162,7 @@ async def test_a_table_on_a_terminal_updates_itself(calls_url: str) -> None:
         os.close(theirs)
         said = b""
         try:
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(PATIENCE_SECONDS):
                 while b"STARTED" not in said:
                     said += await asyncio.to_thread(os.read, ours, 65536)
                 call = await writer.start()
@@ -190,7 +190,7 @@ async def test_what_a_pipe_is_told_stays_in_its_columns(calls_url: str) -> None:
         try:
             assert process.stdout
             lines = []
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(PATIENCE_SECONDS):
                 await process.stdout.readline()
                 first = await writer.start(model="a model with a long name")
                 lines.append((await process.stdout.readline()).decode())
