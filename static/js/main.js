@@ -3,11 +3,12 @@
 import { readTester } from "./api.js";
 import { RealtimeCall } from "./call/realtime-call.js";
 import { Speaking } from "./call/speaking.js";
+import { record } from "./events/record.js";
 import { keepFocus } from "./focus.js";
 import { Hub } from "./hub.js";
+import { stylesheet } from "./late.js";
 import { Layout } from "./layout.js";
 import * as callBar from "./panels/call-bar.js";
-import * as events from "./panels/events.js";
 import * as failureSheet from "./panels/failure-sheet.js";
 import * as levels from "./panels/levels.js";
 import * as message from "./panels/message.js";
@@ -16,9 +17,18 @@ import * as sessionForm from "./panels/session-form.js";
 import * as steps from "./panels/steps.js";
 import * as transcript from "./panels/transcript.js";
 import { listenForShortcuts } from "./shortcuts.js";
+import { words } from "./words.js";
 
-/** The inspector's tabs, in their order: each has its name in `words.views`. To add one is to add a line. */
-const TABS = { steps, events, session: sessionEditor };
+/**
+ * The inspector's tabs, in their order: each has its name in `words.views`. To add one is to add a line. With `load` it comes,
+ * with its stylesheet of the same name, when it is first shown.
+ * @type {Record<string, {mount: Function} | {load: () => Promise<{mount: Function}>}>}
+ */
+const TABS = {
+  steps,
+  events: { load: () => import("./panels/events.js") },
+  session: sessionEditor,
+};
 
 const find = (/** @type {string} */ selector) => /** @type {HTMLElement} */ (document.querySelector(selector));
 const hub = new Hub();
@@ -40,6 +50,9 @@ const actions = {
   show: (view) => layout.show(view),
 };
 
+const kept = record(hub, actions.send);
+const loading = new Set();
+hub.on("show", (name) => void bring(name));
 for (const name of Object.keys(TABS)) find("#inspector-panels").append(panel(name));
 const layout = Layout(hub, Object.keys(TABS));
 const bar = callBar.mount(find("#call-bar"), hub, actions);
@@ -48,7 +61,7 @@ levels.mount(find("#talk"), hub, actions);
 transcript.mount(find("#talk"), hub);
 message.mount(find("#talk"), hub, actions);
 failureSheet.mount(find("#stage"), hub, actions);
-for (const [name, { mount }] of Object.entries(TABS)) mount(find(`#${name}`), hub, actions);
+for (const [name, part] of Object.entries(TABS)) if ("mount" in part) part.mount(find(`#${name}`), hub, actions, kept);
 listenForShortcuts({ ...actions, live: () => live, toggleMute: () => actions.mute(!muted) });
 
 addEventListener("pagehide", () => void call?.hangUp({ keepalive: true }).catch(() => {})); // nobody is left to tell
@@ -143,4 +156,24 @@ function panel(name) {
   made.className = "panel";
   made.setAttribute("role", "tabpanel");
   return made;
+}
+
+/**
+ * Load a tab's panel, if it is one that comes late.
+ * @param {string} name
+ */
+async function bring(name) {
+  const part = TABS[name];
+  if (!part || !("load" in part) || loading.has(name)) return;
+  loading.add(name);
+  const root = find(`#${name}`);
+  try {
+    const [{ mount }] = await Promise.all([part.load(), stylesheet(name)]);
+    root.replaceChildren();
+    mount(root, hub, actions, kept);
+  } catch (error) {
+    loading.delete(name);
+    root.textContent = words.layout.notLoaded;
+    if (!(error instanceof TypeError)) throw error; // so a browser tells of a module that it could not fetch
+  }
 }

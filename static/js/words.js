@@ -5,6 +5,7 @@ export const words = Object.freeze({
   layout: {
     stage: "Call", stageViews: "Views of the call", inspector: "Inspector", inspectorViews: "Views of the inspector",
     more: "Further views of the inspector", phoneViews: "Views", splitter: "Width of the call's side", close: "Close the inspector",
+    notLoaded: "This part could not be loaded: is the service still there? Choose its tab again to try again.",
   },
   callBar: {
     title: "signaller voice tester",
@@ -50,10 +51,48 @@ export const words = Object.freeze({
     apart: (/** @type {string} */ gateway, /** @type {string} */ provider, /** @type {string} */ network) => `gateway ${gateway} · provider ${provider} · network ${network}`,
   },
   events: {
-    search: "Search", placeholder: "response -delta", hint: "A word with a minus before it hides what has it.", clear: "Clear", list: "Events",
-    none: "Every request and event will appear here, with its JSON.", noMatch: "No event matches the search.", noAnswer: "no answer", noType: "(no type)",
-    directions: { out: "sent", in: "received", http: "HTTP" }, shortened: "… (shortened)",
-    count: (/** @type {number} */ seen, /** @type {number} */ all) => `${seen} of ${all}`,
+    search: "Search", placeholder: "response -delta", hint: "A word with a minus before it hides what has it.", list: "Events", families: "Families", tools: "Log",
+    pause: "Pause", pauseHint: "Let the list stand still; what comes is kept", copy: "Copy", copyHint: "Copy what is shown, as JSON Lines", save: "Save", saveHint: "Save all as JSON Lines",
+    load: "Load", loadHint: "Show a saved file", clear: "Clear", clearHint: "Forget all events", newest: "Newest", loadName: "File of saved events",
+    none: "Every request and event will appear here, with its JSON.", noMatch: "No event matches the search.", noType: "(no type)",
+    directions: { out: "sent", in: "received", http: "HTTP" }, shortened: "… (shortened)", times: (/** @type {number} */ count) => `× ${count}`,
+    count: (/** @type {number} */ seen, /** @type {number} */ all) => (seen === all ? `${number(all)} ${all === 1 ? "event" : "events"}` : `${number(seen)} of ${number(all)}`),
+    gone: (/** @type {number} */ count) => `the oldest ${number(count)} are gone`, missed: (/** @type {number} */ count) => `paused, ${number(count)} new`,
+    call: (/** @type {number} */ count, /** @type {string} */ name, /** @type {string} */ time) => [`Call ${count}`, name, time].filter(Boolean).join(" · "),
+    file: (/** @type {string} */ name) => `From the file ${name}. What happens here is still written down.`, back: "Back to this page's events", dismiss: "Dismiss",
+    notLoaded: (/** @type {string} */ name, /** @type {string} */ why) => `${name} cannot be shown. ${why}`, tooLarge: (/** @type {number} */ most) => `It is larger than ${most} MB.`, unreadable: "The browser could not read it.",
+    line: (/** @type {number} */ line, /** @type {string} */ why) => `Line ${number(line)} ${why}.`,
+    faults: {
+      notJson: "is not JSON", notObject: "is not an object", noTime: "has no “at”: a number of milliseconds", noDirection: "has no “direction”: in, out or http", noEvent: "has no “event”", nothing: "is the only one, and is empty",
+    },
+    copied: (/** @type {number} */ count) => `${number(count)} copied`, notCopied: "Copying is not allowed here", saved: (/** @type {number} */ count) => `${number(count)} saved`,
+    detail: "Event", pin: "Pin", unpin: "Unpin", pinned: "Pinned", edit: "Edit and send", close: "Close", joined: "joined", events: "events",
+    when: (/** @type {string} */ how, /** @type {string} */ seconds) => `${how} at ${seconds} s`, folded: (/** @type {number} */ count, /** @type {string} */ seconds) => `${count} deltas until ${seconds} s`,
+    compose: "Compose", functions: "Tools",
+  },
+  families: { http: "HTTP", session: "Session", input: "Input", item: "Item", response: "Response", output: "Output", tool: "Tool", error: "Error", other: "Other" },
+  gist: {
+    noType: "(no type)", noAnswer: "no answer", answered: (/** @type {number} */ status, /** @type {number} */ ms) => `${status} in ${ms} ms`, noTurns: "no turn detection",
+    tools: (/** @type {number} */ count) => `${count} ${count === 1 ? "tool" : "tools"}`, tokens: (/** @type {number} */ taken, /** @type {number} */ made) => `${taken} tokens in, ${made} out`,
+    remaining: (/** @type {string} */ name, /** @type {number} */ left, /** @type {number} */ limit) => `${name}: ${left} of ${limit}`, atSeconds: (/** @type {string} */ seconds) => `at ${seconds} s`,
+  },
+  compose: {
+    heading: "Compose an event", preset: "Preset", json: "Event as JSON", send: "Send event", answer: "Answer", closed: "Not connected. Connect first, then send.",
+    notJson: (/** @type {string} */ why) => `Not valid JSON: ${why}`, notObject: "Not an event: a JSON object is needed.", noType: "An event needs a “type”, a text.", badId: "“event_id” must be a text.",
+    sent: (/** @type {string} */ id, /** @type {string} */ wanted) => `Sent as ${id}; waiting for ${wanted}.`, sentOnly: (/** @type {string} */ id) => `Sent as ${id}. Nothing answers it, unless it is refused.`,
+    answered: (/** @type {string} */ type, /** @type {number} */ ms) => `${type} after ${ms} ms`, refused: (/** @type {string} */ why) => `Refused: ${why}`, noReason: "no reason given",
+    late: (/** @type {string} */ wanted) => `No ${wanted} within 5 seconds. Look among the events.`, over: "The call ended before there was an answer.",
+    presets: {
+      session: "session.update", tool: "session.update: a tool", item: "conversation.item.create", system: "conversation.item.create: system", response: "response.create", outOfBand: "response.create: beside the conversation",
+      cancel: "response.cancel", commit: "input_audio_buffer.commit", clearInput: "input_audio_buffer.clear", clearOutput: "output_audio_buffer.clear",
+      retrieve: "conversation.item.retrieve", truncate: "conversation.item.truncate", remove: "conversation.item.delete",
+    },
+  },
+  functions: {
+    heading: "Tools", waiting: "Waiting for a result", none: "No function call waits. Give the session one, ask for the weather, and the model calls it: its calls are answered here.", example: "Compose a session with a tool",
+    result: (/** @type {string} */ name) => `Result of ${name}, as JSON`, send: "Send result", always: "Send, now and always", notJson: (/** @type {string} */ why) => `Not valid JSON: ${why}`, notSent: "The call is over.",
+    rules: "Rules", rulesHint: "Answered at once. Kept until the page is closed.", function: "Function", gives: "Gives back, as JSON", add: "Add rule", noName: "Name a function.", remove: (/** @type {string} */ name) => `Remove the rule for ${name}`,
+    answered: "Answered", by: { hand: "by hand", rule: "by rule" }, unanswered: "not answered: the call ended", resting: "Rules have answered eight times in a row and rest: the session may require a call each time. Answer by hand to go on.",
   },
   session: {
     label: "Session to send with session.update, as JSON", presets: "Presets", send: "Send session.update", intro: "Change the session while you talk.",
@@ -64,3 +103,8 @@ export const words = Object.freeze({
   failure: { answer: "Answer", request: "Request", field: "Field", requestId: "Request id", dismiss: "Dismiss", withoutMicrophone: "Connect without a microphone" },
   copy: { name: "Copy", done: "Copied", refused: "Not allowed" },
 });
+
+/** @param {number} value */
+function number(value) {
+  return value.toLocaleString("en");
+}

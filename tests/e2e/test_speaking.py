@@ -13,6 +13,7 @@ from tests.e2e.tester import (
     field,
     fill_in,
     hang_up,
+    logged,
     status,
     update_session,
     view,
@@ -41,8 +42,7 @@ async def quiet(stage: Stage, page: Page) -> None:
 
 async def sent(page: Page) -> list[str]:
     """The types of what was sent, in order."""
-    rows = page.locator('#events li[data-direction="out"]')
-    return [str(each) for each in await rows.evaluate_all("all => all.map(e => e.dataset.type)")]
+    return [each["event"]["type"] for each in await logged(page) if each["direction"] == "out"]
 
 
 async def test_the_state_follows_who_speaks(stage: Stage, page: Page) -> None:

@@ -1,6 +1,8 @@
 """The tester page as a person uses it: by roles and names, as assistive technology tells them."""
 
 import json
+from pathlib import Path
+from typing import Any
 
 from playwright.async_api import Locator, Page, expect
 
@@ -60,6 +62,24 @@ async def update_session(page: Page, session: dict[str, object]) -> None:
 async def view(page: Page, name: str) -> None:
     """Bring a tab to the front."""
     await page.get_by_role("tab", name=name, exact=True).click()
+
+
+async def logged(page: Page) -> list[dict[str, Any]]:
+    """All that is among the events, as they are saved: `at`, `direction`, `event`."""
+    await view(page, "Events")
+    async with page.expect_download() as download:
+        await button(page, "Save").click()
+    return read_lines(await (await download.value).path())
+
+
+def read_lines(path: Path) -> list[dict[str, Any]]:
+    """The objects of a file of JSON Lines."""
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def events(page: Page) -> Locator:
+    """The events that are in sight, and some beyond."""
+    return page.get_by_role("listbox", name="Events", exact=True).get_by_role("option")
 
 
 def button(page: Page, name: str) -> Locator:

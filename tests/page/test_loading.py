@@ -93,11 +93,14 @@ async def test_every_control_is_reached_by_keyboard_in_reading_order(
     at = ""
     wanted = ["Skip to the call", "Connect", "Setup", "#key", "Show the key", "#model", "#voice"]
     wanted += ["#instructions", "Width of the call's side", "Steps", "Events", "#events-search"]
-    wanted += ["Copy", "Clear", "Events"]
+    wanted += ["Pause", "Copy", "Save", "Load", "Clear", "HTTP", "Session", "Input", "Item"]
+    wanted += ["Response", "Output", "Tool", "Error", "Other", "Compose", "Tools"]
     for name in wanted:
         # Of a list of tabs one is in the order, arrows go on from there.
         await page.keyboard.press("ArrowRight" if name == "Events" and at == "Steps" else "Tab")
         at = name
+        if name == "Events":
+            await expect(page.locator("#events-search")).to_be_visible()  # it is loaded when shown
         focused = page.locator(":focus")
         if name.startswith("#"):
             await expect(focused).to_have_id(name[1:])
@@ -168,7 +171,7 @@ async def test_every_control_has_a_name(service: Service, page: Page) -> None:
     await expect(page.locator("#model option")).to_have_count(2)
     tabs = {
         "Sound sent": ["Talk"],
-        "Events": ["Events"],
+        "Search": ["Events"],
         "Session to send with session.update, as JSON": ["Session"],
     }
     for role, name in [
@@ -185,8 +188,8 @@ async def test_every_control_has_a_name(service: Service, page: Page) -> None:
         ("log", "Transcript of both sides"),
         ("textbox", "Message"),
         ("region", "Conversation"),
-        ("region", "Events"),
         ("searchbox", "Search"),
+        ("group", "Families"),
         ("textbox", "Session to send with session.update, as JSON"),
         ("separator", "Width of the call's side"),
     ]:

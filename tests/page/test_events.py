@@ -1,0 +1,294 @@
+"""The events as the page shows them: found, read, kept, loaded; without a call that succeeds."""
+
+import json
+import statistics
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
+from playwright.async_api import Locator, Page, expect
+
+from tests.e2e.tester import button, events, field, logged, view
+from tests.page.conftest import Service, failure
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")  # the browser lives on that loop
+
+MANY = 50_000
+MOST_IN_DOCUMENT = 80
+SLOWEST_MS = 50
+DELAYS = """
+() => {
+  globalThis.delays = [];
+  for (const type of ["keydown", "wheel", "input", "pointerdown"])
+    addEventListener(type, ({ timeStamp }) => delays.push(performance.now() - timeStamp), true);
+}
+"""
+Line = dict[str, object]
+
+
+def received(type: str, at: float, **members: object) -> Line:
+    """A line of what came from the provider."""
+    return {"at": at, "direction": "in", "event": {"type": type, **members}}
+
+
+def chosen(page: Page) -> Locator:
+    """The line that arrows have reached."""
+    return page.get_by_role("listbox", name="Events").get_by_role("option", selected=True)
+
+
+async def load(page: Page, text: str, name: str = "saved.jsonl") -> None:
+    """Choose a file with this text."""
+    async with page.expect_file_chooser() as chooser:
+        await button(page, "Load").click()
+    await (await chooser.value).set_files(
+        {"name": name, "mimeType": "application/jsonl", "buffer": text.encode()}
+    )
+
+
+def lines(every: Iterable[Line]) -> str:
+    """As JSON Lines."""
+    return "".join(json.dumps(each) + "\n" for each in every)
+
+
+async def opened(service: Service, page: Page) -> None:
+    """The page, with the events in front."""
+    await page.goto(service.url)
+    await expect(field(page, "Key")).to_have_value("sk-page")
+    await view(page, "Events")
+    await expect(field(page, "Search")).to_be_visible()
+
+
+async def test_words_and_families_filter(service: Service, page: Page) -> None:
+    """Words must occur, one with a minus must not; of families those pressed are shown."""
+    service.mint = failure(429, "rate_limited", "Slowly.")
+    await opened(service, page)
+    for expected in (3, 6):  # with the line where each call begins
+        await button(page, "Connect").click()
+        await expect(events(page)).to_have_count(expected)
+    await expect(page.get_by_text("4 events")).to_be_visible()
+    await field(page, "Search").fill("client_secrets")
+    await expect(events(page).filter(has_text="POST")).to_have_count(2)
+    await expect(page.get_by_text("2 of 4")).to_be_visible()
+    await field(page, "Search").fill("-client_secrets -calls")
+    await expect(events(page)).to_have_count(0)
+    await expect(page.get_by_text("No event matches the search.")).to_be_visible()
+    await field(page, "Search").fill("")
+    await button(page, "Session").click()
+    await expect(page.get_by_text("0 of 4")).to_be_visible()
+    await button(page, "HTTP").click()
+    await expect(page.get_by_text("4 events")).to_be_visible()
+    await button(page, "Clear").click()
+    await expect(events(page)).to_have_count(0)
+    await expect(page.get_by_text("Every request and event will appear here")).to_be_visible()
+
+
+async def test_an_event_opens_as_a_tree(service: Service, page: Page) -> None:
+    """By keyboard: arrows, Enter, Home and End; Escape closes, and gives the focus back."""
+    await opened(service, page)
+    session = {"model": "m", "audio": {"output": {"voice": "marin"}}}
+    every = [received("session.created", 0, session=session)]
+    every += [received(f"made.up.{number}", number) for number in range(1, 400)]
+    await load(page, lines(every))
+    await expect(events(page).last).to_contain_text("made.up.399")
+    box = page.get_by_role("listbox", name="Events")
+    await box.focus()
+    for key, position in [("End", 401), ("ArrowUp", 400), ("Home", 1), ("ArrowDown", 2)]:
+        await page.keyboard.press(key)
+        await expect(chosen(page)).to_have_attribute("aria-posinset", str(position))
+        await expect(chosen(page)).to_have_attribute("aria-setsize", "401")
+        await expect(chosen(page)).to_be_in_viewport()
+        name = await chosen(page).get_attribute("id")
+        await expect(box).to_have_attribute("aria-activedescendant", str(name))
+    await expect(chosen(page)).to_contain_text("voice: marin")
+    await page.keyboard.press("Enter")
+    detail = page.get_by_role("region", name="Event", exact=True)
+    await expect(detail.get_by_text('"m"')).to_be_visible()
+    for name in ("audio", "output"):
+        await detail.get_by_text(name, exact=True).click()
+    await expect(detail.get_by_text('"marin"')).to_be_visible()
+    await button(page, "Close").press("Enter")
+    await expect(detail).to_be_hidden()
+    await expect(box).to_be_focused()
+
+
+async def test_deltas_of_one_item_are_one_line(service: Service, page: Page) -> None:
+    """What they say together stands in it, and finds it; the saved file has each of them."""
+    await opened(service, page)
+    words = ["Good ", "mor", "ning"]
+    kind = "response.output_text.delta"
+    every = [received(kind, at, item_id="a", delta=word) for at, word in enumerate(words)]
+    every.insert(1, received(kind, 0.5, item_id="b", delta="Else"))
+    await load(page, lines(every))
+    line = events(page).filter(has_text="Good morning")
+    await expect(line).to_contain_text("\N{MULTIPLICATION SIGN} 3")
+    await field(page, "Search").fill("Good morning")
+    await expect(page.get_by_text("3 of 4")).to_be_visible()
+    await line.click()
+    await expect(page.get_by_role("region", name="Event", exact=True)).to_contain_text("3 deltas")
+    saved = await logged(page)
+    assert [each["event"]["delta"] for each in saved] == ["Good ", "Else", "mor", "ning"]
+
+
+async def test_what_was_saved_can_be_loaded(service: Service, page: Page) -> None:
+    """Beside the page's own events, which are still there; each call has its line."""
+    service.mint = failure(429, "rate_limited", "Slowly.")
+    await opened(service, page)
+    for expected in (3, 6):
+        await button(page, "Connect").click()
+        await expect(events(page)).to_have_count(expected)
+    saved = await logged(page)
+    assert all(each["direction"] == "http" and each["at"] >= 0 for each in saved)
+    assert "sk-page" not in json.dumps(saved)
+    await load(page, lines(saved), "before.jsonl")
+    await expect(page.get_by_text("From the file before.jsonl")).to_be_visible()
+    await expect(events(page).filter(has_text="before.jsonl")).to_have_count(2)
+    assert await logged(page) == saved
+    await load(page, lines(saved[:1]), "one.jsonl")
+    await expect(events(page)).to_have_count(2)
+    await button(page, "Back to this page's events").click()
+    await expect(events(page)).to_have_count(6)
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("", "Line 1 is the only one, and is empty."),
+        ('{"at": 1}\n', "Line 1 has no “direction”"),
+        ('{"at": 1, "direction": "in", "event": {}}\n\nnot JSON\n', "Line 3 is not JSON."),
+        ('{"direction": "in", "event": {}}', "Line 1 has no “at”"),
+        ('{"at": 1, "direction": "up", "event": {}}', "Line 1 has no “direction”"),
+        ('{"at": 1, "direction": "in"}', "Line 1 has no “event”"),
+        ("[1]", "Line 1 is not an object."),
+    ],
+    ids=["empty", "direction", "third", "time", "up", "event", "array"],
+)
+async def test_a_file_that_is_none_is_refused(
+    service: Service, page: Page, text: str, complaint: str
+) -> None:
+    """Which line and why; what was shown stays."""
+    await opened(service, page)
+    await load(page, lines([received("made.up", 1)]))
+    await expect(events(page)).to_have_count(2)
+    await load(page, text, "other.jsonl")
+    await expect(page.get_by_role("alert")).to_contain_text("other.jsonl cannot be shown.")
+    await expect(page.get_by_role("alert")).to_contain_text(complaint)
+    await expect(events(page)).to_have_count(2)
+    await page.get_by_role("alert").get_by_role("button", name="Dismiss").press("Enter")
+    await expect(page.get_by_role("alert").get_by_text("cannot be shown")).to_have_count(0)
+    await expect(button(page, "Load")).to_be_focused()
+
+
+async def emit(page: Page, first: int, count: int) -> None:
+    """So many events come at once, as from a call."""
+    await page.evaluate(
+        """([first, count]) => {
+          for (let n = first; n < first + count; n++)
+            heard.emit("event", { direction: "in", event: { type: `made.up.${n}` }, at: n });
+        }""",
+        [first, count],
+    )
+
+
+async def with_a_hub(service: Service, page: Page) -> None:
+    """The page's own modules on a hub that the test speaks through, as `heard`."""
+    await opened(service, page)
+    await page.evaluate(
+        """async () => {
+          const { Hub } = await import("/js/hub.js");
+          const { record } = await import("/js/events/record.js");
+          const { mount } = await import("/js/panels/events.js");
+          globalThis.heard = new Hub();
+          const root = document.querySelector("#events");
+          root.replaceChildren();
+          mount(root, heard, {}, record(heard, () => false));
+        }"""
+    )
+
+
+async def test_paused_nothing_moves(service: Service, page: Page) -> None:
+    """What comes is counted and kept; afterwards it is there."""
+    await with_a_hub(service, page)
+    await emit(page, 1, 5)
+    await expect(events(page)).to_have_count(5)
+    await button(page, "Pause").click()
+    await emit(page, 6, 7)
+    await expect(page.get_by_text("paused, 7 new")).to_be_visible()
+    await expect(events(page)).to_have_count(5)
+    await button(page, "Pause").click()
+    await expect(events(page)).to_have_count(12)
+
+
+async def test_whoever_scrolls_up_reads_in_peace(service: Service, page: Page) -> None:
+    """The newest is followed until then, and again after Newest."""
+    await with_a_hub(service, page)
+    await emit(page, 1, 300)
+    await expect(events(page).filter(has_text="made.up.300")).to_be_in_viewport()
+    await expect(button(page, "Newest")).to_be_hidden()
+    await page.get_by_role("listbox").hover()
+    await page.mouse.wheel(0, -3000)
+    await expect(button(page, "Newest")).to_be_visible()
+    top = await page.get_by_role("listbox").evaluate("(box) => box.scrollTop")
+    await emit(page, 301, 300)
+    await expect(page.get_by_text("600 events")).to_be_visible()
+    assert await page.get_by_role("listbox").evaluate("(box) => box.scrollTop") == top
+    await button(page, "Newest").click()
+    await expect(events(page).filter(has_text="made.up.600")).to_be_in_viewport()
+    await expect(page.get_by_role("listbox")).to_be_focused()
+
+
+async def test_a_pinned_event_stays(service: Service, page: Page) -> None:
+    """In sight whatever comes and is filtered, and it opens from there."""
+    await with_a_hub(service, page)
+    await emit(page, 1, 40)
+    await page.get_by_role("listbox").press("Home")
+    await page.keyboard.press("Enter")
+    await button(page, "Pin").click()
+    await emit(page, 41, 300)
+    await field(page, "Search").fill("made.up.340")
+    pinned = page.get_by_role("list", name="Pinned").get_by_role("button")
+    await expect(pinned).to_contain_text("made.up.1")
+    await button(page, "Close").click()
+    await pinned.click()
+    detail = page.get_by_role("region", name="Event", exact=True)
+    await expect(detail).to_contain_text('"made.up.1"')
+    await button(page, "Pin").click()
+    await expect(pinned).to_have_count(0)
+
+
+async def test_the_log_is_bounded(service: Service, page: Page) -> None:
+    """A long call cannot fill the browser's memory: the oldest go, and that is said."""
+    await with_a_hub(service, page)
+    await emit(page, 1, MANY + 300)
+    await expect(page.get_by_text("the oldest 300 are gone")).to_be_visible()
+    await page.get_by_role("listbox").press("Home")
+    await expect(chosen(page)).to_contain_text("made.up.301")
+    assert len(await logged(page)) == MANY
+
+
+async def test_fifty_thousand_are_smooth(service: Service, page: Page, tmp_path: Path) -> None:
+    """Loaded, scrolled, chosen and searched: the page answers at once, from few rows."""
+    await opened(service, page)
+    every = (
+        received("response.output_item.done", at, item={"type": "message", "id": f"item_{at}"})
+        for at in range(MANY)
+    )
+    file = tmp_path / "many.jsonl"
+    file.write_text(lines(every))
+    await page.evaluate(DELAYS)
+    async with page.expect_file_chooser() as chooser:
+        await button(page, "Load").click()
+    await (await chooser.value).set_files(file)
+    await expect(page.get_by_text("50,000 events")).to_be_visible()
+    box = page.get_by_role("listbox")
+    for key in ("Home", "PageDown", "ArrowDown", "End", "PageUp", "Enter", "ArrowUp"):
+        await box.press(key)
+        assert await events(page).count() < MOST_IN_DOCUMENT
+    await box.hover()
+    for _ in range(10):
+        await page.mouse.wheel(0, -20_000)
+        assert await events(page).count() < MOST_IN_DOCUMENT
+    await field(page, "Search").press_sequentially("item_4999 -item_49990", delay=30)
+    await expect(page.get_by_text("10 of 50,000")).to_be_visible()
+    delays = await page.evaluate("delays")
+    assert len(delays) > 50
+    assert statistics.median(delays) < SLOWEST_MS, delays  # one may wait for the machine
