@@ -68,7 +68,7 @@ export const words = Object.freeze({
     copied: (/** @type {number} */ count) => `${number(count)} copied`, notCopied: "Copying is not allowed here", saved: (/** @type {number} */ count) => `${number(count)} saved`,
     detail: "Event", pin: "Pin", unpin: "Unpin", pinned: "Pinned", edit: "Edit and send", close: "Close", joined: "joined", events: "events",
     when: (/** @type {string} */ how, /** @type {string} */ seconds) => `${how} at ${seconds} s`, folded: (/** @type {number} */ count, /** @type {string} */ seconds) => `${count} deltas until ${seconds} s`,
-    compose: "Compose", functions: "Tools",
+    compose: "Compose", functions: "Tools", waiting: (/** @type {number} */ count) => `Function calls that wait for a result: ${count}`,
   },
   families: { http: "HTTP", session: "Session", input: "Input", item: "Item", response: "Response", output: "Output", tool: "Tool", error: "Error", other: "Other" },
   gist: {

@@ -43,6 +43,8 @@ export function mount(root, hub, actions, { log, tools }) {
   const newest = element("button", { class: "button events-newest is-away", type: "button" }, icon(ICONS.newest), text.newest);
   const count = element("p", { class: "events-count" });
   const openers = { compose: opener("compose", text.compose), tools: opener("tools", text.functions) };
+  const waiting = element("span", { class: "events-waiting", "aria-hidden": "true" });
+  openers.tools.append(waiting);
   const panes = { detail: pane("detail", text.detail), compose: pane("compose", words.compose.heading), tools: pane("tools", words.functions.heading) };
   const list = VirtualList({ name: "event", label: text.list, draw, onChoose: () => { if (open === "detail") showDetail(); }, onOpen: () => show("detail"), onFollow: (following) => newest.classList.toggle("is-away", following) });
   root.append(element("div", { class: "events" }, element("div", { class: "events-grid" },
@@ -112,7 +114,8 @@ export function mount(root, hub, actions, { log, tools }) {
     empty.hidden = shown.rows.length > 0;
     empty.textContent = size ? text.noMatch : text.none;
     buttons.pause.setAttribute("aria-pressed", String(shown.paused));
-    openers.tools.dataset.count = String(tools.waiting.length || "");
+    waiting.textContent = String(tools.waiting.length || "");
+    openers.tools.title = tools.waiting.length ? text.waiting(tools.waiting.length) : "";
     for (const [name, { box }] of Object.entries(panes)) box.hidden = name !== open;
     for (const [name, button] of Object.entries(openers)) button.setAttribute("aria-expanded", String(name === open));
   }
