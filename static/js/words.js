@@ -72,7 +72,7 @@ export const words = Object.freeze({
   },
   families: { http: "HTTP", session: "Session", input: "Input", item: "Item", response: "Response", output: "Output", tool: "Tool", error: "Error", other: "Other" },
   gist: {
-    noType: "(no type)", noAnswer: "no answer", answered: (/** @type {number} */ status, /** @type {number} */ ms) => `${status} in ${ms} ms`, noTurns: "no turn detection",
+    noAnswer: "no answer", answered: (/** @type {number} */ status, /** @type {number} */ ms) => `${status} in ${ms} ms`, noTurns: "no turn detection",
     tools: (/** @type {number} */ count) => `${count} ${count === 1 ? "tool" : "tools"}`, tokens: (/** @type {number} */ taken, /** @type {number} */ made) => `${taken} tokens in, ${made} out`,
     remaining: (/** @type {string} */ name, /** @type {number} */ left, /** @type {number} */ limit) => `${name}: ${left} of ${limit}`, atSeconds: (/** @type {string} */ seconds) => `at ${seconds} s`,
   },

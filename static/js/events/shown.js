@@ -1,6 +1,6 @@
 /** Which rows of a log are shown: by family and by words, unless time stands still. Knows no DOM. */
 
-import { gist } from "./families.js";
+import { gist } from "./gist.js";
 import { slices } from "./slices.js";
 import { words } from "../words.js";
 

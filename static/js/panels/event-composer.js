@@ -95,7 +95,7 @@ export function mount(root, hub, actions) {
     editor.removeAttribute("aria-invalid");
     answer.hidden = !answered;
     answer.replaceChildren(...(answered ? [JsonTree(answered)] : []));
-    if (answered) answer.scrollIntoView({ block: "nearest" });
+    if (answered) note.parentElement?.scrollIntoView({ block: "start" }); // in a low window with what follows it, the answer
   }
 
   return {

@@ -1,7 +1,8 @@
 /** Everything that was sent and received: found, read, kept, written by hand. */
 
 import { element, icon } from "../element.js";
-import { FAMILIES, gist, isBad, joined } from "../events/families.js";
+import { FAMILIES } from "../events/families.js";
+import { gist, isBad, joined } from "../events/gist.js";
 import { EventLog, LineFault, reading, toLines } from "../events/log.js";
 import { Shown } from "../events/shown.js";
 import { slices } from "../events/slices.js";
@@ -182,7 +183,7 @@ export function mount(root, hub, actions, { log, tools }) {
     const focused = head.contains(document.activeElement) ? [...head.children].indexOf(/** @type {Element} */ (document.activeElement)) : -1;
     head.replaceChildren(pin, taken, ...(row.direction === "out" ? [again] : []));
     if (focused >= 0) /** @type {HTMLElement} */ (head.children[Math.min(focused, head.children.length - 1)]).focus();
-    panes.detail.title.textContent = row.title;
+    panes.detail.title.textContent = panes.detail.title.title = row.title;
     body.replaceChildren(
       element("p", { class: "hint" }, events.length > 1 ? `${when} · ${text.folded(events.length, seconds(last?.at ?? 0))}` : when),
       JsonTree(events.length > 1 ? { [text.joined]: joined(events), [text.events]: events } : events[0], events.length > 1 ? 1 : 2),
