@@ -113,7 +113,7 @@ export async function endCall(token, location, options = {}) {
  * @param {string | null} body
  * @param {Options & {keepalive?: boolean}} options
  */
-async function request(method, url, headers, body, { signal, onExchange, keepalive = false }) {
+export async function request(method, url, headers, body, { signal, onExchange, keepalive = false }) {
   const began = performance.now();
   /** @type {Exchange} */
   const exchange = { method, path: `/${url}`.replace(/^\/https?:\/\/[^/]*/, ""), status: null, ms: 0, requestId: null, timing: serverTiming(null, 0) };
@@ -149,7 +149,7 @@ async function apiError(response, exchange) {
  * @param {Response} response
  * @returns {Promise<Record<string, unknown>>}
  */
-async function json(response) {
+export async function json(response) {
   const body = await response.json().catch(() => null);
   if (body === null || typeof body !== "object") throw new AnswerError("The service's answer is not a JSON object.");
   return body;

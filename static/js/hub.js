@@ -17,6 +17,9 @@
  * @property {{direction: "in" | "out", event: any, at: number}} event
  * @property {string | null} id the call's id, null as long as there is none
  * @property {{value: string, expiresAt: number | null, session: object | null, callsUrl: string | null} | null} token
+ * @property {import("./call/held-token.js").Held | null} held the token of the latest call, and what the service says of it
+ * @property {import("./call/follow.js").CallObject | null} call what the service says of the call, each time it is read
+ * @property {import("./call/follow.js").Account} usage what the call has used, by two accounts
  * @property {MediaStream | null} microphone
  * @property {MediaStream | null} voice
  * @property {string} wrote a message of ours that was sent
@@ -26,6 +29,9 @@
  */
 
 export class Hub extends EventTarget {
+  /** @type {Map<string, any>} */
+  #latest = new Map();
+
   /**
    * @template {keyof Events} T
    * @param {T} type
@@ -43,7 +49,18 @@ export class Hub extends EventTarget {
    * @param {Events[T]} detail
    */
   emit(type, detail) {
+    this.#latest.set(type, detail);
     this.dispatchEvent(new CustomEvent(type, { detail }));
+  }
+
+  /**
+   * What was told last, for parts that are loaded later.
+   * @template {keyof Events} T
+   * @param {T} type
+   * @returns {Events[T] | undefined}
+   */
+  latest(type) {
+    return this.#latest.get(type);
   }
 }
 
@@ -57,6 +74,10 @@ export class Hub extends EventTarget {
  * @property {() => void} interrupt
  * @property {(event: Record<string, unknown>) => string | false} send the event's id, or false without a channel
  * @property {(text: string) => boolean} say a written message; false without a channel
+ * @property {() => Promise<void>} getToken get a token and begin no call with it
+ * @property {() => Promise<void>} revoke take the token of the latest call back
+ * @property {() => Promise<void>} useAgain use it once too often
  * @property {(change: () => void) => void} keepFocus make a change that may hide or disable what has the focus: a button of the call bar gets it then
  * @property {(view: string) => void} show bring a view to the front: `talk`, `setup`, or a tab of the inspector
  */
+/** @typedef {(root: HTMLElement, hub: Hub, actions: Actions) => unknown} Mount builds a part within its root */

@@ -1,8 +1,11 @@
 /** Wires the page: one hub, the parts mounted on it, and one call at a time. */
 
 import { readTester } from "./api.js";
+import { followCall } from "./call/follow.js";
+import { holdToken } from "./call/held-token.js";
 import { RealtimeCall } from "./call/realtime-call.js";
 import { Speaking } from "./call/speaking.js";
+import { element } from "./element.js";
 import { record } from "./events/record.js";
 import { keepFocus } from "./focus.js";
 import { Hub } from "./hub.js";
@@ -12,7 +15,6 @@ import * as callBar from "./panels/call-bar.js";
 import * as failureSheet from "./panels/failure-sheet.js";
 import * as levels from "./panels/levels.js";
 import * as message from "./panels/message.js";
-import * as sessionEditor from "./panels/session-editor.js";
 import * as sessionForm from "./panels/session-form.js";
 import * as steps from "./panels/steps.js";
 import * as transcript from "./panels/transcript.js";
@@ -21,13 +23,16 @@ import { words } from "./words.js";
 
 /**
  * The inspector's tabs, in their order: each has its name in `words.views`. To add one is to add a line. With `load` it comes,
- * with its stylesheet of the same name, when it is first shown.
+ * with its stylesheet of the same name, when it is first shown; what was told before, it finds in `hub.latest`.
  * @type {Record<string, {mount: Function} | {load: () => Promise<{mount: Function}>}>}
  */
 const TABS = {
   steps,
   events: { load: () => import("./panels/events.js") },
-  session: sessionEditor,
+  usage: { load: () => import("./panels/usage.js") },
+  token: { load: () => import("./panels/token.js") },
+  code: { load: () => import("./panels/code.js") },
+  session: { load: () => import("./panels/session-editor.js") },
 };
 
 const find = (/** @type {string} */ selector) => /** @type {HTMLElement} */ (document.querySelector(selector));
@@ -62,13 +67,24 @@ transcript.mount(find("#talk"), hub);
 message.mount(find("#talk"), hub, actions);
 failureSheet.mount(find("#stage"), hub, actions);
 for (const [name, part] of Object.entries(TABS)) if ("mount" in part) part.mount(find(`#${name}`), hub, actions, kept);
-listenForShortcuts({ ...actions, live: () => live, toggleMute: () => actions.mute(!muted) });
+followCall(hub);
+Object.assign(actions, holdToken(hub, setup.read));
+listenForShortcuts({ ...actions, live: () => live, toggleMute: () => actions.mute(!muted), help });
+
+const helpButton = element("button", { class: "button button-quiet help-open", type: "button", "aria-label": words.shortcuts.open, title: words.shortcuts.open }, "?");
+helpButton.addEventListener("click", () => void help());
+find("#stage-tabs").after(helpButton);
 
 addEventListener("pagehide", () => void call?.hangUp({ keepalive: true }).catch(() => {})); // nobody is left to tell
 readTester().then((settings) => hub.emit("settings", settings), (error) => {
   hub.emit("settings", { key: null, models: [], demo: false });
   hub.emit("trouble", { step: "page", error });
 });
+
+async function help() {
+  const { openShortcuts } = await import("./panels/shortcuts-dialog.js");
+  await openShortcuts();
+}
 
 /** @param {{withMicrophone?: boolean}} [options] */
 function connect({ withMicrophone = true } = {}) {
@@ -170,7 +186,7 @@ async function bring(name) {
   try {
     const [{ mount }] = await Promise.all([part.load(), stylesheet(name)]);
     root.replaceChildren();
-    mount(root, hub, actions, kept);
+    await mount(root, hub, actions, kept);
   } catch (error) {
     loading.delete(name);
     root.textContent = words.layout.notLoaded;

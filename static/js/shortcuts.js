@@ -1,4 +1,4 @@
-/** Keys for what is done by ear: hold Space to talk, M, I, H. Off while typing. */
+/** Keys for what is done by ear: hold Space to talk, M, I, H; and ? for help. Off while typing, and while a dialog is open. */
 
 /** Where a letter is a letter. */
 const TYPING = "input, select, textarea, [contenteditable]";
@@ -6,7 +6,7 @@ const TYPING = "input, select, textarea, [contenteditable]";
 const PRESSED = `${TYPING}, button, a, summary, [role="tab"], [role="separator"]`;
 
 /**
- * @param {Pick<import("./hub.js").Actions, "talk" | "interrupt" | "hangUp"> & {toggleMute: () => void, live: () => boolean}} actions
+ * @param {Pick<import("./hub.js").Actions, "talk" | "interrupt" | "hangUp"> & {toggleMute: () => void, live: () => boolean, help: () => void}} actions
  * @param {AbortSignal} [signal]
  */
 export function listenForShortcuts(actions, signal) {
@@ -20,7 +20,9 @@ export function listenForShortcuts(actions, signal) {
 
   addEventListener("keydown", (event) => {
     const at = event.target instanceof Element ? event.target : document.body;
-    if (event.ctrlKey || event.metaKey || event.altKey || !actions.live()) return;
+    if (event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
+    if (event.key === "?" && !at.matches(TYPING)) actions.help();
+    if (!actions.live()) return;
     if (event.key === " " && (held || !at.matches(PRESSED))) {
       event.preventDefault(); // it would scroll
       if (!event.repeat && !held) actions.talk(true);

@@ -1,7 +1,7 @@
 /** Every text of the page, but for what to do about a failure: that is in advice.js. */
 
 export const words = Object.freeze({
-  views: { setup: "Setup", talk: "Talk", steps: "Steps", events: "Events", session: "Session", more: "More" },
+  views: { setup: "Setup", talk: "Talk", steps: "Steps", events: "Events", usage: "Usage", token: "Token", code: "Code", session: "Session", more: "More" },
   layout: {
     stage: "Call", stageViews: "Views of the call", inspector: "Inspector", inspectorViews: "Views of the inspector",
     more: "Further views of the inspector", phoneViews: "Views", splitter: "Width of the call's side", close: "Close the inspector",
@@ -12,6 +12,7 @@ export const words = Object.freeze({
     connect: "Connect", mute: "Mute", talk: "Talk", interrupt: "Interrupt", hangUp: "Hang up", cancel: "Cancel",
     controls: "Call controls", noModel: "No model", defaultVoice: "default voice",
     talkHint: "Hold to speak (Space)", noMicrophone: "There is no microphone in this call", interruptHint: "Stop the model (I)", muteHint: "Microphone off (M)", hangUpHint: "End the call (H)",
+    left: (/** @type {string} */ time) => `${time} left`, costHint: "What the call has cost so far, by the service's account",
   },
   states: {
     idle: "Ready", connecting: "Connecting", listening: "Listening", you: "You are speaking", model: "Model is speaking",
@@ -101,6 +102,55 @@ export const words = Object.freeze({
     notJson: (/** @type {string} */ why) => `Not valid JSON: ${why}`, notObject: "Not a session: a JSON object is needed.",
   },
   failure: { answer: "Answer", request: "Request", field: "Field", requestId: "Request id", dismiss: "Dismiss", withoutMicrophone: "Connect without a microphone" },
+  amounts: { unknown: "cost unknown", atLeast: (/** @type {string} */ sum) => `≥ ${sum}` },
+  usage: {
+    none: "Connect, and see here what the call uses and costs: by the service's account and by this page's.",
+    caption: "Tokens of this call, by two accounts", service: "Service", page: "This page", kind: "Counted",
+    sofar: "Cost so far", total: "Cost", label: "Label", watch: "Watch", endsBy: "Ends by", endedBy: "Ended by", nobody: "–", differs: "differs",
+    labels: { complete: "complete", partial: "partial", unknown: "unknown" },
+    watches: { watched: "attached", lost: "cut off", clock: "none", whole: "to the end" },
+    figures: {
+      responses: "Responses", input: "Input tokens", inputText: "text", inputAudio: "audio", cached: "of these cached",
+      output: "Output tokens", outputText: "text", outputAudio: "audio", transcribed: "Transcription tokens", transcribedSeconds: "seconds of sound",
+    },
+    why: {
+      unread: "The service has not told its account yet.",
+      unwatched: "The service has nobody listen to this call, so it knows neither usage nor cost: `supervision` is off. Only this page counts.",
+      same: "Both accounts agree.",
+      behind: "They differ for now: the service writes its account down every few seconds, this page counts at once.",
+      gaps: "They differ: for a while the service's watch was cut off, and this page heard what it missed.",
+      more: "They differ: the service heard more. What ends after the hang up no longer reaches this page.",
+      less: "They differ: this page heard more than the service.",
+    },
+    silent: "The service did not answer when it was asked last. The call does not need it: it goes on.",
+    seconds: (/** @type {number} */ value) => `${value} s`,
+  },
+  token: {
+    none: "A token starts one call. Connect, or get one to look at, without a call.", get: "Get a token", revoke: "Revoke", again: "Use it again",
+    name: "Token", id: "Token id", caller: "Caller", origins: "Origins", uses: "Uses left", metadata: "Metadata", terms: "Terms", callsUrl: "Takes offers at", model: "Model",
+    any: "any page", noMetadata: "none", untold: "not told", expiresAt: (/** @type {string} */ time) => `expires at ${time}`, expiredAt: (/** @type {string} */ time) => `expired at ${time}`, noExpiry: "nobody said when it expires",
+    states: { unused: "Not used yet", used: "Spent by this call", left: "Used, and good for more", revoked: "Revoked", expired: "Expired" },
+    late: "The call was faster than the question: of a spent token the service says no more.",
+    notLooked: "The service did not say what it knows of this token.", notRevoked: "It was not revoked.",
+    revokeHint: "It starts no more calls. One that has begun goes on.",
+    againHint: "Posts an offer with the spent token. It should be refused. If the caller's policy says on_replay: hangup, it also ends the call.",
+    againUnused: "Possible once it is spent or revoked.",
+    untried: "What the service answers will stand here.", asked: "Asking …", refused: "Refused, as it should be", begun: "A second call began, and was ended at once: the token had a use left.", failed: "It could not be tried.",
+    answer: (/** @type {number} */ status, /** @type {string} */ code) => `${status} ${code}`,
+    counted: (/** @type {number} */ before, /** @type {number} */ after) => `The operator sees: signaller_replays_total ${before} → ${after}, and a log line “replay” with caller and token id.`,
+    uncounted: "The operator sees one more in signaller_replays_total, and a log line “replay” with caller and token id.",
+    notCounted: "No replay: a token that was taken back or has expired is refused as one that is not known.",
+  },
+  code: {
+    examples: "Languages", copy: "Copy the code", label: "Code", intro: "With the settings of the session form. Keys stay out: put yours into SIGNALLER_KEY.",
+    languages: { curl: "curl", browser: "Browser", node: "Node", python: "Python", swift: "Swift", kotlin: "Kotlin", dart: "Dart", native: "React Native" },
+    failed: "The example could not be loaded: the service does not answer.",
+  },
+  shortcuts: {
+    open: "Keyboard shortcuts", heading: "Keyboard shortcuts", close: "Close",
+    keys: { Space: "Hold to talk", M: "Mute, or not", I: "Interrupt the model", H: "Hang up", "?": "Show these" },
+    note: "In a call, while nothing is typed.",
+  },
   copy: { name: "Copy", done: "Copied", refused: "Not allowed" },
 });
 

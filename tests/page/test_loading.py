@@ -75,6 +75,7 @@ async def test_a_phone_needs_no_sideways_scrolling(
     await expect(page.locator("#model option")).to_have_count(2)
     assert await page.evaluate("document.documentElement.scrollWidth") <= 360
     await view(page, "More")
+    await view(page, "Session")
     await page.fill("#session-editor", "x" * 400)
     await button(page, "Send session.update").click()
     assert await page.evaluate("document.documentElement.scrollWidth") <= 360
@@ -91,7 +92,8 @@ async def test_every_control_is_reached_by_keyboard_in_reading_order(
     await page.goto(service.url)
     await expect(page.locator("#model option")).to_have_count(2)
     at = ""
-    wanted = ["Skip to the call", "Connect", "Setup", "#key", "Show the key", "#model", "#voice"]
+    wanted = ["Skip to the call", "Connect", "Setup", "Keyboard shortcuts"]
+    wanted += ["#key", "Show the key", "#model", "#voice"]
     wanted += ["#instructions", "Width of the call's side", "Steps", "Events", "#events-search"]
     wanted += ["Pause", "Copy", "Save", "Load", "Clear", "HTTP", "Session", "Input", "Item"]
     wanted += ["Response", "Output", "Tool", "Error", "Other", "Compose", "Tools"]

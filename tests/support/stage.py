@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -118,10 +118,15 @@ class Stage:
 
 
 @contextlib.asynccontextmanager
-async def staged(**changes: Any) -> AsyncIterator[Stage]:
-    """A service before a loopback provider; `changes` are fields of its Settings."""
+async def staged(
+    *, prices: Mapping[str, object] | None = None, **changes: Any
+) -> AsyncIterator[Stage]:
+    """A service before a loopback provider; `changes` are fields of its Settings.
+
+    `prices` are the deployment's, by the names of `model_info`.
+    """
     provider = LoopbackProvider()
     async with serving(provider) as provider.url:
-        made = settings(deployment(provider.url), **changes)
+        made = settings(deployment(provider.url, prices=prices or {}), **changes)
         async with serving(create_app(made)) as url:
             yield Stage(url=url, provider=provider)

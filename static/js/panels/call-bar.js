@@ -1,8 +1,10 @@
 /** Always in sight: what is called, how the call stands and for how long, and the buttons that steer it. */
 
 import { advise } from "../advice.js";
+import { minutes } from "../amounts.js";
 import { element, icon } from "../element.js";
 import { words } from "../words.js";
+import { CallMeter } from "./call-meter.js";
 
 /** @typedef {import("../hub.js").Hub} Hub */
 /** @typedef {import("../hub.js").Actions} Actions */
@@ -38,7 +40,7 @@ export function mount(root, hub, actions) {
     element("div", { class: "call-bar-who" },
       element("img", { src: "favicon.svg", alt: "", width: "36", height: "36" }),
       element("div", {}, model, voice)),
-    element("div", { class: "call-bar-state" }, element("span", { class: "call-dot", "aria-hidden": "true" }), status, clock),
+    element("div", { class: "call-bar-state" }, element("span", { class: "call-dot", "aria-hidden": "true" }), status, element("div", { class: "call-bar-meter" }, clock, ...CallMeter(hub))),
     element("div", { class: "call-bar-controls", role: "group", "aria-label": text.controls }, mute, talk, interrupt, element("div", { class: "call-bar-main" }, connect, hangUp)));
 
   /** @type {import("../hub.js").Stage} */
@@ -174,10 +176,4 @@ function holding(button, onHeld) {
   });
   button.addEventListener("blur", () => hold(false));
   button.addEventListener("click", ({ detail }) => { if (detail === 0) hold(!held); });
-}
-
-/** @param {number} seconds */
-function minutes(seconds) {
-  const whole = Math.floor(seconds);
-  return `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, "0")}`;
 }
