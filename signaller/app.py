@@ -29,6 +29,7 @@ from signaller.realtime.calls import Calls
 from signaller.realtime.deployments import Deployments, Failover
 from signaller.realtime.hangups import Hangups
 from signaller.realtime.minting import MintChecks, Minting
+from signaller.realtime.service_state import ServiceState
 from signaller.realtime.token_control import TokenControl
 from signaller.realtime.unified_calls import UnifiedCalls
 from signaller.realtime.warm_secrets import WarmSecrets
@@ -306,6 +307,15 @@ def _assemble(lasting: Lasting, settings: Settings, rests: Mapping[str, float]) 
         call_access=access,
         call_lists=CallLists(book=lasting.book, records=records),
         call_feed=lasting.feed,
+        service_state=ServiceState(
+            deployments=deployments,
+            store=store,
+            book=lasting.book,
+            replays=lambda: metrics.replays,
+            masking=masking,
+            clock=clock,
+            in_memory=settings.redis_url is None,
+        ),
         token_control=TokenControl(
             callers=callers, deployments=deployments, tokens=tokens, store=store, clock=clock
         ),

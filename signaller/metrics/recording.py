@@ -146,6 +146,16 @@ class Metrics:
         """The same upstream, measured."""
         return MeteredUpstream(upstream, self._series)
 
+    @property
+    def replays(self) -> int:
+        """How many there were, of all callers, in all workers."""
+        return sum(
+            int(sample.value)
+            for metric in self.collect()
+            for sample in metric.samples
+            if sample.name == "signaller_replays_total"
+        )
+
     def exposition(self) -> Exposition:
         """Content-Type and text; with several workers of all of them, whichever is asked."""
         return render(self.collect)

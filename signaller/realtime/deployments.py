@@ -55,6 +55,11 @@ class Deployments:
         return {key: until for key, until in self._rests_until.items() if key in self._by_id}
 
     @property
+    def listed(self) -> tuple[Deployment, ...]:
+        """All of them, in the order of the configuration."""
+        return self._deployments
+
+    @property
     def models(self) -> tuple[str, ...]:
         """The model names on offer, patterns included, in the order of the configuration."""
         return tuple(dict.fromkeys(deployment.model_name for deployment in self._deployments))

@@ -148,6 +148,20 @@ async def metrics(request: Request[State]) -> Response:
     return Response(text, headers=NO_STORE | {"content-type": media_type})
 
 
+async def service_state(request: Request[State]) -> Response:
+    """GET /v1/realtime/state, for the master key: how this replica stands."""
+    service = request.state["service"]
+    with service.journal.refusals("state", request.state["trace"]):
+        caller = await service.callers.identify(evidence(request))
+        require_named_page(request, caller.policy, service.settings)
+        if not caller.is_master:
+            raise NotAllowed(
+                public="The state of the service is for its operator: send the master key as "
+                "'Authorization: Bearer <key>'. Your own calls are at GET /v1/realtime/calls."
+            )
+    return JSONResponse(await service.service_state.as_json(), headers=NO_STORE)
+
+
 async def tester(request: Request[State]) -> Response:
     """GET /tester.json: what the tester page fills in. A key only where `signaller demo` runs."""
     service = request.state["service"]

@@ -53,6 +53,7 @@ def api_routes(root: str) -> list[BaseRoute]:
         Route(f"{root}/calls/events", call_handlers.follow_calls),
         Route(f"{root}/calls/{{call_id}}/hangup", call_handlers.hang_up, methods=["POST"]),
         Route(f"{root}/calls/{{call_id}}", call_handlers.call, methods=["GET", "DELETE"]),
+        Route(f"{root}/state", handlers.service_state),
         Route(root, handlers.realtime, methods=ANY_METHOD),
         WebSocketRoute(root, handlers.realtime_websocket),
         Route(f"{root}/sessions", handlers.beta_session, methods=ANY_METHOD),

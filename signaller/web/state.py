@@ -17,6 +17,7 @@ from signaller.realtime.calls import Calls
 from signaller.realtime.deployments import Deployments
 from signaller.realtime.hangups import Hangups
 from signaller.realtime.minting import Minting
+from signaller.realtime.service_state import ServiceState
 from signaller.realtime.token_control import TokenControl
 from signaller.realtime.unified_calls import UnifiedCalls
 from signaller.settings import Settings
@@ -35,6 +36,7 @@ class Service:
     call_access: CallAccess
     call_lists: CallLists
     call_feed: CallFeed
+    service_state: ServiceState
     token_control: TokenControl
     store: Store
     journal: Journal

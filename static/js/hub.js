@@ -78,6 +78,8 @@ export class Hub extends EventTarget {
  * @property {() => Promise<void>} revoke take the token of the latest call back
  * @property {() => Promise<void>} useAgain use it once too often
  * @property {(change: () => void) => void} keepFocus make a change that may hide or disable what has the focus: a button of the call bar gets it then
+ * @property {() => string} key what stands in the field Key; "": nothing
+ * @property {(key: string) => void} setKey fill that field
  * @property {(view: string) => void} show bring a view to the front: `talk`, `setup`, or a tab of the inspector
  */
 /** @typedef {(root: HTMLElement, hub: Hub, actions: Actions) => unknown} Mount builds a part within its root */

@@ -18,6 +18,7 @@ import * as message from "./panels/message.js";
 import * as sessionForm from "./panels/session-form.js";
 import * as steps from "./panels/steps.js";
 import * as transcript from "./panels/transcript.js";
+import { Pages } from "./pages.js";
 import { listenForShortcuts } from "./shortcuts.js";
 import { words } from "./words.js";
 
@@ -53,6 +54,8 @@ const actions = {
   say,
   keepFocus: (change) => keepFocus(change, bar.heirs),
   show: (view) => layout.show(view),
+  key: () => setup.key(),
+  setKey: (key) => setup.setKey(key),
 };
 
 const kept = record(hub, actions.send);
@@ -67,6 +70,7 @@ transcript.mount(find("#talk"), hub);
 message.mount(find("#talk"), hub, actions);
 failureSheet.mount(find("#stage"), hub, actions);
 for (const [name, part] of Object.entries(TABS)) if ("mount" in part) part.mount(find(`#${name}`), hub, actions, kept);
+Pages(actions);
 followCall(hub);
 Object.assign(actions, holdToken(hub, setup.read));
 listenForShortcuts({ ...actions, live: () => live, toggleMute: () => actions.mute(!muted), help });

@@ -2,6 +2,10 @@
 
 export const words = Object.freeze({
   views: { setup: "Setup", talk: "Talk", steps: "Steps", events: "Events", usage: "Usage", token: "Token", code: "Code", session: "Session", more: "More" },
+  pages: {
+    label: "Pages", talk: "Talk", calls: "Calls",
+    titles: { talk: "signaller: talk to a realtime model", calls: "signaller: calls" },
+  },
   layout: {
     stage: "Call", stageViews: "Views of the call", inspector: "Inspector", inspectorViews: "Views of the inspector",
     more: "Further views of the inspector", phoneViews: "Views", splitter: "Width of the call's side", close: "Close the inspector",
@@ -150,6 +154,61 @@ export const words = Object.freeze({
     open: "Keyboard shortcuts", heading: "Keyboard shortcuts", close: "Close",
     keys: { Space: "Hold to talk", M: "Mute, or not", I: "Interrupt the model", H: "Hang up", "?": "Show these" },
     note: "In a call, while nothing is typed.",
+  },
+  operators: {
+    title: "Calls", list: "List of calls", more: "Show earlier calls", clearEnded: "Clear ended", reading: "Reading the calls.",
+    callNamed: (/** @type {string} */ id) => `call ${id}`,
+    gate: {
+      intro: "Live calls as they happen, and those that have ended. The master key shows all of them, a caller's key that caller's own.",
+      key: "Master key or a caller's key", hint: "Kept in this page's memory only.", show: "Show the calls", missing: "Enter a key first.",
+    },
+    feed: {
+      connecting: "Connecting", following: "Following", refused: "Not available", retry: "Try now",
+      waiting: (/** @type {number} */ seconds) => `Cut off, again in ${seconds} s`,
+    },
+    filters: { label: "Filters", status: "Status", caller: "Caller", model: "Served model", anyCaller: "any caller", anyModel: "any model" },
+    columns: { caller: "Caller", model: "Model", age: "Age", endsBy: "Ends by", ended: "Ended", cost: "Cost", supervision: "Supervision", status: "Status", action: "Hang up" },
+    statuses: { live: "Live", ended: "Ended", unknown: "Unknown", ending: "Ending" },
+    none: { live: "No live call. Whoever begins one appears here at once.", ended: "No call has ended that is still kept.", unknown: "No call of which nobody knows what became." },
+    noMatch: "No live call matches the filters.", noExactMatch: "No call of this caller and model. Both names have to be exact here.",
+    count: (/** @type {number} */ seen, /** @type {number} */ all) => (seen === all ? "" : `${seen} of ${all} shown`), listed: (/** @type {number} */ count) => `${count} shown`,
+    countEnded: (/** @type {number} */ live, /** @type {number} */ ended) => `${live} live, ${ended} ended meanwhile`,
+    sum: (/** @type {number} */ live, /** @type {string} */ cost) => `${live} live${cost && ` · ${cost}`}`,
+    inTime: (/** @type {string} */ time) => `in ${time}`, overdue: "due now",
+    costs: { unknown: "cost unknown", partial: "partial: something may be missing" },
+    supervision: { watched: "Watched", lost: "Watch lost", clock: "Clock only" },
+    gaps: (/** @type {number} */ count) => (count === 1 ? "1 gap" : `${count} gaps`), warned: "warned", drifted: "session changed",
+    endedBy: (/** @type {string} */ by) => `Ended: ${by}`,
+    enders: { client: "client", caller: "caller's key", operator: "operator", length: "longest call", idle: "silence", replay: "replay", drift: "session changed", supervision: "no watch", provider: "provider" },
+    hangUp: {
+      ask: "Hang up", sure: "Hang up now", keep: "Keep", question: "Hang up this call?", sending: "Hanging up",
+      refusals: {
+        hangup_unconfirmed: "Not confirmed yet: asked again until it is", call_id_not_found: "Not known any more", store_unavailable: "The store is gone: try again",
+      },
+    },
+    record: {
+      title: "Record of a call", none: "Choose a call to see its record as it changes.", notKnown: "This call is not known here, or not to this key.",
+      close: "Close the record", copyId: "Copy the id", json: "As JSON", fields: "Fields of the record", noMetadata: "none", noneOf: "none", unknown: "unknown", uncounted: "unknown: nobody counted", stillOpen: "still open",
+      endingBy: (/** @type {string} */ by, /** @type {string} */ since) => `asked for by ${by}, ${since}`,
+      sections: { call: "Call", cost: "Cost", usage: "Usage", supervision: "Supervision", metadata: "Metadata" },
+      names: {
+        id: "Id", caller: "Caller", model: "Model", deployment: "Deployment", started: "Started", lasted: "Lasts", endsBy: "Ends by", left: "Time left", ending: "Ending", ended: "Ended", endedBy: "Ended by",
+        cost: "Cost", label: "Label", supervision: "Watch", gaps: "Gaps", warnings: "Warnings", drift: "Changes",
+      },
+      usage: {
+        responses: "Responses", input_tokens: "Input", output_tokens: "Output", input_token_details: "Input", output_token_details: "Output", transcription: "Transcription",
+        text_tokens: "text", audio_tokens: "audio", image_tokens: "image", cached_tokens: "cached", cached_tokens_details: "cached", tokens: "tokens", seconds: "seconds",
+      },
+    },
+    band: {
+      label: "How the service stands", unreachable: "Not reachable", serviceGone: "The service does not answer.",
+      names: { deployments: "Deployments", store: "Store", replays: "Replays", live: "Live calls" },
+      kinds: { redis: "Redis", memory: "memory of one process" },
+      serving: (/** @type {number} */ count) => (count === 1 ? "1 serves" : `${count} serve`), noneRests: "none rests",
+      resting: (/** @type {number} */ resting, /** @type {number} */ all) => `${resting} of ${all} rest`,
+      rests: (/** @type {string} */ model, /** @type {string} */ time) => `${model} for ${time}`,
+      answersIn: (/** @type {string} */ ms) => `${ms} ms`, replaysSince: "this replica, since it began", everywhere: "of all replicas",
+    },
   },
   copy: { name: "Copy", done: "Copied", refused: "Not allowed" },
 });

@@ -109,6 +109,11 @@ export function mount(root, hub, actions) {
   }
 
   return {
+    key: () => key.value.trim(),
+    setKey(/** @type {string} */ given) {
+      key.value = given;
+      clear(key);
+    },
     /** What to connect with; null, and the field pointed out, when something is missing. */
     read() {
       const missing = [key, model].find((field) => field.value.trim() === "");

@@ -1,0 +1,67 @@
+/**
+ * Two pages in one: a call of one's own, and the operators' view of all calls at `#/calls` (`#/calls/<id>`: one call's record).
+ * The second is fetched when it is first opened.
+ */
+
+import { element } from "./element.js";
+import { words } from "./words.js";
+
+const text = words.pages;
+const CALLS = /^#\/calls(?:\/([\w-]+))?$/;
+
+/** @param {Pick<import("./hub.js").Actions, "key" | "setKey">} actions */
+export function Pages(actions) {
+  const find = (/** @type {string} */ selector) => /** @type {HTMLElement} */ (document.querySelector(selector));
+  const [talk, calls] = [link("talk", text.talk), link("calls", text.calls)];
+  find(".call-bar-who > img").after(element("nav", { class: "pages", "aria-label": text.label }, talk, calls));
+  const root = element("section", { class: "calls", id: "calls", tabindex: "-1", "aria-label": text.calls });
+  find("#work").append(root);
+  /** @type {Promise<{open: (id: string) => void, close: () => void}> | null} */
+  let view = null;
+
+  // The hash says which page it is: it must not become that of a place in the page.
+  find(".skip-link").addEventListener("click", (event) => {
+    event.preventDefault();
+    (document.body.dataset.page === "calls" ? root : find("#stage")).focus();
+  });
+  addEventListener("hashchange", () => void update());
+  void update();
+
+  async function update() {
+    const [found, id = ""] = CALLS.exec(location.hash) ?? [];
+    const page = found === undefined ? "talk" : "calls";
+    document.body.dataset.page = page;
+    document.title = words.pages.titles[page];
+    for (const each of [talk, calls]) {
+      if (each.dataset.page === page) each.setAttribute("aria-current", "page");
+      else each.removeAttribute("aria-current");
+    }
+    if (page === "talk") {
+      talk.setAttribute("href", location.hash || "#/talk"); // with whatever settings it has
+      (await view)?.close();
+      return;
+    }
+    view ??= load(root, actions);
+    (await view).open(id);
+  }
+}
+
+/**
+ * @param {HTMLElement} root
+ * @param {Pick<import("./hub.js").Actions, "key" | "setKey">} actions
+ */
+async function load(root, actions) {
+  const sheet = element("link", { rel: "stylesheet", href: "css/calls.css" });
+  const styled = new Promise((resolve) => { sheet.addEventListener("load", resolve); });
+  document.head.append(sheet);
+  const [{ mount }] = await Promise.all([import("./operators/calls.js"), styled]);
+  return mount(root, actions);
+}
+
+/**
+ * @param {string} page
+ * @param {string} name
+ */
+function link(page, name) {
+  return element("a", { class: "page-link", href: `#/${page}`, "data-page": page }, name);
+}
