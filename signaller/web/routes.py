@@ -68,6 +68,7 @@ def page_routes(static: Path) -> list[BaseRoute]:
         Route("/favicon.svg", file_page(static / "favicon.svg")),
         Mount("/css", StaticFiles(directory=static / "css")),
         Mount("/js", StaticFiles(directory=static / "js")),
+        Mount("/vendor", StaticFiles(directory=static / "vendor")),
     ]
 
 

@@ -13,11 +13,8 @@ import { stylesheet } from "./late.js";
 import { Layout } from "./layout.js";
 import * as callBar from "./panels/call-bar.js";
 import * as failureSheet from "./panels/failure-sheet.js";
-import * as levels from "./panels/levels.js";
-import * as message from "./panels/message.js";
 import * as sessionForm from "./panels/session-form.js";
 import * as steps from "./panels/steps.js";
-import * as transcript from "./panels/transcript.js";
 import { Pages } from "./pages.js";
 import { listenForShortcuts } from "./shortcuts.js";
 import { words } from "./words.js";
@@ -30,18 +27,23 @@ import { words } from "./words.js";
 const TABS = {
   steps,
   events: { load: () => import("./panels/events.js") },
+  health: { load: () => import("./panels/health.js") },
   usage: { load: () => import("./panels/usage.js") },
   token: { load: () => import("./panels/token.js") },
   code: { load: () => import("./panels/code.js") },
   session: { load: () => import("./panels/session-editor.js") },
 };
+/** @type {typeof TABS} */
+const PARTS = { talk: { load: () => import("./panels/talk.js") }, ...TABS };
+/** Those that shall miss nothing of a call. */
+const IN_TIME = ["talk", "health"];
 
 const find = (/** @type {string} */ selector) => /** @type {HTMLElement} */ (document.querySelector(selector));
 const hub = new Hub();
 /** @type {RealtimeCall | null} */
 let call = null;
 let speaking = new Speaking();
-let [live, muted] = [false, false];
+let [live, muted, opening] = [false, false, false];
 
 /** @type {import("./hub.js").Actions} */
 const actions = {
@@ -59,15 +61,13 @@ const actions = {
 };
 
 const kept = record(hub, actions.send);
-const loading = new Set();
+/** @type {Map<string, Promise<void>>} */
+const brought = new Map();
 hub.on("show", (name) => void bring(name));
 for (const name of Object.keys(TABS)) find("#inspector-panels").append(panel(name));
 const layout = Layout(hub, Object.keys(TABS));
 const bar = callBar.mount(find("#call-bar"), hub, actions);
 const setup = sessionForm.mount(find("#setup"), hub, actions);
-levels.mount(find("#talk"), hub, actions);
-transcript.mount(find("#talk"), hub);
-message.mount(find("#talk"), hub, actions);
 failureSheet.mount(find("#stage"), hub, actions);
 for (const [name, part] of Object.entries(TABS)) if ("mount" in part) part.mount(find(`#${name}`), hub, actions, kept);
 Pages(actions);
@@ -91,9 +91,12 @@ async function help() {
 }
 
 /** @param {{withMicrophone?: boolean}} [options] */
-function connect({ withMicrophone = true } = {}) {
+async function connect({ withMicrophone = true } = {}) {
   const wanted = setup.read();
-  if (!wanted) return;
+  if (!wanted || opening) return;
+  opening = true;
+  await Promise.all(IN_TIME.map(bring));
+  opening = false;
   const opened = new RealtimeCall((type, detail) => { if (call === opened) tell(type, detail); });
   call = opened;
   void opened.open({ ...wanted, withMicrophone });
@@ -179,20 +182,29 @@ function panel(name) {
 }
 
 /**
- * Load a tab's panel, if it is one that comes late.
+ * Load a part, if it is one that comes late, and once.
  * @param {string} name
  */
-async function bring(name) {
-  const part = TABS[name];
-  if (!part || !("load" in part) || loading.has(name)) return;
-  loading.add(name);
+function bring(name) {
+  const part = PARTS[name];
+  if (!part || !("load" in part)) return undefined;
+  const bringing = brought.get(name) ?? mountLate(name, part.load);
+  brought.set(name, bringing);
+  return bringing;
+}
+
+/**
+ * @param {string} name
+ * @param {() => Promise<{mount: Function}>} load
+ */
+async function mountLate(name, load) {
   const root = find(`#${name}`);
   try {
-    const [{ mount }] = await Promise.all([part.load(), stylesheet(name)]);
+    const [{ mount }] = await Promise.all([load(), stylesheet(name)]);
     root.replaceChildren();
     await mount(root, hub, actions, kept);
   } catch (error) {
-    loading.delete(name);
+    brought.delete(name); // tried again when it is next asked for
     root.textContent = words.layout.notLoaded;
     if (!(error instanceof TypeError)) throw error; // so a browser tells of a module that it could not fetch
   }

@@ -1,7 +1,7 @@
 /** Every text of the page, but for what to do about a failure: that is in advice.js. */
 
 export const words = Object.freeze({
-  views: { setup: "Setup", talk: "Talk", steps: "Steps", events: "Events", usage: "Usage", token: "Token", code: "Code", session: "Session", more: "More" },
+  views: { setup: "Setup", talk: "Talk", steps: "Steps", events: "Events", health: "Health", usage: "Usage", token: "Token", code: "Code", session: "Session", more: "More" },
   pages: {
     label: "Pages", talk: "Talk", calls: "Calls",
     titles: { talk: "signaller: talk to a realtime model", calls: "signaller: calls" },
@@ -38,10 +38,40 @@ export const words = Object.freeze({
     instructions: "Instructions", instructionsPlaceholder: "Optional. How the model should speak and behave, in your own words.",
     fixed: "In a call these are fixed; they are sent with the next one.",
   },
-  levels: { you: "You", model: "Model", names: { you: "Sound sent", model: "Sound received" } },
+  milliseconds,
+  levels: {
+    you: "You", model: "Model", names: { you: "Sound sent", model: "Sound received" }, volume: "Volume",
+    answer: (/** @type {number} */ ms) => `Answered after ${milliseconds(ms)}`,
+  },
   transcript: {
     heading: "Conversation", label: "Transcript of both sides", empty: "Connect and speak. Both sides will be written down here.", you: "You", model: "Model",
-    speaking: "speaking", untranscribed: "spoken, not transcribed", failed: "spoken, transcription failed", play: "Play the model's voice",
+    unheard: { speaking: "speaking", untranscribed: "spoken, not transcribed", failed: "spoken, transcription failed" }, play: "Play the model's voice",
+    answered: (/** @type {number} */ ms) => `answered after ${milliseconds(ms)}`, tokens: (/** @type {number} */ count) => `${count.toLocaleString("en")}\u00a0tokens`,
+    interrupted: (/** @type {number | null} */ ms) => (ms === null ? "interrupted" : `interrupted after ${(ms / 1000).toFixed(1)}\u00a0s`),
+  },
+  summary: {
+    heading: "The call", length: "Length", turns: "Turns", median: "Answer", medianOf: "median", tokens: "Tokens", none: "–",
+    turnsOf: (/** @type {number} */ you, /** @type {number} */ model) => `${you} yours, ${model} the model's`,
+    interrupted: (/** @type {number} */ count) => `${count} interrupted`, tokensOf: (/** @type {number} */ input, /** @type {number} */ output) => `${input.toLocaleString("en")} in, ${output.toLocaleString("en")} out`,
+    ended: (/** @type {string} */ why) => `${why}.`, text: "Save transcript", json: "Save as JSON", sound: "Save sound", preparing: "Preparing the sound",
+    noSound: "This browser cannot record: there is no sound to save.", empty: "No sound was recorded.", kept: "You left, the model right. Kept in this page until the next call.",
+  },
+  health: {
+    verdicts: { good: "Good", fair: "Fair", poor: "Poor" }, none: "Connect: figures come once a second.", first: "Measuring.", over: "The call is over. This is how its last seconds were.",
+    well: "Nothing stands between you and the model.",
+    because: {
+      roundTrip: (/** @type {string} */ value) => `The network takes ${value} there and back: answers come late, and you talk over each other.`,
+      jitter: (/** @type {string} */ value) => `Packets come unevenly, by ${value}: the sound is held back to smooth it, or breaks up.`,
+      loss: (/** @type {string} */ value) => `${value} of the model's sound is lost: words are missing, or sound metallic.`,
+      lossSent: (/** @type {string} */ value) => `${value} of your sound is lost: the model may not understand you.`,
+      buffer: (/** @type {string} */ value) => `Sound waits ${value} in the browser before it is played: the line was uneven, or this machine is busy.`,
+    },
+    charts: { roundTrip: "Round trip", jitter: "Jitter", loss: "Loss", bitrate: "Bitrate", buffer: "Jitter buffer", level: "Level" },
+    sides: { received: "received", sent: "sent" }, unknown: "–",
+    path: { local: "Here", remote: "There", protocol: "Protocol", codec: "Codec" },
+    summary: (/** @type {string} */ name, /** @type {string} */ now, /** @type {string} */ median, /** @type {string} */ most, /** @type {string} */ grade) => `${name}: now ${now}, median ${median}, highest ${most}.${grade}`,
+    bands: (/** @type {string} */ good, /** @type {string} */ poor) => `good up to ${good}, poor above ${poor}`,
+    failed: "The charts could not be loaded from this service.",
   },
   message: { label: "Message", send: "Send", open: "Write a message", closed: "Connect to write a message" },
   steps: {
@@ -216,4 +246,9 @@ export const words = Object.freeze({
 /** @param {number} value */
 function number(value) {
   return value.toLocaleString("en");
+}
+
+/** @param {number} ms */
+function milliseconds(ms) {
+  return ms < 10_000 ? `${Math.round(ms)}\u00a0ms` : `${(ms / 1000).toFixed(1)}\u00a0s`;
 }

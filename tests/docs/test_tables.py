@@ -227,7 +227,7 @@ def test_routes_are_those_that_are_served() -> None:
     assert {(method, prefix + path[3:]) for method, path in api for prefix in PREFIXES} <= served
     unlisted = {("GET", "/tester.json"), ("GET", "/favicon.svg")}  # parts of the page
     mentioned = {(method, prefix + path[3:]) for method, path in api for prefix in PREFIXES}
-    assert {pair for pair in served if pair[1] not in ("/css", "/js")} == (
+    assert {pair for pair in served if pair[1] not in ("/css", "/js", "/vendor")} == (
         mentioned | (documented - api) | unlisted
     )
 

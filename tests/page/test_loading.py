@@ -116,7 +116,9 @@ async def test_arrows_go_from_tab_to_tab(service: Service, page: Page) -> None:
     """One of the tabs is in the tab order; arrows choose, and show what was chosen."""
     await page.goto(service.url)
     await view(page, "Steps")
-    for key, name in [("ArrowRight", "Events"), ("End", "Session"), ("ArrowRight", "Steps")]:
+    tabs = page.get_by_role("tablist", name="Views of the inspector").get_by_role("tab")
+    last = str(await tabs.last.get_attribute("data-tab")).capitalize()
+    for key, name in [("ArrowRight", "Events"), ("End", last), ("ArrowRight", "Steps")]:
         await page.keyboard.press(key)
         tab = page.get_by_role("tab", name=name, exact=True)
         await expect(tab).to_be_focused()

@@ -9,7 +9,7 @@ export class LevelSource {
 
   /** @param {MediaStream} stream */
   constructor(stream) {
-    this.#analyser.fftSize = 1024;
+    this.#analyser.fftSize = 2048; // some 40 ms
     this.#samples = new Float32Array(this.#analyser.fftSize);
     this.#context.createMediaStreamSource(stream).connect(this.#analyser);
   }

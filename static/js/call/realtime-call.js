@@ -31,7 +31,7 @@ export class StepTimeout extends Error {
 }
 
 /**
- * Tells what happens by names of the hub's: `step`, `exchange`, `event`, `id`, `token`, `microphone`, `voice`, and `state`:
+ * Tells what happens by names of the hub's: `step`, `exchange`, `event`, `id`, `token`, `microphone`, `voice`, `stats`, and `state`:
  * checking, connecting, connected, interrupted, or at last ended or failed.
  */
 export class RealtimeCall {
@@ -168,6 +168,9 @@ export class RealtimeCall {
 
   #watch() {
     const { signal } = this.#over;
+    import("./stats.js").then(({ followStats }) => {
+      if (!signal.aborted) followStats(this.#peer, signal, (figures) => this.#emit("stats", { ...figures, at: this.#now() }));
+    }, () => {}); // the service has gone, which the call itself will tell
     this.#peer.addEventListener("iceconnectionstatechange", () => {
       const state = this.#peer.iceConnectionState;
       if (state === "connected" || state === "completed") this.#await("dtls");

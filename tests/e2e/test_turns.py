@@ -1,0 +1,270 @@
+"""The conversation: how long answers took, what they cost, and where they were interrupted."""
+
+import asyncio
+import json
+import re
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser, Download, Page, expect
+
+from tests.e2e.test_calm import AXE, violations
+from tests.e2e.tester import (
+    button,
+    connect,
+    connect_at,
+    connected,
+    failure,
+    field,
+    fill_in,
+    hang_up,
+    status,
+    turns,
+    update_session,
+    view,
+    write,
+)
+from tests.support.service import MASTER_KEY
+from tests.support.stage import Stage, staged
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")  # the browser lives on that loop
+
+NO_TURNS: dict[str, object] = {"audio": {"input": {"turn_detection": None}}}
+BETWEEN_BEEPS: dict[str, object] = {
+    "audio": {"input": {"turn_detection": {"silence_duration_ms": 200}}}
+}
+"""The fake microphone beeps once a second: half a second of silence would seldom end a turn."""
+LONG = "Please read this to me. " * 20
+ANSWERED = re.compile(r"answered after [\d.,]+\sm?s · [\d,]+\stokens")
+INK = """
+canvas => {
+  const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+  let tallest = 0;
+  for (let x = 0; x < canvas.width; x++) {
+    let tall = 0;
+    for (let y = 0; y < canvas.height; y++) if (data[4 * (y * canvas.width + x) + 3]) tall++;
+    tallest = Math.max(tallest, tall);
+  }
+  return tallest / canvas.height;
+}
+"""
+"""Of a lane: the share of its height that its tallest column has."""
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def stage() -> AsyncIterator[Stage]:
+    """The service and the loopback provider."""
+    async with staged() as stage:
+        yield stage
+
+
+async def quiet(stage: Stage, page: Page) -> None:
+    """In a call in which nobody is heard unless they write."""
+    await connect(stage, page)
+    await update_session(page, NO_TURNS)
+    await expect(status(page)).to_contain_text("Listening")
+
+
+async def unheard(stage: Stage, page: Page) -> None:
+    """In a call without a microphone: nothing happens in it but what is written."""
+    await page.add_init_script(
+        """
+        navigator.mediaDevices.getUserMedia = () =>
+          Promise.reject(new DOMException("none", "NotFoundError"));
+        """
+    )
+    await page.goto(stage.url)
+    await fill_in(page, MASTER_KEY)
+    await button(page, "Connect").click()
+    await failure(page).get_by_role("button", name="Connect without a microphone").click()
+    await connected(page)
+
+
+async def read(download: Download) -> tuple[str, str]:
+    """Name and text of a file that was saved."""
+    return download.suggested_filename, (
+        await asyncio.to_thread(Path(await download.path()).read_text)
+    )
+
+
+async def loud(page: Page, who: str) -> None:
+    """Wait until a lane shows sound."""
+    lane = page.locator(f'.lane[data-who="{who}"] canvas')
+    await page.wait_for_function(
+        f"canvas => ({INK})(canvas) > 0.5", arg=await lane.element_handle()
+    )
+
+
+async def test_a_written_message_says_what_its_answer_took_and_cost(
+    stage: Stage, page: Page
+) -> None:
+    """In the turn, and beside the waveform; what is told is what was measured."""
+    await quiet(stage, page)
+    await page.evaluate(
+        """() => {
+          const [channel] = peers.at(-1).channels;
+          globalThis.asked = Infinity;
+          const send = channel.send.bind(channel);
+          channel.send = (data) => { globalThis.asked = performance.now(); send(data); };
+          channel.addEventListener("message", ({ data }) => {
+            if (JSON.parse(data).type === "output_audio_buffer.started")
+              globalThis.took = performance.now() - asked;
+          });
+        }"""
+    )
+    await write(page, "Good morning")
+    answer = turns(page, "model", "You wrote: Good morning")
+    await expect(answer).to_contain_text(ANSWERED)
+    told = re.search(r"answered after (\d+)\sms", await answer.inner_text())
+    assert told, await answer.inner_text()
+    # The page counts from the message, the test from the request for an answer that follows it.
+    assert int(told[1]) == pytest.approx(await page.evaluate("took"), abs=50)
+    beside = page.locator(".lanes-answer")
+    await expect(beside).to_have_text(f"Answered after {told[1]} ms")
+
+
+async def test_what_is_said_is_answered_in_a_measured_time(stage: Stage, page: Page) -> None:
+    """From the end of the speech; both lanes show the sound of their side."""
+    await connect(stage, page)
+    await view(page, "Talk")
+    await loud(page, "you")
+    await update_session(page, BETWEEN_BEEPS)
+    await expect(turns(page, "model", "answered after").first).to_contain_text("You spoke for")
+    await loud(page, "model")
+    for name in ("Sound sent", "Sound received"):
+        await page.wait_for_function(
+            "meter => meter.getAttribute('aria-valuenow') !== '0'",
+            arg=await page.get_by_role("meter", name=name).element_handle(),
+        )
+
+
+async def test_an_interrupted_turn_says_so(stage: Stage, page: Page) -> None:
+    """By the button; and by speaking, with how much of it was heard."""
+    await quiet(stage, page)
+    await write(page, LONG)
+    await expect(status(page)).to_contain_text("Model is speaking")
+    await button(page, "Interrupt").click()
+    await expect(turns(page, "model", "interrupted")).to_have_count(1)
+    await update_session(page, BETWEEN_BEEPS)
+    spoken = turns(page, "model", "You spoke for").filter(
+        has_text=re.compile(r"interrupted after \d+\.\d\ss")
+    )
+    await expect(spoken.first).to_be_visible()
+
+
+async def test_the_volume_is_the_voices(stage: Stage, page: Page) -> None:
+    """By keyboard, down to silence and up again."""
+    await connect(stage, page)
+    slider = field(page, "Volume")
+    volume = "document.querySelector('audio').volume"
+    await slider.press("Home")
+    assert await page.evaluate(volume) == 0
+    await slider.press("ArrowRight")
+    assert await page.evaluate(volume) == pytest.approx(0.05)
+    await slider.press("End")
+    assert await page.evaluate(volume) == 1
+
+
+async def test_a_call_is_summed_up(stage: Stage, page: Page) -> None:
+    """Why it ended, turns, median answer and tokens; the conversation can be saved both ways."""
+    await unheard(stage, page)
+    for text in ("Good morning", "And good night"):
+        await write(page, text)
+        await expect(turns(page, "model", text)).to_contain_text(ANSWERED)
+    call = await page.locator("#call-id").inner_text()
+    tokens = sum(
+        int(each.replace(",", ""))
+        for each in re.findall(r"([\d,]+)\stokens", await page.locator("#transcript").inner_text())
+    )
+    summary = page.get_by_role("region", name="The call", exact=True)
+    await expect(summary).to_be_hidden()
+    await hang_up(page)
+    await view(page, "Talk")
+    await expect(summary).to_contain_text("You hung up.")
+    await expect(summary).to_contain_text(re.compile(r"Turns\s*4"))
+    await expect(summary).to_contain_text(re.compile(r"Answer\s*[\d.]+\sm?s\s*median"))
+    await expect(summary).to_contain_text(f"{tokens:,}")
+
+    async with page.expect_download() as saving:
+        await button(page, "Save transcript").click()
+    name, text = await read(await saving.value)
+    assert name == f"{call}.txt"
+    assert "You hung up." in text
+    assert re.search(r"^\[0:\d\d\] You: Good morning$", text, re.MULTILINE)
+    assert re.search(
+        r"^\[0:\d\d\] Model: You wrote: And good night \(answered after", text, re.MULTILINE
+    )
+
+    async with page.expect_download() as saving:
+        await button(page, "Save as JSON").click()
+    kept = json.loads((await read(await saving.value))[1])
+    assert kept["call"] == call
+    assert [turn["who"] for turn in kept["turns"]] == ["you", "model", "you", "model"]
+    assert sum(kept["figures"]["tokens"].values()) == tokens
+    assert MASTER_KEY not in json.dumps(kept)
+
+    await button(page, "Connect").click()
+    await expect(failure(page)).to_be_visible()
+    await expect(summary).to_be_hidden()
+
+
+async def test_a_call_that_never_was_has_no_summary(stage: Stage, page: Page) -> None:
+    """What failed before it began is told by its failure alone."""
+    await page.goto(stage.url)
+    await field(page, "Key").fill("not-a-key")
+    await field(page, "Model").fill("voice")
+    await button(page, "Connect").click()
+    await expect(page.get_by_role("alert")).to_be_visible()
+    await expect(page.get_by_role("region", name="The call", exact=True)).to_be_hidden()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_axe_finds_nothing_in_a_conversation(
+    stage: Stage, browser: Browser, scheme: Any
+) -> None:
+    """With an interrupted turn, and with the summary, on a phone and on a desk."""
+    page = await browser.new_page(color_scheme=scheme, reduced_motion="reduce")
+    await page.add_init_script(path=AXE)
+    await connect_at(stage.url, page, MASTER_KEY)
+    await update_session(page, NO_TURNS)
+    await view(page, "Talk")
+    await write(page, LONG)
+    await expect(status(page)).to_contain_text("Model is speaking")
+    await button(page, "Interrupt").click()
+    await expect(turns(page, "model", "interrupted")).to_have_count(1)
+    for over in (False, True):
+        if over:
+            await hang_up(page)
+            await expect(button(page, "Save sound")).to_be_enabled()
+        for width in (390, 1280):
+            await page.set_viewport_size({"width": width, "height": 800})
+            await view(page, "Talk")
+            assert await page.evaluate("document.documentElement.scrollWidth") <= width
+            assert await violations(page) == [], (over, width)
+    await page.close()
+
+
+async def test_without_motion_the_lanes_stand_still(stage: Stage, browser: Browser) -> None:
+    """They are written from the left, like a page; what has been drawn does not move on."""
+    page = await browser.new_page(reduced_motion="reduce")
+    await connect_at(stage.url, page, MASTER_KEY)
+    await loud(page, "you")
+    leftmost = """
+    () => {
+      const canvas = document.querySelector('.lane[data-who="you"] canvas');
+      const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+      for (let x = 0; x < canvas.width; x++) {
+        let tall = 0;
+        for (let y = 0; y < canvas.height; y++) if (data[4 * (y * canvas.width + x) + 3]) tall++;
+        if (tall > canvas.height / 2) return x;
+      }
+      return null;
+    }
+    """
+    before = await page.evaluate(leftmost)
+    await expect(page.get_by_role("banner")).to_contain_text("0:03")
+    assert await page.evaluate(leftmost) == before
+    await page.close()
