@@ -1,13 +1,18 @@
 /** What to do about a failure, in words. Knows no DOM. */
 
 import { AnswerError, ApiError, NetworkError } from "./api.js";
+import { CallLost } from "./call/realtime-call.js";
 
-/** @typedef {{title: string, message: string, todo: string, field?: "key" | "model"}} Advice */
+/**
+ * What mends it, as far as a button can: `reconnect` is for a call that stood, `token` for a token that is spent or over.
+ * @typedef {"again" | "reconnect" | "token" | "withoutMicrophone" | "key" | "model" | null} Remedy
+ */
+/** @typedef {{title: string, message: string, todo: string, field?: "key" | "model", remedy: Remedy}} Advice */
 
 const TITLES = /** @type {Record<string, string>} */ ({
   key: "The key could not be used", microphone: "No microphone", token: "No token", offer: "No offer", answer: "No answer from the provider", apply: "The answer was not understood",
   ice: "No way through the network", dtls: "No secure connection", "data-channel": "No data channel",
-  connection: "The connection was lost", hangup: "The hang up was not confirmed", page: "The page could not be set up",
+  "session-created": "The provider is silent", connection: "The connection was lost", service: "The service does not answer", hangup: "The hang up was not confirmed", page: "The page could not be set up",
 });
 
 const MICROPHONE = /** @type {Record<string, [string, string]>} */ ({
@@ -65,6 +70,17 @@ const CONNECTION = /** @type {Record<string, string>} */ ({
   "data-channel": "Audio may work, but events cannot pass. Turn off VPNs or inspecting firewalls, then connect again.",
   "session-created": "The channel is open but the provider is silent. Try a message; if nothing answers, connect again.",
   connection: "Check the network, then connect again.",
+  service: "Talk on. Hang up ends your side at once; new calls have to wait until the service is back.",
+  hangup: "Your side is closed. The provider ends the call by itself once nothing comes from here.",
+  apply: "Something between this page and the provider may change its answers; try another browser, or ask the operator.",
+  page: "Check that the service runs, then load the page again.",
+});
+
+/** Why a call that stood is no more. */
+const LOST = /** @type {Record<string, [string, string, string]>} */ ({
+  network: ["The connection was lost", "ICE disconnected: nothing came through the network any more.", "Check the network, then connect again."],
+  service: ["The connection was lost", "ICE disconnected, and the service does not answer either.", "The network is down, or the service's machine. Connect again once it is back."],
+  provider: ["The provider ended the call", "It closed the channel: a limit, a hang-up by somebody else, or the provider itself.", "Connect again if you were not done. The call's record says who ended it."],
 });
 
 /**
@@ -75,21 +91,39 @@ const CONNECTION = /** @type {Record<string, string>} */ ({
 export function advise(step, error) {
   const title = TITLES[step] ?? "Something went wrong";
   const message = error instanceof Error ? error.message : String(error);
+  const remedy = remedyFor(step, error);
+  if (error instanceof CallLost) {
+    const [lost, why, todo] = LOST[error.why] ?? [title, message, ""];
+    return { title: lost, message: why, todo, remedy };
+  }
   if (error instanceof ApiError) {
     const wait = error.retryAfterSeconds === null ? "" : ` Wait ${seconds(error.retryAfterSeconds)}, then try again.`;
-    return { title, message: SAID[error.code ?? ""] ?? message, field: FIELDS[error.code ?? ""], todo: (CODES[error.code ?? ""] ?? STATUSES[error.status] ?? STATUSES[error.status < 500 ? 400 : 500]) + wait };
+    return { title, remedy, message: SAID[error.code ?? ""] ?? message, field: FIELDS[error.code ?? ""], todo: (CODES[error.code ?? ""] ?? STATUSES[error.status] ?? STATUSES[error.status < 500 ? 400 : 500]) + wait };
   }
-  if (error instanceof NetworkError) return { title, message, todo: "Check that the service runs and that you are online, then try again." };
-  if (error instanceof AnswerError) return { title, message, todo: "Something between this page and the service may change its answers; ask the operator." };
+  if (step === "service") return { title, remedy, message: "Your call goes on: sound and events go straight to the provider.", todo: CONNECTION.service ?? "" };
+  if (error instanceof DOMException && error.name === "TimeoutError") return { title, remedy, message: "Nothing came back in time.", todo: STATUSES[504] ?? "" };
+  if (error instanceof NetworkError) return { title, remedy, message, todo: "Check that the service runs and that you are online, then try again." };
+  if (error instanceof AnswerError) return { title, remedy, message, todo: "Something between this page and the service may change its answers; ask the operator." };
   if (step === "microphone" && error instanceof Error) {
     const [what, todo] = MICROPHONE[error.name] ?? [message, "Check the microphone in the system's sound settings, then connect again."];
-    return { title, message: what, todo };
+    return { title, remedy, message: what, todo };
   }
-  return { title, message, todo: CONNECTION[step] ?? "Connect again. If it persists, try another browser." };
+  return { title, remedy, message, todo: CONNECTION[step] ?? "Connect again. If it persists, try another browser." };
 }
 
-/** The fix for a step that failed on its own, without an error to explain. */
-export const stepAdvice = (/** @type {string} */ step) => CONNECTION[step] ?? "";
+/**
+ * @param {string} step
+ * @param {unknown} error
+ * @returns {Remedy}
+ */
+function remedyFor(step, error) {
+  if (["hangup", "page", "service"].includes(step)) return null;
+  if (step === "microphone") return "withoutMicrophone";
+  if (step === "connection" || step === "session-created") return "reconnect";
+  if (!(error instanceof ApiError)) return "again";
+  if (error.code === "token_rejected") return "token";
+  return FIELDS[error.code ?? ""] ?? "again";
+}
 
 /** @param {number} count */
 function seconds(count) {

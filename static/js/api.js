@@ -50,6 +50,23 @@ export async function readTester(options = {}) {
   };
 }
 
+/** A gateway says so for a service that is gone. */
+const GONE = [502, 503, 504];
+
+/**
+ * Whether anything answers where the page itself came from.
+ * @param {{signal: AbortSignal}} options
+ */
+export async function serviceAnswers({ signal }) {
+  try {
+    const soon = AbortSignal.any([signal, AbortSignal.timeout(5000)]);
+    const { status } = await fetch("tester.json", { method: "HEAD", signal: soon, cache: "no-store", credentials: "omit" });
+    return !GONE.includes(status);
+  } catch {
+    return false;
+  }
+}
+
 /**
  * Ask for one of the caller's calls, to learn whether the key is one.
  * @param {string} key

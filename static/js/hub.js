@@ -20,6 +20,9 @@
  * @property {import("./call/held-token.js").Held | null} held the token of the latest call, and what the service says of it
  * @property {import("./call/follow.js").CallObject | null} call what the service says of the call, each time it is read
  * @property {import("./call/follow.js").Account} usage what the call has used, by two accounts
+ * @property {{side: "local" | "remote"} & import("./call/candidates.js").Candidate} candidate
+ * @property {{side: "local" | "remote", sdp: string}} description
+ * @property {{answers: boolean}} service whether it answers while a call goes on; told when that changes
  * @property {MediaStream | null} microphone
  * @property {MediaStream | null} voice
  * @property {import("./call/stats.js").Figures & {at: number}} stats how well sound travels, once a second
@@ -70,6 +73,12 @@ export class Hub extends EventTarget {
  * What a part may ask for.
  * @typedef {object} Actions
  * @property {(options?: {withMicrophone?: boolean}) => void} connect with what stands in the session form
+ * @property {(options?: {withMicrophone?: boolean}) => void} connectAgain the same as the last time; a call that stands is ended first
+ * @property {() => {key: string, session: Session} | null} wanted what to connect with; null, and the field pointed out, when something is missing
+ * @property {() => Promise<void>} saveDiagnostics
+ * @property {() => Promise<void>} hearNothing open the tests of what may be wrong
+ * @property {() => Promise<RTCStatsReport>} stats of the last call
+ * @property {() => HTMLAudioElement | null} voice what plays the model
  * @property {() => void} hangUp
  * @property {(muted: boolean) => void} mute
  * @property {(held: boolean) => void} talk open the microphone while held; released, it is muted

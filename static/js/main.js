@@ -3,9 +3,10 @@
 import { readTester } from "./api.js";
 import { followCall } from "./call/follow.js";
 import { holdToken } from "./call/held-token.js";
+import { Journal } from "./call/journal.js";
 import { RealtimeCall } from "./call/realtime-call.js";
 import { Speaking } from "./call/speaking.js";
-import { element } from "./element.js";
+import { element, icon } from "./element.js";
 import { record } from "./events/record.js";
 import { keepFocus } from "./focus.js";
 import { Hub } from "./hub.js";
@@ -43,17 +44,29 @@ const hub = new Hub();
 /** @type {RealtimeCall | null} */
 let call = null;
 let speaking = new Speaking();
-let [live, muted, opening] = [false, false, false];
+let [live, muted, opening, usedMicrophone] = [false, false, false, true];
+const journal = Journal(hub);
+/** @type {Promise<{open: () => void}> | undefined} */
+let hearing;
 
 /** @type {import("./hub.js").Actions} */
 const actions = {
   connect,
+  connectAgain,
   hangUp,
   mute: (wanted) => silence(wanted, false),
   talk: (held) => silence(!held, held),
   interrupt,
   send: (event) => call?.send(event) ?? false,
   say,
+  wanted: () => setup.read(),
+  hearNothing: async () => {
+    hearing ??= Promise.all([import("./panels/hearing.js"), stylesheet("hearing")]).then(([{ Hearing }]) => Hearing(() => ({ live: journal.live, ...journal.now }), actions));
+    (await hearing).open();
+  },
+  saveDiagnostics: async () => (await import("./diagnostics.js")).save(journal.now, await call?.stats()),
+  stats: async () => (await call?.stats()) ?? new Map(),
+  voice: () => document.querySelector("audio"),
   keepFocus: (change) => keepFocus(change, bar.heirs),
   show: (view) => layout.show(view),
   key: () => setup.key(),
@@ -68,7 +81,7 @@ for (const name of Object.keys(TABS)) find("#inspector-panels").append(panel(nam
 const layout = Layout(hub, Object.keys(TABS));
 const bar = callBar.mount(find("#call-bar"), hub, actions);
 const setup = sessionForm.mount(find("#setup"), hub, actions);
-failureSheet.mount(find("#stage"), hub, actions);
+failureSheet.mount(find("#work"), hub, actions);
 for (const [name, part] of Object.entries(TABS)) if ("mount" in part) part.mount(find(`#${name}`), hub, actions, kept);
 Pages(actions);
 followCall(hub);
@@ -78,6 +91,7 @@ listenForShortcuts({ ...actions, live: () => live, toggleMute: () => actions.mut
 const helpButton = element("button", { class: "button button-quiet help-open", type: "button", "aria-label": words.shortcuts.open, title: words.shortcuts.open }, "?");
 helpButton.addEventListener("click", () => void help());
 find("#stage-tabs").after(helpButton);
+for (const place of ["#stage-head", ".call-bar-state"]) find(place).append(hearNothing());
 
 addEventListener("pagehide", () => void call?.hangUp({ keepalive: true }).catch(() => {})); // nobody is left to tell
 readTester().then((settings) => hub.emit("settings", settings), (error) => {
@@ -99,6 +113,7 @@ async function connect({ withMicrophone = true } = {}) {
   opening = false;
   const opened = new RealtimeCall((type, detail) => { if (call === opened) tell(type, detail); });
   call = opened;
+  usedMicrophone = withMicrophone;
   void opened.open({ ...wanted, withMicrophone });
 }
 
@@ -139,6 +154,12 @@ function begin() {
   layout.show("talk");
 }
 
+/** As the last time, unless told otherwise; a call that stands is ended first. */
+async function connectAgain({ withMicrophone = usedMicrophone } = {}) {
+  if (live) await hangUp();
+  connect({ withMicrophone });
+}
+
 async function hangUp() {
   try {
     await call?.hangUp();
@@ -170,6 +191,14 @@ function say(text) {
   call?.send({ type: "response.create" });
   hub.emit("wrote", text);
   return true;
+}
+
+/** Always in reach: beside the call's views, or on a phone beside its state. */
+function hearNothing() {
+  const made = element("button", { class: "button button-quiet hear-nothing", type: "button", "aria-label": words.hearing.open, title: words.hearing.open },
+    icon("M4 10v4h3l4 4V6l-4 4zM15 10l5 5M20 10l-5 5"), element("span", {}, words.hearing.open));
+  made.addEventListener("click", () => void actions.hearNothing());
+  return made;
 }
 
 /** @param {string} name */

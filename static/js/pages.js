@@ -4,6 +4,7 @@
  */
 
 import { element } from "./element.js";
+import { stylesheet } from "./late.js";
 import { words } from "./words.js";
 
 const text = words.pages;
@@ -51,10 +52,7 @@ export function Pages(actions) {
  * @param {Pick<import("./hub.js").Actions, "key" | "setKey">} actions
  */
 async function load(root, actions) {
-  const sheet = element("link", { rel: "stylesheet", href: "css/calls.css" });
-  const styled = new Promise((resolve) => { sheet.addEventListener("load", resolve); });
-  document.head.append(sheet);
-  const [{ mount }] = await Promise.all([import("./operators/calls.js"), styled]);
+  const [{ mount }] = await Promise.all([import("./operators/calls.js"), stylesheet("calls")]);
   return mount(root, actions);
 }
 

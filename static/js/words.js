@@ -79,11 +79,39 @@ export const words = Object.freeze({
       key: "Key", microphone: "Microphone", token: "Token", offer: "Offer", answer: "Answer", apply: "Apply", ice: "ICE", dtls: "DTLS",
       "data-channel": "Channel", "session-created": "session.created", "first-audio": "First audio",
     },
-    states: { pending: "not started", active: "under way", done: "done", failed: "failed", skipped: "skipped" },
+    states: { pending: "not started", active: "under way", done: "done", failed: "failed", lost: "lost", skipped: "skipped" },
     /** What a step that is under way waits for. */
     waiting: { microphone: "Allow the microphone when the browser asks.", "first-audio": "Speak, or write a message." },
+    givesUp: (/** @type {number} */ seconds) => `gives up in ${seconds} s`, interrupted: "Interrupted: waiting for the network.",
+    candidates: { local: "Yours", remote: "Provider's", none: "none yet" }, notReached: (/** @type {string} */ names) => `Not reached: ${names}`,
+    tenTimes: "Connect 10 times", save: "Save diagnostics",
     gateway: "Gateway", provider: "Provider", network: "Network", ready: "Ready in", callId: "Call id", noCall: "none yet", copyId: "Copy the call id",
     apart: (/** @type {string} */ gateway, /** @type {string} */ provider, /** @type {string} */ network) => `gateway ${gateway} · provider ${provider} · network ${network}`,
+  },
+  hearing: {
+    open: "I hear nothing", heading: "I hear nothing", close: "Close", listening: "Listening for three seconds: say something.",
+    tests: {
+      microphone: "Microphone on", level: "Your voice reaches this page", sent: "Sound goes out", received: "Sound comes in", heard: "There is something in it",
+      playing: "This page plays it", output: "There is a speaker for it", started: "The provider says that it speaks",
+    },
+    verdicts: { good: "yes", bad: "no", skipped: "not tested: no microphone in this call, or the browser does not tell", untested: "" },
+    whys: {
+      noCall: "There is no call. Connect first, then look again.", allGood: "All eight are in order. Look at the speaker's own volume, and at its plug.",
+      muted: "You are muted: the model does not hear you, and so does not answer.", unplugged: "The microphone has gone. Plug it in, then connect again.",
+      silenced: "The system gives silence instead of the microphone. Look for its switch, or in the privacy settings.",
+      silence: "Nothing was heard from the microphone. Speak up, or choose another one.",
+      notSent: "Nothing leaves this browser: the connection is broken.", notReceived: "Nothing arrives from the provider: the connection is broken.",
+      nothingInIt: "What arrives is silence: the model has not spoken yet.", notPlaying: "The browser holds the sound back.", turnedDown: "The sound is turned off on this page.",
+      noOutput: "The speaker that was chosen is not there.", notStarted: "The provider has not said that it began to speak.",
+    },
+    mends: { connect: "Connect now", unmute: "Unmute", devices: "Choose a device", reconnect: "Connect again", ask: "Ask the model to speak", play: "Play it", output: "Use the system's speaker", again: "Test again" },
+  },
+  repeat: {
+    heading: "Connect 10 times", caption: "Milliseconds that each step took", stop: "Stop", step: "Step", bars: "p50 to p95", p50: "p50", p95: "p95",
+    withoutMicrophone: "Without a microphone, which is not allowed yet.",
+    progress: (/** @type {number} */ done, /** @type {number} */ all) => `${done} of ${all} calls`,
+    done: (/** @type {number} */ all) => `${all} calls, each ended.`, stopped: (/** @type {number} */ done) => `Stopped after ${done}.`,
+    failed: (/** @type {number} */ number, /** @type {string} */ title, /** @type {string} */ why) => `Call ${number} failed. ${title}: ${why}`,
   },
   events: {
     search: "Search", placeholder: "response -delta", hint: "A word with a minus before it hides what has it.", list: "Events", families: "Families", tools: "Log",
@@ -135,7 +163,10 @@ export const words = Object.freeze({
     updated: (/** @type {number} */ ms) => `session.updated after ${ms} ms`, refused: (/** @type {string} */ why) => `Refused: ${why}`, noReason: "no reason given",
     notJson: (/** @type {string} */ why) => `Not valid JSON: ${why}`, notObject: "Not a session: a JSON object is needed.",
   },
-  failure: { answer: "Answer", request: "Request", field: "Field", requestId: "Request id", dismiss: "Dismiss", withoutMicrophone: "Connect without a microphone" },
+  failure: {
+    answer: "Answer", request: "Request", field: "Field", requestId: "Request id", dismiss: "Dismiss",
+    remedies: { again: "Try again", reconnect: "Connect again", token: "Get a fresh token", withoutMicrophone: "Connect without a microphone", key: "Correct the key", model: "Choose another model" },
+  },
   amounts: { unknown: "cost unknown", atLeast: (/** @type {string} */ sum) => `≥ ${sum}` },
   usage: {
     none: "Connect, and see here what the call uses and costs: by the service's account and by this page's.",

@@ -2,10 +2,12 @@
 
 import { ApiError, checkKey, endCall, mintToken, postOffer } from "../api.js";
 import { whenAudible } from "./audible.js";
+import { candidatesOf } from "./candidates.js";
+import { watchService } from "./service-watch.js";
 import { StepClock } from "./step-clock.js";
 
 /** Seconds a step of the connection may take before it counts as failed. */
-const PATIENCE = { ice: 15, dtls: 10, "data-channel": 10, "session-created": 10 };
+const PATIENCE = /** @type {Record<string, number>} */ ({ key: 20, token: 30, answer: 60, ice: 15, dtls: 10, "data-channel": 10, "session-created": 10 });
 /** What a gateway answers that lets nobody list calls: that says nothing about the key. */
 const NO_SUCH_ROUTE = [404, 405];
 /** In this order: to have reached one is to have passed those before it. */
@@ -30,8 +32,20 @@ export class StepTimeout extends Error {
   name = "StepTimeout";
 }
 
+/** A call that stood is no more. */
+export class CallLost extends Error {
+  name = "CallLost";
+
+  /** @param {"network" | "provider" | "service"} why service: neither the other side nor the service is heard any more */
+  constructor(why) {
+    super(`The call was lost: ${why}.`);
+    this.why = why;
+  }
+}
+
 /**
- * Tells what happens by names of the hub's: `step`, `exchange`, `event`, `id`, `token`, `microphone`, `voice`, `stats`, and `state`:
+ * Tells what happens by names of the hub's: `step`, `exchange`, `event`, `id`, `token`, `microphone`, `voice`, `stats`, `candidate`,
+ * `description`, `service`, and `state`:
  * checking, connecting, connected, interrupted, or at last ended or failed.
  */
 export class RealtimeCall {
@@ -48,6 +62,7 @@ export class RealtimeCall {
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #patience;
   #connectedAt = 0;
+  #serviceAnswers = true;
   #sent = 0;
 
   /** @param {(type: any, detail: any) => void} emit */
@@ -62,21 +77,23 @@ export class RealtimeCall {
   async open({ key, session, withMicrophone = true }) {
     this.#watch();
     this.#state("checking");
-    const options = { signal: this.#over.signal, onExchange: this.#exchanged };
+    const within = (/** @type {string} */ name) => ({ signal: this.#soon(name), onExchange: this.#exchanged });
     try {
-      await this.#step("key", () => this.#checkKey(key, options));
+      await this.#step("key", () => this.#checkKey(key, within("key")));
       this.#state("connecting");
       if (withMicrophone) await this.#step("microphone", () => this.#openMicrophone());
       else this.#withoutMicrophone();
-      const minted = await this.#step("token", () => mintToken(key, session, options));
+      const minted = await this.#step("token", () => mintToken(key, session, within("token")));
       this.#emit("token", minted.told);
       const offer = await this.#step("offer", () => this.#makeOffer());
       const { answer } = await this.#step("answer", async () => {
-        const answered = await postOffer(minted.token, offer, options);
+        const answered = await postOffer(minted.token, offer, within("answer"));
         this.#remote = { token: minted.token, location: answered.location };
         this.#emit("id", answered.callId);
         return answered;
       });
+      this.#emit("description", { side: "remote", sdp: answer });
+      for (const candidate of candidatesOf(answer)) this.#emit("candidate", { side: "remote", ...candidate });
       await this.#step("apply", () => this.#peer.setRemoteDescription({ type: "answer", sdp: answer }));
       this.#await("ice");
     } catch (error) {
@@ -102,6 +119,11 @@ export class RealtimeCall {
     for (const track of this.#microphone?.getTracks() ?? []) track.enabled = !muted;
   }
 
+  /** What the browser counts of this call. */
+  stats() {
+    return this.#peer.getStats();
+  }
+
   /** Close here at once, then tell the service; rejects when that fails. */
   async hangUp({ keepalive = false } = {}) {
     if (this.#over.signal.aborted) return;
@@ -117,7 +139,7 @@ export class RealtimeCall {
    * @returns {Promise<T>}
    */
   async #step(name, work) {
-    this.#steps.begin(name);
+    this.#steps.begin(name, PATIENCE[name]);
     try {
       const result = await work();
       this.#over.signal.throwIfAborted();
@@ -163,7 +185,9 @@ export class RealtimeCall {
 
   async #makeOffer() {
     await this.#peer.setLocalDescription();
-    return this.#peer.localDescription?.sdp ?? "";
+    const { sdp } = /** @type {RTCSessionDescription} */ (this.#peer.localDescription);
+    this.#emit("description", { side: "local", sdp });
+    return sdp;
   }
 
   #watch() {
@@ -171,6 +195,11 @@ export class RealtimeCall {
     import("./stats.js").then(({ followStats }) => {
       if (!signal.aborted) followStats(this.#peer, signal, (figures) => this.#emit("stats", { ...figures, at: this.#now() }));
     }, () => {}); // the service has gone, which the call itself will tell
+    this.#peer.addEventListener("icecandidate", ({ candidate }) => {
+      if (!candidate?.candidate) return; // the end of them
+      const { type, protocol, address } = candidate;
+      this.#emit("candidate", { side: "local", type, protocol, address });
+    }, { signal });
     this.#peer.addEventListener("iceconnectionstatechange", () => {
       const state = this.#peer.iceConnectionState;
       if (state === "connected" || state === "completed") this.#await("dtls");
@@ -188,11 +217,16 @@ export class RealtimeCall {
     this.#channel.addEventListener("open", () => {
       this.#await("session-created");
       this.#state("connected");
+      watchService(signal, (answers) => {
+        this.#serviceAnswers = answers;
+        this.#emit("service", { answers });
+      });
     }, { signal });
     this.#channel.addEventListener("message", ({ data }) => this.#receive(data), { signal });
     this.#channel.addEventListener("close", () => {
+      this.#steps.lose();
       this.#close();
-      this.#state("ended", { by: "them" });
+      this.#state("ended", { by: "them", error: new StepFailure("connection", new CallLost("provider")) });
     }, { signal });
   }
 
@@ -221,24 +255,27 @@ export class RealtimeCall {
   #await(/** @type {typeof CONNECTION[number]} */ name) {
     for (const passed of CONNECTION.slice(0, CONNECTION.indexOf(name))) this.#steps.done(passed);
     if (this.#steps.state(name) !== "pending") return;
-    this.#steps.begin(name);
+    this.#steps.begin(name, PATIENCE[name]);
     clearTimeout(this.#patience);
     this.#patience = setTimeout(() => {
       const timeout = new StepTimeout(`Nothing happened for ${PATIENCE[name]} seconds.`);
-      if (name === "session-created") this.#steps.fail(name); // the call itself stands
-      else this.#fail(new StepFailure(name, timeout));
-    }, PATIENCE[name] * 1000);
+      if (name === "session-created") { // the call itself stands
+        this.#steps.fail(name);
+        this.#emit("trouble", { step: name, error: timeout });
+      } else this.#fail(new StepFailure(name, timeout));
+    }, (PATIENCE[name] ?? 0) * 1000);
   }
 
   /** @param {Error} error */
   #failConnection(error) {
-    const step = CONNECTION.find((name) => this.#steps.state(name) === "active") ?? "connection";
-    this.#fail(new StepFailure(step, error));
+    const step = CONNECTION.find((name) => this.#steps.state(name) === "active");
+    this.#fail(step ? new StepFailure(step, error) : new StepFailure("connection", new CallLost(this.#serviceAnswers ? "network" : "service")));
   }
 
   /** @param {StepFailure} error */
   #fail(error) {
-    if (error.step !== "connection") this.#steps.fail(error.step);
+    if (error.step === "connection") this.#steps.lose();
+    else this.#steps.fail(error.step);
     this.#close();
     this.#state("failed", { error });
     this.#endRemote(false).catch(() => {}); // seen in `exchange`; the failure itself is what matters
@@ -269,6 +306,11 @@ export class RealtimeCall {
   /** Milliseconds since the call began. */
   #now() {
     return performance.now() - this.#began;
+  }
+
+  /** Over with the call, or with the time that a request of this step may take. */
+  #soon(/** @type {string} */ name) {
+    return AbortSignal.any([this.#over.signal, AbortSignal.timeout((PATIENCE[name] ?? 0) * 1000)]);
   }
 
   #exchanged = (/** @type {import("../api.js").Exchange} */ seen) => this.#emit("exchange", { ...seen, at: this.#now() });

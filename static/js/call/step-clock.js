@@ -1,7 +1,7 @@
 /** The steps of a call, when each began and ended. Knows no DOM and no WebRTC. */
 
-/** @typedef {"pending" | "active" | "done" | "failed" | "skipped"} StepState */
-/** @typedef {{name: string, state: StepState, from: number, to: number | null, timing: import("../api.js").ServerTiming | null}} Step milliseconds since the first began */
+/** @typedef {"pending" | "active" | "done" | "failed" | "lost" | "skipped"} StepState lost: it was done, and the call is no more */
+/** @typedef {{name: string, state: StepState, from: number, to: number | null, timing: import("../api.js").ServerTiming | null, patience: number | null}} Step milliseconds since the first began; patience: seconds it may take */
 
 export const STEPS = Object.freeze([
   "key", "microphone", "token", "offer", "answer", "apply", "ice", "dtls", "data-channel", "session-created", "first-audio",
@@ -16,7 +16,7 @@ export class StepClock {
   /** @param {(step: Readonly<Step>) => void} onChange */
   constructor(onChange) {
     this.#onChange = onChange;
-    for (const name of STEPS) this.#steps.set(name, { name, state: "pending", from: 0, to: null, timing: null });
+    for (const name of STEPS) this.#steps.set(name, { name, state: "pending", from: 0, to: null, timing: null, patience: null });
   }
 
   /** @param {string} name */
@@ -24,9 +24,12 @@ export class StepClock {
     return this.#step(name).state;
   }
 
-  /** @param {string} name */
-  begin(name) {
-    if (this.state(name) === "pending") this.#set(name, { state: "active", from: this.#now() });
+  /**
+   * @param {string} name
+   * @param {number | null} [patience]
+   */
+  begin(name, patience = null) {
+    if (this.state(name) === "pending") this.#set(name, { state: "active", from: this.#now(), patience });
   }
 
   /**
@@ -42,6 +45,12 @@ export class StepClock {
   fail(name) {
     this.begin(name);
     if (this.state(name) === "active") this.#set(name, { state: "failed", to: this.#now() });
+  }
+
+  /** A call that stood is no more: the last step it had reached says so. */
+  lose() {
+    const reached = [...this.#steps.values()].filter(({ state }) => state === "done").at(-1);
+    if (reached) this.#set(reached.name, { state: "lost" });
   }
 
   /** @param {string} name */

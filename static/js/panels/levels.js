@@ -71,13 +71,18 @@ export function mount(root, hub, actions) {
   function follow(who, stream) {
     sources[who]?.close();
     sources[who] = new LevelSource(stream);
-    waveform.start((each) => (heard[each] = sources[each]?.read() ?? 0));
+    waveform.start((each) => {
+      const level = sources[each]?.read() ?? 0;
+      heard[each] = Math.max(heard[each], level); // a word between two looks is told too
+      return level;
+    });
     clearInterval(telling);
     telling = setInterval(tellMeters, SPOKEN_EVERY_MS);
   }
 
   function tellMeters() {
     for (const who of WHO) meters[who].setAttribute("aria-valuenow", String(Math.round(heard[who] * 100)));
+    heard = { you: 0, model: 0 };
   }
 
   function stop() {

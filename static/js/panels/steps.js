@@ -1,69 +1,129 @@
-/** The steps of a call as a waterfall of milliseconds. */
+/** The steps of a call as a waterfall of milliseconds. The one that fails opens in place. */
 
-import { advise, stepAdvice } from "../advice.js";
+import { advise } from "../advice.js";
 import { STEPS } from "../call/step-clock.js";
 import { CopyButton } from "../copy-button.js";
 import { element } from "../element.js";
+import { stylesheet } from "../late.js";
+import { figure, milliseconds } from "../milliseconds.js";
 import { words } from "../words.js";
+import { explained } from "./failure.js";
 
 /** @typedef {import("../call/step-clock.js").Step} Step */
 
 const text = words.steps;
 const FIGURES = /** @type {const} */ (["gateway", "provider", "network", "ready"]);
+const KINDS = ["host", "srflx", "relay"];
 
 /**
  * @param {HTMLElement} root
  * @param {import("../hub.js").Hub} hub
+ * @param {import("../hub.js").Actions} actions
  */
-export function mount(root, hub) {
+export function mount(root, hub, actions) {
   const rows = new Map(STEPS.map((name) => [name, row(name)]));
   const figures = FIGURES.map((name) => element("dd", { id: `time-${name}` }));
   const id = element("code", { id: "call-id", "aria-labelledby": "call-id-name" });
   const copy = /** @type {HTMLButtonElement} */ (element("button", { class: "button button-quiet", type: "button", "aria-label": text.copyId }, words.copy.name));
   CopyButton(copy, () => id.textContent ?? "");
+  const list = element("ol", { class: "steps-list" }, ...[...rows.values()].map(({ item }) => item));
+  const rest = element("p", { class: "steps-rest", hidden: "" });
+  const measured = element("div", {});
+  const tenTimes = /** @type {HTMLButtonElement} */ (element("button", { class: "button button-quiet", type: "button" }, text.tenTimes));
+  const save = element("button", { class: "button button-quiet", type: "button" }, text.save);
+  const tools = element("div", { class: "steps-tools" }, tenTimes, save);
+  const candidates = Candidates();
+  rows.get("ice")?.line.after(candidates.root);
   root.append(element("div", { class: "steps" },
     element("dl", { class: "steps-figures" }, ...figures.map((figure, index) => element("div", {}, element("dt", {}, text[FIGURES[index] ?? "ready"]), figure))),
     element("div", { class: "steps-call" }, element("span", { id: "call-id-name" }, text.callId), id, copy),
-    element("ol", { class: "steps-list" }, ...[...rows.values()].map(({ item }) => item))));
+    list, rest, measured, tools));
   root.tabIndex = 0; // it scrolls, and may hold nothing else that takes the focus
   /** @type {Map<string, Step>} */
   let steps = new Map();
+  /** Counts down what is left of a step's time. */
+  const patience = Countdown((left) => {
+    const active = [...steps.values()].find(({ state }) => state === "active");
+    const note = active && rows.get(active.name)?.note;
+    if (note && !waiting(active)) note.textContent = text.givesUp(left);
+  });
 
   hub.on("step", (step) => {
     steps.set(step.name, step);
-    if (step.state === "failed") explain(step.name, stepAdvice(step.name));
+    if (step.state === "active" && step.patience) patience.start(step.patience);
     update();
   });
+  hub.on("candidate", candidates.add);
+  tenTimes.addEventListener("click", () => void connectTenTimes());
+  save.addEventListener("click", () => void actions.saveDiagnostics());
   hub.on("state", ({ state, error }) => {
-    if (state === "checking") {
-      steps = new Map();
-      for (const { note } of rows.values()) note.textContent = "";
-      showId(null);
-      update();
-    }
-    if (error) explain(error.step, advise(error.step, error.cause).todo);
+    if (state === "checking") clear();
+    const reached = [...steps.values()].filter((step) => step.state === "done").at(-1);
+    const note = reached && rows.get(reached.name)?.note;
+    if (note && state === "interrupted") note.textContent = text.interrupted;
+    else if (state === "connected") update();
+    if (state === "ended" || state === "failed") patience.stop();
+    actions.keepFocus(() => { tenTimes.disabled = ["checking", "connecting", "connected", "interrupted"].includes(state); });
+    if (error) open(error.step, error.cause);
   });
+  hub.on("trouble", ({ step, error }) => { if (rows.has(step)) open(step, error); });
   hub.on("id", showId);
   showId(null);
   update();
+
+  /** @type {Promise<{run: () => Promise<void>}> | undefined} */
+  let repeating;
+  async function connectTenTimes() {
+    repeating ??= Promise.all([import("./repeat.js"), stylesheet("repeat")]).then(([{ mount }]) => mount(measured, hub, actions));
+    const { run } = await repeating;
+    if (tenTimes.getAttribute("aria-busy") === "true") return;
+    tenTimes.setAttribute("aria-busy", "true");
+    await run();
+    tenTimes.removeAttribute("aria-busy");
+  }
+
+  function clear() {
+    steps = new Map();
+    candidates.clear();
+    close();
+    for (const { note } of rows.values()) note.textContent = "";
+    showId(null);
+    update();
+  }
 
   function update() {
     const scale = span([...steps.values()]);
     for (const [name, made] of rows) paint(made, steps.get(name), scale);
     const timings = [...steps.values()].flatMap(({ timing }) => timing ?? []);
     const ready = steps.get("session-created");
-    const totals = [...(/** @type {const} */ (["gateway", "provider", "network"])).map((name) => sum(timings.map((timing) => timing[name]))), ready?.state === "done" ? ready.to : null];
+    const totals = [...(/** @type {const} */ (["gateway", "provider", "network"])).map((name) => sum(timings.map((timing) => timing[name]))), ready?.to ?? null];
     figures.forEach((figure, index) => { figure.textContent = milliseconds(totals[index] ?? null); });
   }
 
   /**
-   * Say how to fix a failed step.
-   * @param {string} name
-   * @param {string} todo
+   * Explain a rung right below it. What was not reached gives it its place, so that nothing moves.
+   * @param {string} step the rung, or `connection` for a call that stood: then it is the last one reached
+   * @param {unknown} error
    */
-  function explain(name, todo) {
-    const found = rows.get(name);
-    if (found) found.note.textContent = todo;
+  function open(step, error) {
+    const at = rows.has(step) ? step : [...steps.values()].find(({ state }) => state === "lost")?.name ?? "";
+    const found = rows.get(at);
+    if (!found) return;
+    found.note.textContent = advise(step, error).todo;
+    const card = element("div", { class: "failure step-failure", role: "alert" });
+    found.item.append(card);
+    card.append(...explained(step, error, actions, () => actions.keepFocus(close)));
+    list.dataset.open = at;
+    const missed = STEPS.slice(STEPS.indexOf(at) + 1).filter((name) => (steps.get(name)?.state ?? "pending") === "pending");
+    rest.textContent = text.notReached(missed.map((name) => /** @type {Record<string, string>} */ (text.names)[name]).join(", "));
+    rest.hidden = missed.length === 0;
+    card.scrollIntoView({ block: "nearest" });
+  }
+
+  function close() {
+    for (const card of list.querySelectorAll(".step-failure")) card.remove();
+    delete list.dataset.open;
+    rest.hidden = true;
   }
 
   /** @param {string | null} known */
@@ -81,9 +141,67 @@ function row(name) {
   const time = element("span", { class: "step-time" });
   const bar = element("span", { class: "step-bar", "aria-hidden": "true" });
   const note = element("p", { class: "step-note" });
-  const item = element("li", { class: "step", "data-step": name, "data-state": "pending" },
+  const line = element("div", { class: "step-line" },
     element("span", { class: "step-mark", "aria-hidden": "true" }), element("span", { class: "step-name" }, /** @type {Record<string, string>} */ (text.names)[name] ?? name), state, bar, time, note);
-  return { item, state, time, bar, note };
+  const item = element("li", { class: "step", "data-step": name, "data-state": "pending" }, line);
+  return { item, line, state, time, bar, note };
+}
+
+/** How many ways each side has named, by their kind. Its place is kept. */
+function Candidates() {
+  /** @type {Map<string, number>} */
+  let counts = new Map();
+  const sides = /** @type {const} */ (["local", "remote"]);
+  const said = sides.map((side) => element("span", { "data-side": side }));
+  const root = element("p", { class: "step-candidates" }, ...said);
+
+  function update() {
+    sides.forEach((side, index) => {
+      const of = (/** @type {string} */ kind) => counts.get(`${side} ${kind}`) ?? 0;
+      const kinds = [...KINDS, ...(of("prflx") ? ["prflx"] : [])];
+      const any = kinds.some((kind) => of(kind) > 0);
+      const node = said[index];
+      if (node) node.textContent = `${text.candidates[side]}: ${any ? kinds.map((kind) => `${kind} ${of(kind)}`).join(" · ") : text.candidates.none}`;
+    });
+  }
+  update();
+  return {
+    root,
+    clear() {
+      counts = new Map();
+      update();
+    },
+    /** @param {import("../hub.js").Events["candidate"]} candidate */
+    add({ side, type }) {
+      const kind = `${side} ${type ?? "host"}`;
+      counts.set(kind, (counts.get(kind) ?? 0) + 1);
+      update();
+    },
+  };
+}
+
+/**
+ * Tells what is left, once a second; the first time after a second, so that what is quick says nothing.
+ * @param {(left: number) => void} onSecond
+ */
+function Countdown(onSecond) {
+  /** @type {ReturnType<typeof setInterval> | undefined} */
+  let timer;
+  const stop = () => clearInterval(timer);
+  return {
+    stop,
+    /** @param {number} seconds */
+    start(seconds) {
+      stop();
+      let left = seconds;
+      timer = setInterval(() => { if (--left >= 0) onSecond(left); }, 1000);
+    },
+  };
+}
+
+/** @param {Step} step */
+function waiting({ name }) {
+  return /** @type {Record<string, string>} */ (text.waiting)[name] ?? "";
 }
 
 /**
@@ -92,6 +210,7 @@ function row(name) {
  * @param {number} scale
  */
 function paint({ item, state, time, bar, note }, step, scale) {
+  const was = item.dataset.state;
   item.dataset.state = step?.state ?? "pending";
   state.textContent = text.states[step?.state ?? "pending"];
   const ms = step && step.to !== null && step.state !== "pending" ? step.to - step.from : null;
@@ -100,9 +219,9 @@ function paint({ item, state, time, bar, note }, step, scale) {
   time.textContent = step?.state === "skipped" ? text.states.skipped : ms === null ? "" : milliseconds(ms);
   bar.style.setProperty("--from", String(step && ms !== null ? Math.min(0.97, step.from / scale) : 0));
   bar.style.setProperty("--to", String(step?.to && ms !== null ? Math.min(1, step.to / scale) : 0));
-  if (step?.timing) note.textContent = apart(step.timing);
-  else if (step?.state === "active") note.textContent = /** @type {Record<string, string>} */ (text.waiting)[step.name] ?? "";
-  else if (step?.state !== "failed") note.textContent = "";
+  if (step?.timing && step.state === "done") note.textContent = apart(step.timing);
+  else if (step?.state === "active") note.textContent = was === "active" ? note.textContent : waiting(step);
+  else if (step?.state !== "failed" && step?.state !== "lost") note.textContent = "";
 }
 
 /** @param {import("../api.js").ServerTiming} timing */
@@ -124,16 +243,4 @@ function span(steps) {
 function sum(values) {
   const known = values.filter((value) => value !== null);
   return known.length ? known.reduce((a, b) => a + b, 0) : null;
-}
-
-/** @param {number | null} value */
-function milliseconds(value) {
-  if (value === null) return "–";
-  if (value >= 10_000) return `${(value / 1000).toFixed(1)} s`;
-  return `${figure(value)} ms`;
-}
-
-/** @param {number | null} value */
-function figure(value) {
-  return value === null ? "–" : value < 10 ? value.toFixed(1) : String(Math.round(value));
 }

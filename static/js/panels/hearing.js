@@ -1,0 +1,152 @@
+/** "I hear nothing": tests one thing after another, stops at the first that fails, and has a button that mends it. */
+
+import { TESTS, counted, examine } from "../call/hearing.js";
+import { LevelSource } from "../call/levels.js";
+import { element } from "../element.js";
+import { words } from "../words.js";
+
+const text = words.hearing;
+/** A fair time to say a word in. */
+const LISTEN_MS = 2500;
+const LOOK_EVERY_MS = 50;
+
+/** @typedef {import("../call/hearing.js").Seen} Seen */
+/** @typedef {import("../call/hearing.js").Mend} Mend */
+
+/** @typedef {import("../call/journal.js").Known & {live: boolean}} Known */
+
+/**
+ * @param {() => Known} read what is known now
+ * @param {import("../hub.js").Actions} actions
+ */
+export function Hearing(read, actions) {
+  const rows = new Map(TESTS.map((name) => [name, row(name)]));
+  const said = element("p", { class: "hearing-said", role: "status" });
+  const mend = /** @type {HTMLButtonElement} */ (element("button", { class: "button button-primary is-away", type: "button" }));
+  const close = element("button", { class: "button", type: "button" }, text.close);
+  const dialog = /** @type {HTMLDialogElement} */ (element("dialog", { class: "hearing", "aria-labelledby": "hearing-title" },
+    element("h2", { id: "hearing-title" }, text.heading),
+    element("ol", { class: "hearing-tests" }, ...[...rows.values()].map(({ item }) => item)),
+    said, element("div", { class: "hearing-buttons" }, mend, close)));
+  document.body.append(dialog);
+  /** @type {Mend | null} */
+  let remedy = null;
+
+  close.addEventListener("click", () => dialog.close());
+  mend.addEventListener("click", () => void repair());
+
+  async function run() {
+    remedy = null;
+    mend.setAttribute("aria-busy", "true");
+    paint({});
+    const known = read();
+    said.textContent = known.live ? text.listening : text.whys.noCall;
+    const { verdicts, failed, why, mend: found } = examine(await look(known));
+    if (!dialog.open) return;
+    paint(verdicts);
+    said.dataset.state = failed ? "bad" : "good";
+    said.textContent = /** @type {Record<string, string>} */ (text.whys)[why] ?? "";
+    remedy = found;
+    mend.textContent = found ? text.mends[found] : "";
+    mend.removeAttribute("aria-busy");
+    mend.classList.remove("is-away");
+  }
+
+  /** @param {Record<string, string>} verdicts */
+  function paint(verdicts) {
+    for (const [name, { item, verdict }] of rows) {
+      const now = verdicts[name] ?? "untested";
+      item.dataset.verdict = now;
+      verdict.textContent = /** @type {Record<string, string>} */ (text.verdicts)[now] ?? "";
+    }
+  }
+
+  async function repair() {
+    const voice = actions.voice();
+    if (remedy === null) return; // it is still looking
+    switch (remedy) {
+      case "unmute": actions.mute(false); break;
+      case "ask": actions.send({ type: "response.create" }); break;
+      case "play":
+        if (voice) Object.assign(voice, { muted: false, volume: 1 });
+        await voice?.play().catch(() => {});
+        break;
+      case "output": await /** @type {any} */ (voice)?.setSinkId?.("").catch(() => {}); break;
+      case "connect":
+      case "reconnect":
+        dialog.close();
+        return actions.connectAgain();
+      case "devices":
+        dialog.close();
+        return actions.show("setup");
+    }
+    return run();
+  }
+
+  return {
+    open() {
+      dialog.showModal();
+      void run();
+    },
+  };
+
+  /**
+   * @param {Known} now
+   * @returns {Promise<Seen>}
+   */
+  async function look({ live, muted, microphone, spoke }) {
+    const voice = actions.voice();
+    const track = microphone?.getAudioTracks()[0];
+    const before = live ? counted(await actions.stats()) : null;
+    const loudest = live && microphone && !muted && track?.readyState === "live" ? await loudness(microphone) : 0;
+    if (before && loudest === 0) await later(500);
+    const after = before ? counted(await actions.stats()) : null;
+    return {
+      live, muted, loudest,
+      microphone: track ? { ended: track.readyState === "ended", silenced: track.muted } : null,
+      packetsSent: (after?.packetsSent ?? 0) - (before?.packetsSent ?? 0), packetsReceived: (after?.packetsReceived ?? 0) - (before?.packetsReceived ?? 0),
+      energyReceived: after?.energyReceived ?? 0,
+      element: { there: Boolean(voice?.srcObject), paused: voice?.paused ?? true, silent: !voice || voice.muted || voice.volume === 0 },
+      output: await output(voice), started: spoke || read().spoke,
+    };
+  }
+}
+
+/**
+ * The loudest moment, as amplitude; returns as soon as there is something to hear.
+ * @param {MediaStream} microphone
+ */
+async function loudness(microphone) {
+  const source = new LevelSource(microphone);
+  const until = performance.now() + LISTEN_MS;
+  let loudest = 0;
+  while (performance.now() < until && loudest < 0.02) {
+    await later(LOOK_EVERY_MS);
+    const level = source.read();
+    loudest = Math.max(loudest, level > 0 ? 10 ** ((level - 1) * 3) : 0); // from its scale of 60 dB
+  }
+  source.close();
+  return loudest;
+}
+
+/** @param {HTMLMediaElement | null} voice */
+async function output(voice) {
+  const devices = (await navigator.mediaDevices?.enumerateDevices().catch(() => null)) ?? [];
+  const outputs = devices.filter(({ kind }) => kind === "audiooutput");
+  const chosen = /** @type {any} */ (voice)?.sinkId ?? "";
+  const known = "setSinkId" in HTMLMediaElement.prototype && devices.length > 0;
+  return { known, found: outputs.length > 0 && (chosen === "" || outputs.some(({ deviceId }) => deviceId === chosen)) };
+}
+
+/** @param {number} ms */
+function later(ms) {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
+
+/** @param {string} name */
+function row(name) {
+  const verdict = element("span", { class: "hearing-verdict" });
+  const item = element("li", { class: "hearing-test", "data-test": name, "data-verdict": "untested" },
+    element("span", { class: "hearing-mark", "aria-hidden": "true" }), element("span", {}, /** @type {Record<string, string>} */ (text.tests)[name] ?? name), " ", verdict);
+  return { item, verdict };
+}
