@@ -52,6 +52,19 @@ async () => {
 """
 
 
+async def test_the_page_is_light(stage: Stage, page: Page) -> None:
+    """All that is sent until it can be used: under 150 KiB; what opens later comes later."""
+    await page.goto(stage.url)
+    await expect(page.locator("input#model")).to_be_visible()
+    await page.wait_for_load_state("networkidle")
+    sent = await page.evaluate(
+        """() => [...performance.getEntriesByType("navigation"),
+                  ...performance.getEntriesByType("resource")]
+                 .reduce((sum, { transferSize }) => sum + transferSize, 0)"""
+    )
+    assert 10_000 < sent < 150 * 1024
+
+
 async def test_sound_and_events_flow(stage: Stage, page: Page) -> None:
     """The channel is open, the session created, and packets with energy arrive: every step done."""
     await connect(stage, page)
