@@ -58,7 +58,7 @@ export function mount(root, hub, actions) {
   save.addEventListener("click", () => void actions.saveDiagnostics());
   hub.on("state", ({ state, error }) => {
     if (state === "checking") clear();
-    const reached = [...steps.values()].filter((step) => step.state === "done").at(-1);
+    const reached = STEPS.map((name) => steps.get(name)).filter((step) => step?.state === "done").at(-1); // they may be told in another order
     const note = reached && rows.get(reached.name)?.note;
     if (note && state === "interrupted") note.textContent = text.interrupted;
     else if (state === "connected") update();
