@@ -1,6 +1,7 @@
-"""A call's limit holds when the replica that began and watched it is killed."""
+"""A browser's call when the replica that began and watched it is killed, or told to end."""
 
 import asyncio
+import signal
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Page, expect
 
-from tests.e2e.tester import connect_at, status, write
+from tests.e2e.tester import connect_at, status, update_session, write
 from tests.replicas.configuration import Configuration, caller, caller_key
 from tests.replicas.replica import Replica, replicas_of
 from tests.support.redis import redis_server
@@ -23,6 +24,8 @@ from tests.support.timing import waited_for_a_core
 pytestmark = pytest.mark.asyncio(loop_scope="session")  # the browser lives on that loop
 
 LIMIT_SECONDS, KILLED_AFTER_SECONDS, LEEWAY_SECONDS = 20, 10, 1.5
+NO_TURNS: dict[str, object] = {"audio": {"input": {"turn_detection": None}}}
+"""The fake microphone beeps: without turn detection only what is written is answered."""
 SEE = """
 () => {
   const [channel] = peers.at(-1).channels;
@@ -46,7 +49,7 @@ REACH = "moment => new Promise((resolve) => setTimeout(resolve, moment - perform
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pair:
-    """Two replicas before a provider with real media; whose key may talk for LIMIT_SECONDS."""
+    """Two replicas before a provider with real media."""
 
     owner: Replica
     heir: Replica
@@ -54,8 +57,9 @@ class Pair:
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def pair(tmp_path: Path) -> AsyncIterator[Pair]:
-    """On a Redis of their own."""
+async def pair(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Pair]:
+    """On a Redis of their own; calls last LIMIT_SECONDS, or for as long as a test says."""
+    limit = getattr(request, "param", LIMIT_SECONDS)
     key, provider = caller_key(), LoopbackProvider()
     with redis_server() as port:
         async with serving(provider) as url:
@@ -63,7 +67,7 @@ async def pair(tmp_path: Path) -> AsyncIterator[Pair]:
                 provider_url=url,
                 redis_url=f"redis://127.0.0.1:{port}/0",
                 token_keys=(token_key().reveal(),),
-                callers=(caller(key, supervision="best_effort", max_call_seconds=LIMIT_SECONDS),),
+                callers=(caller(key, supervision="best_effort", max_call_seconds=limit),),
             )
             async with replicas_of(2, tmp_path, configuration) as (owner, heir):
                 yield Pair(owner=owner, heir=heir, key=key)
@@ -125,3 +129,26 @@ async def test_a_limit_holds_though_the_owner_is_killed(pair: Pair, page: Page) 
     for name in ("input_tokens", "output_tokens"):
         total = sum(each[name] for each in billed)
         assert known["usage"][name] <= usage[name] <= total
+
+
+@pytest.mark.parametrize("pair", [600], indirect=True)
+async def test_a_planned_end_of_the_owner_misses_nothing(pair: Pair, page: Page) -> None:
+    """The record has what the browser was told, to the token, though another listens since."""
+    owner, heir = pair.owner, pair.heir
+    await connect_at(str(owner.client.base_url), page, pair.key)
+    await page.evaluate(SEE)
+    await update_session(page, NO_TURNS)
+    await says(page, "Good morning")
+    call = await shown(heir, lambda call: (call["usage"]["responses"] or 0) > 0)
+    owner.process.send(signal.SIGTERM)
+    await says(page, "Is anybody listening?")
+    await asyncio.to_thread(owner.process.ended)
+    await says(page, "Still there?")
+    place = f"/v1/realtime/calls/{call['id']}"
+    assert (await heir.client.delete(place, headers=bearer(MASTER_KEY))).is_success
+    call = await shown(heir, lambda call: bool(call["status"] == "ended"))
+    usage, billed = call["usage"], await page.evaluate("seen.usage")
+    assert (usage["label"], call["cost"]["label"], call["gaps"]) == ("complete", "complete", [])
+    assert usage["responses"] == len(billed) == 3
+    for name in ("input_tokens", "output_tokens"):
+        assert usage[name] == sum(each[name] for each in billed)
