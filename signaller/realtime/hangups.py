@@ -158,11 +158,6 @@ class Hangups:
         if ending is not None:
             by = ending.by
         if record.seconds_left(self._clock()) > -GIVE_UP_SECONDS:
-            try:
-                self._deployment(facts)
-            except HangupUnconfirmed:
-                await self._look_again(facts, NO_WAY_PAUSE_SECONDS)
-                raise
             await self.end(record, by)
             return
         fields = {"call": facts.id, "caller": facts.caller, "deployment": facts.deployment_id}
@@ -171,8 +166,13 @@ class Hangups:
 
     async def _end_once(self, record: CallRecord, by: EndedBy, trace: Trace | None) -> None:
         facts = record.facts
-        deployment = self._deployment(facts)
         ending = Ending(by=by, since=int(self._clock()))
+        try:
+            deployment = self._deployment(facts)
+        except HangupUnconfirmed:
+            if facts.answered:  # else there may be no call, and its time ends it
+                await self._note(facts, ending)
+            raise
         attempt = await self._take_turn(facts, ending, deployment)
         if not attempt:
             return  # it has ended meanwhile
@@ -211,6 +211,14 @@ class Hangups:
             # Not even its intent was kept: it must be ended all the more.
             return self._uncounted_turn(facts)
         return 0
+
+    async def _note(self, facts: CallFacts, ending: Ending) -> None:
+        """That there is no way to end it now changes nothing about who wants its end."""
+        try:
+            await self.book.begin_ending(facts, ending, seconds=NO_WAY_PAUSE_SECONDS)
+        except StoreUnavailable as error:
+            fields = {"call": facts.id, "detail": str(error)}
+            log.warning("end not noted", extra={"fields": fields})
 
     def _uncounted_turn(self, facts: CallFacts) -> int:
         """Without a store that counts: a call must be ended all the more, but not in a flood."""

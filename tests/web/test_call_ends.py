@@ -215,6 +215,22 @@ async def test_an_hour_past_its_end_nobody_is_asked_any_more(
         assert "nobody has confirmed the end of a call" in caplog.text
 
 
+async def test_an_end_that_nobody_can_ask_for_now_is_asked_for_later() -> None:
+    """Its deployment has left the file: the record says who wants the end, until it is back."""
+    async with reloadable("d1", "d2", callers=(named("web", KEY),)) as reloads:
+        service = reloads.service
+        both = service.settings.deployments
+        _, location = await begun(service, max_call_seconds=3000)
+        await reloads.reload(deployments=both[1:])
+        refused = await service.client.delete(location, headers=bearer(MASTER_KEY))
+        assert (refused.status_code, error(refused)["code"]) == (502, "hangup_unconfirmed")
+        call = (await service.client.get(location, headers=bearer(MASTER_KEY))).json()
+        assert (call["status"], call["ending"]["by"]) == ("live", "operator")
+        await reloads.reload(deployments=both)
+        reloads.clock.now += 61
+        assert (await until_ended(service, location))["ended_by"] == "operator"
+
+
 async def test_the_clock_keeps_the_settings_in_force() -> None:
     """After a reload it ends calls with the credential of now."""
     async with reloadable(callers=(named("web", KEY),)) as reloads:
