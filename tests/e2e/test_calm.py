@@ -8,6 +8,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page, expect
 
+from tests.e2e.conftest import KEEP_PEERS
 from tests.e2e.tester import (
     button,
     connect_at,
@@ -19,6 +20,7 @@ from tests.e2e.tester import (
     status,
     view,
     write,
+    write_only,
 )
 from tests.support.service import MASTER_KEY
 from tests.support.stage import Stage, staged
@@ -63,6 +65,7 @@ async def test_nothing_moves(stage: Stage, browser: Browser, width: int, height:
     """Failing, connecting, muting, a conversation, an interruption, hanging up."""
     page = await browser.new_page(viewport={"width": width, "height": height})
     await page.add_init_script(SHIFTS)
+    await page.add_init_script(KEEP_PEERS)
     await page.goto(stage.url)
     await fill_in(page, "not-a-key")
     await button(page, "Connect").click()
@@ -75,6 +78,7 @@ async def test_nothing_moves(stage: Stage, browser: Browser, width: int, height:
     for pressed in ("true", "false"):
         await button(page, "Mute").click()
         await expect(button(page, "Mute")).to_have_attribute("aria-pressed", pressed)
+    await write_only(page)
     await write(page, "Something to interrupt. " * 20)
     await button(page, "Interrupt").click()
     for number in range(12):  # more than fits, so that it scrolls

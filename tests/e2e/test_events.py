@@ -7,6 +7,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page, expect
 
+from tests.e2e.conftest import KEEP_PEERS
 from tests.e2e.test_calm import AXE, SHIFTS, shift, violations
 from tests.e2e.tester import (
     button,
@@ -21,6 +22,7 @@ from tests.e2e.tester import (
     turns,
     view,
     write,
+    write_only,
 )
 from tests.support.service import MASTER_KEY
 from tests.support.stage import Stage, staged
@@ -138,12 +140,14 @@ async def test_nothing_moves_while_events_come(stage: Stage, browser: Browser) -
     """In a conversation, with the list and an event in sight."""
     page = await browser.new_page(viewport={"width": 1280, "height": 650})
     await page.add_init_script(SHIFTS)
+    await page.add_init_script(KEEP_PEERS)
     await page.goto(stage.url)
     await view(page, "Events")
     await expect(field(page, "Search")).to_be_visible()
     await fill_in(page, MASTER_KEY)
     await button(page, "Connect").click()
     await connected(page)
+    await write_only(page)
     for number in range(4):  # the model answers what it has not missed while it spoke
         await write(page, f"Sentence {number}: " + "what a long way to say it. " * 6)
     await expect(turns(page, "model", "You wrote").first).to_be_visible()

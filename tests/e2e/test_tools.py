@@ -80,7 +80,7 @@ async def test_a_proposed_event_is_answered(
     await composing(stage, page)
     await compose(page, json.dumps({"type": "session.update", "session": {"audio": QUIET}}))
     await expect(note(page)).to_contain_text("session.updated after")
-    await write(page, "Good morning")
+    await write(page, "Please read this to me. " * 20)
     await expect(turns(page, "model", "You wrote").first).to_be_visible()
     await button(page, "Interrupt").click()
     await expect(button(page, "Interrupt")).to_be_disabled()

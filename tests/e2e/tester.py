@@ -59,6 +59,18 @@ async def update_session(page: Page, session: dict[str, object]) -> None:
     await expect(page.locator("#session-note")).to_have_attribute("data-state", "good")
 
 
+async def write_only(page: Page) -> None:
+    """The fake microphone beeps: from now on the model hears what is written, and nothing else.
+
+    The page must keep its `peers` within reach, as the fixture's does.
+    """
+    session = {"type": "realtime", "audio": {"input": {"turn_detection": None}}}
+    await page.evaluate(
+        "event => peers.at(-1).channels[0].send(JSON.stringify(event))",
+        {"type": "session.update", "session": session},
+    )
+
+
 async def view(page: Page, name: str) -> None:
     """Bring a tab to the front."""
     await page.get_by_role("tab", name=name, exact=True).click()
