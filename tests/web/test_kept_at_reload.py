@@ -156,6 +156,7 @@ async def test_counts_name_the_callers_of_the_new_configuration() -> None:
         'signaller_mints_total{caller="fleet",deployment="d1"}': 1,
         'signaller_mints_total{caller="kiosk",deployment="d1"}': 1,
         'signaller_mints_total{caller="other",deployment="d1"}': 2,
+        'signaller_warm_mints_total{deployment="d1"}': 0,
     }
 
 
