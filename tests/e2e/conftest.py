@@ -7,7 +7,7 @@ import pytest_asyncio
 from playwright.async_api import Browser, Page, expect
 
 from signaller.secret import Secret
-from tests.support.browser import chromium
+from tests.support.browser import chromium, tab
 from tests.support.stage import PATIENCE_SECONDS, Stage, staged
 
 KEEP_PEERS = """
@@ -45,8 +45,6 @@ async def browser() -> AsyncIterator[Browser]:
 @pytest_asyncio.fixture(loop_scope="session")
 async def page(browser: Browser) -> AsyncIterator[Page]:
     """A tab without a past, whose peer connections are within reach as `peers`."""
-    page = await browser.new_page()
-    page.set_default_timeout(PATIENCE_SECONDS * 1000)
-    await page.add_init_script(KEEP_PEERS)
-    yield page
-    await page.close()
+    async with tab(browser, timeout_seconds=PATIENCE_SECONDS) as page:
+        await page.add_init_script(KEEP_PEERS)
+        yield page

@@ -14,7 +14,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from tests.support.browser import chromium
+from tests.support.browser import chromium, tab
 from tests.support.serving import serving
 
 STATIC = Path(__file__).parents[2] / "static"
@@ -120,7 +120,5 @@ async def browser() -> AsyncIterator[Browser]:
 @pytest_asyncio.fixture(loop_scope="session")
 async def page(browser: Browser) -> AsyncIterator[Page]:
     """A tab without a past; tests open `service.url` themselves, after arranging what it says."""
-    page = await browser.new_page()
-    page.set_default_timeout(15_000)
-    yield page
-    await page.close()
+    async with tab(browser, timeout_seconds=15) as page:
+        yield page

@@ -4,7 +4,7 @@ import contextlib
 import shutil
 from collections.abc import AsyncIterator
 
-from playwright.async_api import Browser, async_playwright
+from playwright.async_api import Browser, ConsoleMessage, Page, async_playwright
 
 FLAGS = (
     "--no-sandbox",  # the tests may run as root in a container
@@ -14,6 +14,8 @@ FLAGS = (
     "--disable-component-update",
     "--disable-sync",
 )
+CHROMIUMS_OWN = ("Failed to load resource", "Permissions policy violation")
+"""It writes down each answer that is an error or fails, and each device that is kept from it."""
 
 
 @contextlib.asynccontextmanager
@@ -30,3 +32,23 @@ async def chromium(*flags: str) -> AsyncIterator[Browser]:
             yield browser
         finally:
             await browser.close()
+
+
+@contextlib.asynccontextmanager
+async def tab(browser: Browser, *, timeout_seconds: float) -> AsyncIterator[Page]:
+    """A tab without a past; at its end nothing may stand in its console."""
+    complaints: list[str] = []
+
+    def hear(message: ConsoleMessage) -> None:
+        if not message.text.startswith(CHROMIUMS_OWN):
+            complaints.append(message.text)
+
+    page = await browser.new_page()
+    page.set_default_timeout(timeout_seconds * 1000)
+    page.on("console", hear)
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    try:
+        yield page
+    finally:
+        await page.close()
+    assert complaints == [], complaints

@@ -1,0 +1,208 @@
+"""What holds wherever the page is used: by keyboard, on any screen, and without telling the key."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser, Download, Page, expect
+
+from tests.e2e.test_calm import AXE, violations
+from tests.e2e.tester import (
+    button,
+    connect,
+    connected,
+    fill_in,
+    hang_up,
+    status,
+    step,
+    view,
+    write,
+)
+from tests.support.service import MASTER_KEY, MODEL
+from tests.support.stage import PATIENCE_SECONDS, Stage, staged
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")  # the browser lives on that loop
+
+VIEWS = ("Steps", "Events", "Health", "Usage", "Token", "Code", "Session")
+MOST_TABS = 60
+"""Presses of Tab from one end of the page to the other, and some more."""
+FIRST_LOAD_MS = 300
+LOADS = 5
+"""The fastest of them is the page's own time: all others waited for this machine, too."""
+STORED = """
+async () => JSON.stringify([
+  { ...localStorage }, { ...sessionStorage }, document.cookie,
+  await indexedDB.databases(), await caches.keys(), history.state, location.href,
+])
+"""
+REACHED = """
+(button) => {
+  const { left, top, width, height } = button.getBoundingClientRect();
+  return button.contains(document.elementFromPoint(left + width / 2, top + height / 2));
+}
+"""
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def stage() -> AsyncIterator[Stage]:
+    """The service and the loopback provider."""
+    async with staged() as stage:
+        yield stage
+
+
+async def tab_to(page: Page, name: str, *, back: bool = False) -> None:
+    """Press Tab until what has this name has the focus."""
+    for _ in range(MOST_TABS):
+        await page.keyboard.press("Shift+Tab" if back else "Tab")
+        if await page.evaluate(
+            """(name) => {
+              const { activeElement: at } = document;
+              const label = at.labels?.[0] ?? at;
+              return (at.ariaLabel ?? label.textContent).trim() === name;
+            }""",
+            name,
+        ):
+            return
+    raise AssertionError(f"no way to {name} by Tab")
+
+
+async def saved(page: Page, name: str) -> str:
+    """The text of a file that a button saves."""
+    async with page.expect_download() as downloading:
+        await button(page, name).click()
+    return _text(await downloading.value, await (await downloading.value).path())
+
+
+def _text(download: Download, path: Path) -> str:
+    return download.suggested_filename + path.read_text()
+
+
+async def test_the_key_stays_in_the_page(stage: Stage, page: Page) -> None:
+    """It is in no URL, no storage, no download, and not in the page's own text."""
+    urls: list[str] = []
+    page.on("request", lambda request: urls.append(request.url))
+    await connect(stage, page)
+    await view(page, "Talk")
+    await write(page, "Good morning")
+    await expect(page.locator('#transcript li[data-who="model"]').first).to_be_visible()
+    told = []
+    for name in VIEWS:
+        await view(page, name)
+        await expect(page.get_by_role("tabpanel", name=name)).to_be_visible()
+        told.append(await page.locator("body").inner_text())
+    await view(page, "Steps")
+    told.append(await saved(page, "Save diagnostics"))
+    await view(page, "Events")
+    told.append(await saved(page, "Save"))
+    await hang_up(page)
+    await view(page, "Talk")
+    told += [await saved(page, name) for name in ("Save transcript", "Save as JSON")]
+    told += [*urls, await page.evaluate(STORED), await page.content()]
+    assert len(urls) > 30
+    assert [text for text in told if MASTER_KEY in text] == []
+
+
+async def test_a_whole_call_by_keyboard(stage: Stage, page: Page) -> None:
+    """From the key to the record of a call that was hung up, without a pointer."""
+    await page.goto(stage.url)
+    await expect(page.locator("input#model")).to_be_attached()
+    await tab_to(page, "Key")
+    await page.keyboard.type(MASTER_KEY)
+    await tab_to(page, "Model")
+    await page.keyboard.type(MODEL)
+    await page.keyboard.press("Enter")
+    await connected(page)
+    await tab_to(page, "Mute", back=True)
+    await page.keyboard.press("Enter")
+    await expect(button(page, "Mute")).to_have_attribute("aria-pressed", "true")
+    await tab_to(page, "Message")
+    await page.keyboard.type("Good morning")
+    await page.keyboard.press("Enter")
+    await expect(page.locator('#transcript li[data-who="model"]').first).to_be_visible()
+    await tab_to(page, "Steps")
+    for name in VIEWS[1:]:
+        await page.keyboard.press("ArrowRight")
+        await expect(page.get_by_role("tabpanel", name=name)).to_be_visible()
+    await page.keyboard.press("Home")
+    await expect(step(page, "session-created")).to_be_visible()
+    await tab_to(page, "Hang up", back=True)
+    await page.keyboard.press("Enter")
+    await expect(status(page)).to_have_attribute("data-state", "ended")
+    await tab_to(page, "Calls", back=True)
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_role("region", name="Calls", exact=True)).to_be_visible()
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "scale"),
+    [
+        pytest.param(320, 640, 1, id="the smallest phone"),
+        pytest.param(1280, 650, 1, id="a laptop"),
+        pytest.param(640, 325, 2, id="that laptop at 200 %"),
+        pytest.param(1920, 1080, 1, id="a desktop"),
+        pytest.param(3840, 2160, 1, id="4K"),
+    ],
+)
+async def test_it_fits_every_screen(
+    stage: Stage, browser: Browser, width: int, height: int, scale: int
+) -> None:
+    """Nothing is scrolled sideways, and no button of the call is covered or out of sight."""
+    page = await browser.new_page(
+        viewport={"width": width, "height": height}, device_scale_factor=scale
+    )
+    page.set_default_timeout(PATIENCE_SECONDS * 1000)
+    await page.goto(stage.url)
+    await fill_in(page, MASTER_KEY)
+    await expect(button(page, "Connect")).to_be_in_viewport(ratio=1)
+    await button(page, "Connect").click()
+    await connected(page)
+    for name in ("Mute", "Talk", "Hang up"):
+        await expect(button(page, name)).to_be_in_viewport(ratio=1)
+        assert await button(page, name).evaluate(REACHED), name
+    for name in ("Talk", "Setup", "Steps", "Events"):
+        if await page.get_by_role("tab", name=name, exact=True).is_visible():
+            await view(page, name)
+        assert await page.evaluate("document.documentElement.scrollWidth") <= width, name
+    await hang_up(page)
+    await page.close()
+
+
+async def test_in_forced_colours_axe_finds_nothing(stage: Stage, browser: Browser) -> None:
+    """Where the system chooses all colours, what is pressed and what is chosen still shows."""
+    page = await browser.new_page(forced_colors="active", reduced_motion="reduce")
+    page.set_default_timeout(PATIENCE_SECONDS * 1000)
+    await page.add_init_script(path=AXE)
+    await connect(stage, page)
+    await button(page, "Mute").click()
+    border = "button => getComputedStyle(button).borderTopStyle"
+    assert await button(page, "Mute").evaluate(border) == "double"
+    for name in VIEWS:
+        await view(page, name)
+        assert await violations(page) == [], name
+    colours: list[Any] = [
+        await page.get_by_role("tab", name=name, exact=True).evaluate(
+            "tab => getComputedStyle(tab).borderBottomColor"
+        )
+        for name in ("Session", "Steps")
+    ]
+    assert colours[0] != colours[1]
+    await page.close()
+
+
+async def test_the_first_load_is_quick(stage: Stage, browser: Browser) -> None:
+    """Painted within 300 ms from this machine, with nothing in the cache."""
+    painted = []
+    for _ in range(LOADS):
+        context = await browser.new_context()
+        page = await context.new_page()
+        await page.goto(stage.url)
+        await expect(page.locator("#model")).to_be_visible()
+        painted.append(
+            await page.evaluate(
+                "performance.getEntriesByName('first-contentful-paint')[0].startTime"
+            )
+        )
+        await context.close()
+    assert 0 < min(painted) < FIRST_LOAD_MS, painted
