@@ -6,7 +6,7 @@ import pytest
 from playwright.async_api import Browser, expect
 
 from signaller.loopback.switches import Faults
-from tests.e2e.test_calm import AXE, SHIFTS, shift, violations
+from tests.e2e.looks import AXE, SHIFTS, shift, violations
 from tests.e2e.test_failures import Scene, press_connect, scene_of
 from tests.e2e.tester import button, connected, failure, status, step, view
 from tests.support.stage import LoopbackProvider
