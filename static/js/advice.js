@@ -12,7 +12,7 @@ import { CallLost } from "./call/realtime-call.js";
 const TITLES = /** @type {Record<string, string>} */ ({
   key: "The key could not be used", microphone: "No microphone", token: "No token", offer: "No offer", answer: "No answer from the provider", apply: "The answer was not understood",
   ice: "No way through the network", dtls: "No secure connection", "data-channel": "No data channel",
-  "session-created": "The provider is silent", connection: "The connection was lost", service: "The service does not answer", hangup: "The hang up was not confirmed", page: "The page could not be set up",
+  "session-created": "The provider is silent", connection: "The connection was lost", service: "The service does not answer", hangup: "The hang up was not confirmed", page: "The page could not be set up", part: "This could not be loaded",
 });
 
 const MICROPHONE = /** @type {Record<string, [string, string]>} */ ({
@@ -101,6 +101,7 @@ export function advise(step, error) {
     return { title, remedy, message: SAID[error.code ?? ""] ?? message, field: FIELDS[error.code ?? ""], todo: (CODES[error.code ?? ""] ?? STATUSES[error.status] ?? STATUSES[error.status < 500 ? 400 : 500]) + wait };
   }
   if (step === "service") return { title, remedy, message: "Your call goes on: sound and events go straight to the provider.", todo: CONNECTION.service ?? "" };
+  if (step === "part") return { title, remedy, message: "It comes from the service when it is first used.", todo: "Check that the service is there, then try again. A call goes on without it." };
   if (error instanceof DOMException && error.name === "TimeoutError") return { title, remedy, message: "Nothing came back in time.", todo: STATUSES[504] ?? "" };
   if (error instanceof NetworkError) return { title, remedy, message, todo: "Check that the service runs and that you are online, then try again." };
   if (error instanceof AnswerError) return { title, remedy, message, todo: "Something between this page and the service may change its answers; ask the operator." };
@@ -117,7 +118,7 @@ export function advise(step, error) {
  * @returns {Remedy}
  */
 function remedyFor(step, error) {
-  if (["hangup", "page", "service"].includes(step)) return null;
+  if (["hangup", "page", "part", "service"].includes(step)) return null;
   if (step === "microphone") return "withoutMicrophone";
   if (step === "connection" || step === "session-created") return "reconnect";
   if (!(error instanceof ApiError)) return "again";

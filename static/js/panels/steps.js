@@ -4,7 +4,7 @@ import { advise } from "../advice.js";
 import { STEPS } from "../call/step-clock.js";
 import { CopyButton } from "../copy-button.js";
 import { element } from "../element.js";
-import { stylesheet } from "../late.js";
+import { late } from "../late.js";
 import { figure, milliseconds } from "../milliseconds.js";
 import { words } from "../words.js";
 import { explained } from "./failure.js";
@@ -71,14 +71,12 @@ export function mount(root, hub, actions) {
   showId(null);
   update();
 
-  /** @type {Promise<{run: () => Promise<void>}> | undefined} */
-  let repeating;
+  const repeating = late("repeat", () => import("./repeat.js"), ({ mount }) => mount(measured, hub, actions));
   async function connectTenTimes() {
-    repeating ??= Promise.all([import("./repeat.js"), stylesheet("repeat")]).then(([{ mount }]) => mount(measured, hub, actions));
-    const { run } = await repeating;
-    if (tenTimes.getAttribute("aria-busy") === "true") return;
+    const repeat = await repeating().catch((error) => hub.emit("trouble", { step: "part", error }));
+    if (!repeat || tenTimes.getAttribute("aria-busy") === "true") return;
     tenTimes.setAttribute("aria-busy", "true");
-    await run();
+    await repeat.run();
     tenTimes.removeAttribute("aria-busy");
   }
 
