@@ -150,6 +150,17 @@ async def test_an_interrupted_turn_says_so(stage: Stage, page: Page) -> None:
     await expect(spoken.first).to_be_visible()
 
 
+async def test_nobody_is_speaking_once_the_call_is_over(stage: Stage, page: Page) -> None:
+    """Whoever was, when it ended, is said to have spoken."""
+    await connect(stage, page)
+    await view(page, "Talk")
+    begun = page.locator("#transcript li[aria-busy=true]").filter(has_text="speaking")
+    await expect(begun).to_have_count(1)
+    await hang_up(page)
+    await expect(turns(page, "you", "spoken, not transcribed").last).to_be_visible()
+    await expect(page.locator("#transcript li[aria-busy=true]")).to_have_count(0)
+
+
 async def test_the_volume_is_the_voices(stage: Stage, page: Page) -> None:
     """By keyboard, down to silence and up again."""
     await connect(stage, page)
