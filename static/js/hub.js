@@ -27,7 +27,6 @@
  * @property {MediaStream | null} voice
  * @property {import("./call/stats.js").Figures & {at: number}} stats how well sound travels, once a second
  * @property {Readonly<import("./call/turns.js").Turn>} turn a turn of the conversation, each time it changes
- * @property {string} wrote a message of ours that was sent
  * @property {{step: string, error: unknown}} trouble a failure beside a call: it could not be ended, the page not set up
  * @property {{tab: string, text: string}} badge a few characters beside a tab's name
  * @property {string} show the view that was brought to the front

@@ -195,7 +195,6 @@ function say(text) {
   const sent = call?.send({ type: "conversation.item.create", item: { type: "message", role: "user", content: [{ type: "input_text", text }] } });
   if (!sent) return false;
   call?.send({ type: "response.create" });
-  hub.emit("wrote", text);
   return true;
 }
 
