@@ -33,6 +33,7 @@ const CODES = /** @type {Record<string, string>} */ ({
   token_rejected: "Connect again for a fresh token; each starts one call, and soon expires.",
   model_not_found: "Choose another model, or ask the operator to add this one to model_list.",
   upstream_auth_failed: "Your key is fine. The operator must correct the deployment's api_key.",
+  upstream_unavailable: "The provider fails or is over its limits, the service is in order. Try again in a moment.",
   upstream_unreachable: "Try again; if it stays so, the operator should check api_base and the way out to the provider.",
   upstream_disconnected: "Connect again. Nothing was repeated on its own, so that no second call was started.",
   upstream_timeout: "Connect again in a moment. The provider was slow; a call it may have begun ends by itself.",

@@ -48,6 +48,7 @@ let [live, muted, opening, usedMicrophone] = [false, false, false, true];
 const journal = Journal(hub);
 const hearing = late("hearing", () => import("./panels/hearing.js"), ({ Hearing }) => Hearing(() => ({ live: journal.live, ...journal.now }), actions));
 const shortcuts = late("shortcuts", () => import("./panels/shortcuts-dialog.js"), ({ ShortcutsDialog }) => ShortcutsDialog());
+const faults = late("faults", () => import("./panels/faults.js"), ({ mount }) => mount(find("#demo-note"), hub));
 
 /** @type {import("./hub.js").Actions} */
 const actions = {
@@ -61,6 +62,7 @@ const actions = {
   say,
   wanted: () => setup.read(),
   hearNothing: () => openLate(hearing),
+  endFaults: async () => (await faults()).end(),
   saveDiagnostics: async () => (await import("./diagnostics.js")).save(journal.now, await call?.stats()),
   stats: async () => (await call?.stats()) ?? new Map(),
   voice: () => document.querySelector("audio"),
@@ -92,8 +94,11 @@ find("#stage-tabs").after(helpButton);
 for (const place of ["#stage-head", ".call-bar-state"]) find(place).append(hearNothing());
 
 addEventListener("pagehide", () => void call?.hangUp({ keepalive: true }).catch(() => {})); // nobody is left to tell
-readTester().then((settings) => hub.emit("settings", settings), (error) => {
-  hub.emit("settings", { key: null, models: [], demo: false });
+readTester().then(async (settings) => {
+  if (settings.faults.length) await faults().catch(() => {}); // with what tells of them, so that nothing moves; but nothing waits in vain
+  hub.emit("settings", settings);
+}, (error) => {
+  hub.emit("settings", { key: null, models: [], demo: false, faults: [] });
   hub.emit("trouble", { step: "page", error });
 });
 

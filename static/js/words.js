@@ -30,13 +30,26 @@ export const words = Object.freeze({
     after: (/** @type {string} */ what, /** @type {string} */ time) => `${what} after ${time}`,
   },
   setup: {
-    heading: "Session", demo: "Demo: the provider runs on this machine. No account is charged, nothing leaves it.",
+    heading: "Session", demo: "Demo: the provider runs on this machine. No charge, and nothing leaves it.",
     key: "Key", keyPlaceholder: "This service's key", keyHint: "Kept in this page's memory only.", keyMissing: "Enter this service's key first.",
     show: "Show", hide: "Hide", showKey: "Show the key",
     model: "Model", modelHint: "As the service names it.", modelMissing: "Name a model first.", modelPlaceholder: "gpt-realtime",
     voice: "Voice", voiceHint: "Optional.", voicePlaceholder: "the model's default",
     instructions: "Instructions", instructionsPlaceholder: "Optional. How the model should speak and behave, in your own words.",
     fixed: "In a call these are fixed; they are sent with the next one.",
+  },
+  faults: {
+    open: "See it fail", label: "Faults", off: "Turn off", failed: "It was not switched: is the demo still running?",
+    named: faultNamed, on: (/** @type {string[]} */ on) => `Fault on: ${on.map(faultNamed).join(", ")}`,
+    names: { expired_token: "Expired token", provider_500: "Provider fails", udp_blocked: "UDP blocked", slow_answer_seconds: "Slow answer", dead_sideband: "Dead sideband" },
+    none: "Switch one on, connect, and see it explained. The next calls meet it, until it is switched off.",
+    shown: {
+      expired_token: "Tokens are a day old when they come back to the service: it refuses them at Answer.",
+      provider_500: "The provider answers every call with 500, so Answer fails. The token is not spent by it.",
+      udp_blocked: "Nothing comes through the network: ICE tries for some 15 seconds, then gives up.",
+      slow_answer_seconds: "The provider takes half a minute, and the service waits ten seconds: Answer ends with a 504.",
+      dead_sideband: "The call goes well, but the service's watch hears nothing of it: after some 20 seconds Usage says that it was cut off.",
+    },
   },
   milliseconds,
   levels: {
@@ -273,6 +286,11 @@ export const words = Object.freeze({
   },
   copy: { name: "Copy", done: "Copied", refused: "Not allowed" },
 });
+
+/** @param {string} name a fault of the demo */
+function faultNamed(name) {
+  return /** @type {Record<string, string>} */ (words.faults.names)[name] ?? name;
+}
 
 /** @param {number} value */
 function number(value) {

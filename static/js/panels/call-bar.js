@@ -45,7 +45,7 @@ export function mount(root, hub, actions) {
 
   /** @type {import("../hub.js").Stage} */
   let stage = { state: "idle" };
-  let known = { key: true, step: "", microphone: false, muted: false, held: false };
+  let known = { key: true, step: "", microphone: false, muted: false, held: false, faults: /** @type {string[]} */ ([]) };
   /** @type {import("../hub.js").Events["speaking"]} */
   let speaking = { who: null, interruptible: false };
   /** @type {ReturnType<typeof setInterval> | undefined} */
@@ -63,6 +63,7 @@ export function mount(root, hub, actions) {
     model.textContent = session.model || text.noModel;
     voice.textContent = /** @type {any} */ (session.audio)?.output?.voice ?? text.defaultVoice;
   });
+  hub.on("faults", (on) => update(() => { known.faults = on; }));
   hub.on("step", ({ name, state }) => update(() => { if (state === "active") known.step = name; }));
   hub.on("microphone", (stream) => update(() => { known.microphone = stream !== null; }));
   hub.on("muted", ({ muted, talking }) => update(() => Object.assign(known, { muted, held: talking })));
@@ -120,15 +121,15 @@ export function mount(root, hub, actions) {
 /**
  * The state in large words, and what to know about it.
  * @param {import("../hub.js").Stage} stage
- * @param {{key: boolean, step: string, microphone: boolean, muted: boolean, held: boolean}} known
+ * @param {{key: boolean, step: string, microphone: boolean, muted: boolean, held: boolean, faults: string[]}} known
  * @param {"you" | "model" | null} who
  * @returns {[string, string]}
  */
-function phrase({ state, by, error, seconds }, { key, step, microphone, muted, held }, who) {
+function phrase({ state, by, error, seconds }, { key, step, microphone, muted, held, faults }, who) {
   const { states, details } = words;
   const after = (/** @type {string} */ what) => (seconds ? details.after(what, minutes(seconds)) : what);
   switch (state) {
-    case "idle": return [states.idle, key ? details.idle : details.idleWithoutKey];
+    case "idle": return [states.idle, faults.length ? words.faults.on(faults) : key ? details.idle : details.idleWithoutKey];
     case "checking":
     case "connecting": {
       const waiting = /** @type {Record<string, string>} */ (words.steps.waiting)[step];

@@ -8,6 +8,7 @@ import { late } from "../late.js";
 import { figure, milliseconds } from "../milliseconds.js";
 import { words } from "../words.js";
 import { explained } from "./failure.js";
+import { FaultLine } from "./fault-line.js";
 
 /** @typedef {import("../call/step-clock.js").Step} Step */
 
@@ -31,7 +32,7 @@ export function mount(root, hub, actions) {
   const measured = element("div", {});
   const tenTimes = /** @type {HTMLButtonElement} */ (element("button", { class: "button button-quiet", type: "button" }, text.tenTimes));
   const save = element("button", { class: "button button-quiet", type: "button" }, text.save);
-  const tools = element("div", { class: "steps-tools" }, tenTimes, save);
+  const tools = element("div", { class: "steps-tools" }, FaultLine(hub, actions), tenTimes, save);
   const candidates = Candidates();
   rows.get("ice")?.line.after(candidates.root);
   root.append(element("div", { class: "steps" },
