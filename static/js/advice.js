@@ -81,7 +81,7 @@ const CONNECTION = /** @type {Record<string, string>} */ ({
 const LOST = /** @type {Record<string, [string, string, string]>} */ ({
   network: ["The connection was lost", "ICE disconnected: nothing came through the network any more.", "Check the network, then connect again."],
   service: ["The connection was lost", "ICE disconnected, and the service does not answer either.", "The network is down, or the service's machine. Connect again once it is back."],
-  provider: ["The provider ended the call", "It closed the channel: a limit, a hang-up by somebody else, or the provider itself.", "Connect again if you were not done. The call's record says who ended it."],
+  provider: ["The other side ended the call", "It closed the channel: for a limit, a hang-up by somebody else, or of its own accord.", "Connect again if you were not done. The bar above says who ended it, once the service has told."],
 });
 
 /**

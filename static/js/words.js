@@ -26,7 +26,13 @@ export const words = Object.freeze({
     idle: "Press Connect and speak.", idleWithoutKey: "Enter the service's key, then connect.",
     listening: "Speak, or write a message.", withoutMicrophone: "No microphone: write a message.", you: "The model waits for you.",
     model: "Speak to interrupt.", modelMuted: "Muted: the model does not hear you.", muted: "The model does not hear you.", held: "Hold Talk or Space to speak.",
-    interrupted: "Waiting for the network.", byUs: "You hung up", byThem: "The provider ended the call", lost: "The connection was lost",
+    interrupted: "Waiting for the network.", byUs: "You hung up", lost: "The connection was lost",
+    /** `client` is also what the service calls an end that it cannot tell from the page's own hang up, which the page can. */
+    enders: {
+      unknown: "by the other side", client: "by the other side", caller: "by the caller's key", operator: "by the operator", length: "longest call", idle: "nobody spoke",
+      replay: "token used again", drift: "session changed", supervision: "nobody watched", provider: "by the provider",
+    },
+    afterBy: (/** @type {string} */ time, /** @type {string} */ ender) => `after ${time}: ${ender}`,
     after: (/** @type {string} */ what, /** @type {string} */ time) => `${what} after ${time}`,
   },
   setup: {
@@ -66,7 +72,7 @@ export const words = Object.freeze({
     heading: "The call", length: "Length", turns: "Turns", median: "Answer", medianOf: "median", tokens: "Tokens", none: "–",
     turnsOf: (/** @type {number} */ you, /** @type {number} */ model) => `${you} yours, ${model} the model's`,
     interrupted: (/** @type {number} */ count) => `${count} interrupted`, tokensOf: (/** @type {number} */ input, /** @type {number} */ output) => `${input.toLocaleString("en")} in, ${output.toLocaleString("en")} out`,
-    ended: (/** @type {string} */ why) => `${why}.`, text: "Save transcript", json: "Save as JSON", sound: "Save sound", preparing: "Preparing the sound",
+    ended: (/** @type {string} */ why) => `${why}.`, endedBy: (/** @type {string} */ ender) => `Ended: ${ender}`, text: "Save transcript", json: "Save as JSON", sound: "Save sound", preparing: "Preparing the sound",
     noSound: "This browser cannot record: there is no sound to save.", empty: "No sound was recorded.", kept: "You left, the model right. Kept in this page until the next call.",
   },
   health: {

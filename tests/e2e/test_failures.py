@@ -297,7 +297,7 @@ async def test_a_provider_that_ends_the_call(scene: Scene, page: Page) -> None:
     again = await opened(
         page,
         "first-audio",
-        "The provider ended the call",
+        "The other side ended the call",
         "It closed the channel",
         mend="Connect again",
         state="lost",

@@ -112,7 +112,7 @@ async def test_a_limit_holds_though_the_owner_is_killed(pair: Pair, page: Page) 
     waited = -without_a_core(heir)
     await page.wait_for_function("() => seen.closedAt !== null")
     waited += without_a_core(heir)
-    await expect(status(page)).to_contain_text("The provider ended the call")
+    await expect(status(page)).to_contain_text("by the other side")
     times = {name: at / 1000 for name, at in (await page.evaluate(TIMES)).items()}
     call = await shown(heir, lambda call: bool(call["status"] == "ended"))
 

@@ -136,7 +136,7 @@ async def test_a_replay_may_end_the_call(stage: Stage, page: Page) -> None:
     await button(page, "Use it again").click()
     await expect(panel(page)).to_contain_text("Refused, as it should be")
     await expect(panel(page)).to_contain_text("one more in signaller_replays_total")
-    await expect(status(page)).to_contain_text("The provider ended the call")
+    await expect(status(page)).to_contain_text("token used again")
     await view(page, "Usage")
     await expect(page.get_by_role("tabpanel", name="Usage")).to_contain_text("replay")
 
