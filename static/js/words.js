@@ -54,7 +54,7 @@ export const words = Object.freeze({
       provider_500: "The provider answers every call with 500, so Answer fails. The token is not spent by it.",
       udp_blocked: "Nothing comes through the network: ICE tries for some 15 seconds, then gives up.",
       slow_answer_seconds: "The provider takes half a minute, and the service waits ten seconds: Answer ends with a 504.",
-      dead_sideband: "The call goes well, but the service's watch hears nothing of it: after some 20 seconds Usage says that it was cut off.",
+      dead_sideband: "The call goes well, but the service's watch hears nothing of it: after some 20 seconds Usage says so, and counts less than this page.",
     },
   },
   milliseconds,

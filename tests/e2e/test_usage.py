@@ -152,6 +152,7 @@ async def test_a_service_that_is_silent_leaves_the_call_alone(stage: Stage, page
         (1, {"label": "unknown", "responses": None, "gaps": []}, "unwatched"),
         (1, {"label": "complete", "responses": 1, "gaps": []}, "same"),
         (2, {"label": "complete", "responses": 1, "gaps": []}, "behind"),
+        (2, {"label": "partial", "responses": 1, "gaps": [{}]}, "gaps"),
         (2, {"label": "partial", "responses": 1, "gaps": [{}], "over": True}, "gaps"),
         (1, {"label": "complete", "responses": 2, "gaps": [], "over": True}, "more"),
         (2, {"label": "complete", "responses": 1, "gaps": [], "over": True}, "less"),

@@ -16,7 +16,7 @@ export function FaultLine(hub, actions) {
   const line = element("p", { class: "fault-line", hidden: "" }, name, off);
   off.addEventListener("click", () => void actions.endFaults());
   hub.on("faults", (on) => actions.keepFocus(() => {
-    name.textContent = text.on(on);
+    name.textContent = on.length ? text.on(on) : "";
     line.hidden = on.length === 0;
   }));
   return line;
