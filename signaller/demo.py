@@ -17,7 +17,7 @@ from signaller.model import Deployment
 from signaller.secret import Secret
 from signaller.server.run import EmbeddedServer
 from signaller.server.sockets import tcp_listeners
-from signaller.settings import Settings
+from signaller.settings import Settings, Timeouts
 from signaller.web.handlers import tester
 
 MODEL = "gpt-realtime"
@@ -31,6 +31,8 @@ PRICES = {
 }
 """By LiteLLM's names, as in `model_info`: a model of that name costs so much at OpenAI. The demo's
 own costs nothing, but nobody would see what a cost looks like."""
+ANSWER_SECONDS = 10
+"""Half of what a service waits for: whoever switches slow answers on wants to see what happens."""
 SHUTDOWN_SECONDS = 2
 
 _of_provider: ContextVar[bool] = ContextVar("signaller_of_provider", default=False)
@@ -66,6 +68,7 @@ async def _serve(host: str, port: int, redis_url: Secret | None) -> None:
             supervision="best_effort",
             tester_key=master_key,
             tester_host=host,
+            timeouts=Timeouts(call_seconds=ANSWER_SECONDS),
         )
         loopback = create_loopback(api_key=provider_key)
         provider = EmbeddedServer(

@@ -10,7 +10,7 @@ import httpx
 
 from signaller.errors import EntraUnavailable, UpstreamAuthFailed, UpstreamUnreachable
 from signaller.model import Deployment, EntraCredential
-from signaller.providers.http import DIRECT, passed_by, tls_context
+from signaller.providers.egress import DIRECT, passed_by, tls_context
 from signaller.secret import Secret
 from signaller.settings import Egress
 

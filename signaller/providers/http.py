@@ -6,8 +6,6 @@ httpx over aiohttp. It follows no redirect, keeps no cookie, and reads no enviro
 
 import asyncio
 import contextlib
-import ssl
-import urllib.request
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -21,9 +19,7 @@ from aiohttp.abc import AbstractResolver
 from aiohttp.connector import Connection
 from httpx_aiohttp import AiohttpTransport
 
-from signaller import __version__
 from signaller.errors import (
-    ConfigError,
     FetchFailed,
     UpstreamAuthFailed,
     UpstreamConnectTimeout,
@@ -33,7 +29,7 @@ from signaller.errors import (
     UpstreamTimeout,
     UpstreamUnreachable,
 )
-from signaller.secret import Secret
+from signaller.providers.egress import DIRECT, USER_AGENT, Proxies, through, tls_context
 from signaller.settings import Egress
 
 CONNECTIONS_PER_ORIGIN = 500
@@ -54,10 +50,9 @@ FETCH_SECONDS = 5
 ERROR_BODY_SECONDS = 0.4
 """An error's status is worth passing on at once, even if its text is slow to come."""
 ALWAYS = {
-    "User-Agent": f"signaller/{__version__}",
+    "User-Agent": USER_AGENT,
     "Accept-Encoding": "identity",  # small bodies; and nothing to inflate
 }
-DIRECT = Egress()
 
 # Whether the current task has begun to send its request.
 _sending: ContextVar[bool] = ContextVar("signaller_sending", default=False)
@@ -282,24 +277,20 @@ class _Transport(httpx.AsyncBaseTransport):
     """
 
     def __init__(self, egress: Egress, resolver: Callable[[], AbstractResolver]) -> None:
-        self._open_resolver, self._no_proxy = resolver, egress.no_proxy
-        self._proxies = {
-            "https": proxy_at(egress.proxy, "HTTPS_PROXY"),
-            "http": proxy_at(egress.http_proxy, "HTTP_PROXY"),
-        }
+        self._open_resolver, self._proxies = resolver, Proxies(egress)
         self._tls = tls_context(egress)
         self._session: aiohttp.ClientSession | None = None
         self._resolver: AbstractResolver | None = None
         self._direct = AiohttpTransport(verify=self._tls, client=self._opened)
         self._through = {
             scheme: AiohttpTransport(verify=self._tls, client=self._opened, proxy=proxy)
-            for scheme, proxy in self._proxies.items()
+            for scheme, proxy in self._proxies.by_scheme.items()
         }
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send it once; aiohttp repeats only a GET, on a kept connection that was closed."""
         _sending.set(False)
-        proxy = self._proxy_for(request.url)
+        proxy = self._proxies.before(request.url)
         if proxy is not None and request.url.scheme == "http":
             request.headers.update(proxy.headers)  # aiohttp has them in a CONNECT only
         transport = self._direct if proxy is None else self._through[request.url.scheme]
@@ -324,10 +315,6 @@ class _Transport(httpx.AsyncBaseTransport):
             await self._session.close()
         if self._resolver is not None:
             await self._resolver.close()
-
-    def _proxy_for(self, url: httpx.URL) -> httpx.Proxy | None:
-        proxy = self._proxies.get(url.scheme)
-        return None if proxy is None or passed_by(url, self._no_proxy) else proxy
 
     def _opened(self) -> aiohttp.ClientSession:
         """The session, opened with the first request: it belongs to the loop that runs then."""
@@ -374,55 +361,3 @@ def _text(cause: BaseException) -> str:
         isinstance(cause, aiohttp.ClientError) or _sending.get()
     )
     return f"{type(cause).__name__}: {cause}" if own else type(cause).__name__
-
-
-def through(proxy: httpx.Proxy) -> str:
-    """Before the text of a failure: which proxy it was, without its password."""
-    return f"through the proxy {proxy.url.netloc.decode()}: "
-
-
-def passed_by(url: httpx.URL, no_proxy: str) -> bool:
-    """Whether a URL is asked directly, though there is a proxy."""
-    passes = urllib.request.proxy_bypass_environment(  # type: ignore[attr-defined] # typeshed
-        url.netloc.decode(), {"no": no_proxy}
-    )
-    return bool(passes)
-
-
-def proxy_at(url: Secret | None, variable: str) -> httpx.Proxy | None:
-    """The proxy at a URL; `variable` may stand in place of the file's. Raises ConfigError."""
-    if url is None:
-        return None
-    headers = {"User-Agent": ALWAYS["User-Agent"]}  # a CONNECT has no other headers
-    try:
-        proxy = httpx.Proxy(url.reveal())
-        if not proxy.url.host:  # reading it raises UnicodeError for one such as `xn--`
-            raise ValueError("no host")
-        if proxy.auth is not None:
-            # In a header: aiohttp takes no other way to say it any more.
-            headers["Proxy-Authorization"] = aiohttp.encode_basic_auth(*proxy.auth)
-    except (httpx.InvalidURL, ValueError):  # their texts may quote the password
-        raise ConfigError(
-            [
-                f"signaller.egress.proxy (or {variable} or ALL_PROXY): expected a host that is a "
-                "name or an address, and a user without a colon, found another"
-            ]
-        ) from None
-    return httpx.Proxy(proxy.url, headers=headers)
-
-
-def tls_context(egress: Egress) -> ssl.SSLContext:
-    """The authorities of this machine (or of SSL_CERT_FILE) and ours. Raises ConfigError."""
-    context = ssl.create_default_context()
-    context.set_alpn_protocols(["http/1.1"])
-    try:
-        if egress.ca_file is not None:
-            context.load_verify_locations(egress.ca_file)
-        if egress.client_cert is not None:
-            context.load_cert_chain(egress.client_cert, egress.client_key)
-    except OSError as error:  # ssl's are among them; none says which file it means
-        files = (egress.ca_file, egress.client_cert, egress.client_key)
-        named = ", ".join(str(path) for path in files if path is not None)
-        fault = f"signaller.egress: {named} must be PEM certificates, with a key: {error}"
-        raise ConfigError([fault]) from error
-    return context

@@ -22,7 +22,8 @@ from signaller.errors import (
     UpstreamUnavailable,
     UpstreamUnreachable,
 )
-from signaller.providers.http import ALWAYS, DIRECT, passed_by, proxy_at, through, tls_context
+from signaller.providers.egress import DIRECT, Proxies, through, tls_context
+from signaller.providers.http import ALWAYS
 from signaller.settings import Egress
 
 MAX_FRAME_BYTES = 4 * 1024 * 1024
@@ -52,12 +53,8 @@ class Sockets:
         ping_seconds: float = PING_SECONDS,
     ) -> None:
         """Connects to nothing before it is asked to. Raises ConfigError."""
-        self._open_resolver, self._no_proxy = resolver, egress.no_proxy
+        self._open_resolver, self._proxies = resolver, Proxies(egress)
         self._ping_seconds = ping_seconds
-        self._proxies = {
-            "https": proxy_at(egress.proxy, "HTTPS_PROXY"),
-            "http": proxy_at(egress.http_proxy, "HTTP_PROXY"),
-        }
         self._tls = tls_context(egress)
         self._session: aiohttp.ClientSession | None = None
         self._resolver: AbstractResolver | None = None
@@ -77,7 +74,7 @@ class Sockets:
                 )
         way = ""
         try:
-            proxy = self._proxy_for(httpx.URL(url))
+            proxy = self._proxies.before(httpx.URL(url))
             way = "" if proxy is None else through(proxy)
             async with asyncio.timeout_at(deadline):
                 return Socket(await self._opened(url, given, proxy))
@@ -99,10 +96,6 @@ class Sockets:
             await self._session.close()
         if self._resolver is not None:
             await self._resolver.close()
-
-    def _proxy_for(self, url: httpx.URL) -> httpx.Proxy | None:
-        proxy = self._proxies.get(url.scheme)
-        return None if proxy is None or passed_by(url, self._no_proxy) else proxy
 
     async def _opened(
         self, url: str, headers: Mapping[str, str], proxy: httpx.Proxy | None

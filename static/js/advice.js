@@ -12,7 +12,7 @@ import { CallLost } from "./call/realtime-call.js";
 const TITLES = /** @type {Record<string, string>} */ ({
   key: "The key could not be used", microphone: "No microphone", token: "No token", offer: "No offer", answer: "No answer from the provider", apply: "The answer was not understood",
   ice: "No way through the network", dtls: "No secure connection", "data-channel": "No data channel",
-  "session-created": "The provider is silent", connection: "The connection was lost", service: "The service does not answer", hangup: "The hang up was not confirmed", page: "The page could not be set up",
+  "session-created": "The provider is silent", connection: "The connection was lost", service: "The service does not answer", hangup: "The hang up was not confirmed", page: "The page could not be set up", part: "This could not be loaded",
 });
 
 const MICROPHONE = /** @type {Record<string, [string, string]>} */ ({
@@ -33,6 +33,7 @@ const CODES = /** @type {Record<string, string>} */ ({
   token_rejected: "Connect again for a fresh token; each starts one call, and soon expires.",
   model_not_found: "Choose another model, or ask the operator to add this one to model_list.",
   upstream_auth_failed: "Your key is fine. The operator must correct the deployment's api_key.",
+  upstream_unavailable: "The provider fails or is over its limits, the service is in order. Try again in a moment.",
   upstream_unreachable: "Try again; if it stays so, the operator should check api_base and the way out to the provider.",
   upstream_disconnected: "Connect again. Nothing was repeated on its own, so that no second call was started.",
   upstream_timeout: "Connect again in a moment. The provider was slow; a call it may have begun ends by itself.",
@@ -80,7 +81,7 @@ const CONNECTION = /** @type {Record<string, string>} */ ({
 const LOST = /** @type {Record<string, [string, string, string]>} */ ({
   network: ["The connection was lost", "ICE disconnected: nothing came through the network any more.", "Check the network, then connect again."],
   service: ["The connection was lost", "ICE disconnected, and the service does not answer either.", "The network is down, or the service's machine. Connect again once it is back."],
-  provider: ["The provider ended the call", "It closed the channel: a limit, a hang-up by somebody else, or the provider itself.", "Connect again if you were not done. The call's record says who ended it."],
+  provider: ["The other side ended the call", "It closed the channel: for a limit, a hang-up by somebody else, or of its own accord.", "Connect again if you were not done. The bar above says who ended it, once the service has told."],
 });
 
 /**
@@ -101,6 +102,7 @@ export function advise(step, error) {
     return { title, remedy, message: SAID[error.code ?? ""] ?? message, field: FIELDS[error.code ?? ""], todo: (CODES[error.code ?? ""] ?? STATUSES[error.status] ?? STATUSES[error.status < 500 ? 400 : 500]) + wait };
   }
   if (step === "service") return { title, remedy, message: "Your call goes on: sound and events go straight to the provider.", todo: CONNECTION.service ?? "" };
+  if (step === "part") return { title, remedy, message: "It comes from the service when it is first used.", todo: "Check that the service is there, then try again. A call goes on without it." };
   if (error instanceof DOMException && error.name === "TimeoutError") return { title, remedy, message: "Nothing came back in time.", todo: STATUSES[504] ?? "" };
   if (error instanceof NetworkError) return { title, remedy, message, todo: "Check that the service runs and that you are online, then try again." };
   if (error instanceof AnswerError) return { title, remedy, message, todo: "Something between this page and the service may change its answers; ask the operator." };
@@ -117,7 +119,7 @@ export function advise(step, error) {
  * @returns {Remedy}
  */
 function remedyFor(step, error) {
-  if (["hangup", "page", "service"].includes(step)) return null;
+  if (["hangup", "page", "part", "service"].includes(step)) return null;
   if (step === "microphone") return "withoutMicrophone";
   if (step === "connection" || step === "session-created") return "reconnect";
   if (!(error instanceof ApiError)) return "again";

@@ -38,16 +38,25 @@ export class AnswerError extends Error {
 /**
  * What the operator lets this page know.
  * @param {Options} [options]
- * @returns {Promise<{key: string | null, models: string[], demo: boolean}>}
+ * @returns {Promise<import("./hub.js").Events["settings"]>}
  */
 export async function readTester(options = {}) {
   const { response } = await request("GET", "tester.json", {}, null, options);
   const settings = await json(response);
   return {
     key: typeof settings.key === "string" ? settings.key : null,
-    models: Array.isArray(settings.models) ? settings.models.filter((name) => typeof name === "string") : [],
+    models: names(settings.models),
     demo: settings.demo === true,
+    faults: names(settings.faults),
   };
+}
+
+/**
+ * @param {unknown} given
+ * @returns {string[]}
+ */
+function names(given) {
+  return Array.isArray(given) ? given.filter((name) => typeof name === "string") : [];
 }
 
 /** A gateway says so for a service that is gone. */

@@ -7,7 +7,8 @@
  * What is told, by name. `state` with `checking` begins a call, with `ended` or `failed` ends it: who keeps something of a
  * call clears it at `checking`. Times are milliseconds since the call began.
  * @typedef {object} Events
- * @property {{key: string | null, models: string[], demo: boolean}} settings what the operator lets the page know
+ * @property {{key: string | null, models: string[], demo: boolean, faults: string[]}} settings what the operator lets the page know; faults: those that the demo has switches for
+ * @property {string[]} faults which of them are on
  * @property {Session} session what the next call will ask for, as it is typed
  * @property {Stage} state
  * @property {{who: "you" | "model" | null, interruptible: boolean}} speaking who of both; interruptible: the model speaks or is about to
@@ -27,7 +28,6 @@
  * @property {MediaStream | null} voice
  * @property {import("./call/stats.js").Figures & {at: number}} stats how well sound travels, once a second
  * @property {Readonly<import("./call/turns.js").Turn>} turn a turn of the conversation, each time it changes
- * @property {string} wrote a message of ours that was sent
  * @property {{step: string, error: unknown}} trouble a failure beside a call: it could not be ended, the page not set up
  * @property {{tab: string, text: string}} badge a few characters beside a tab's name
  * @property {string} show the view that was brought to the front
@@ -89,6 +89,7 @@ export class Hub extends EventTarget {
  * @property {() => Promise<void>} revoke take the token of the latest call back
  * @property {() => Promise<void>} useAgain use it once too often
  * @property {(change: () => void) => void} keepFocus make a change that may hide or disable what has the focus: a button of the call bar gets it then
+ * @property {() => Promise<void>} endFaults switch all of the demo's faults off
  * @property {() => string} key what stands in the field Key; "": nothing
  * @property {(key: string) => void} setKey fill that field
  * @property {(view: string) => void} show bring a view to the front: `talk`, `setup`, or a tab of the inspector

@@ -10,7 +10,7 @@ import { element, icon } from "./element.js";
 import { record } from "./events/record.js";
 import { keepFocus } from "./focus.js";
 import { Hub } from "./hub.js";
-import { stylesheet } from "./late.js";
+import { late } from "./late.js";
 import { Layout } from "./layout.js";
 import * as callBar from "./panels/call-bar.js";
 import * as failureSheet from "./panels/failure-sheet.js";
@@ -46,8 +46,9 @@ let call = null;
 let speaking = new Speaking();
 let [live, muted, opening, usedMicrophone] = [false, false, false, true];
 const journal = Journal(hub);
-/** @type {Promise<{open: () => void}> | undefined} */
-let hearing;
+const hearing = late("hearing", () => import("./panels/hearing.js"), ({ Hearing }) => Hearing(() => ({ live: journal.live, ...journal.now }), actions));
+const shortcuts = late("shortcuts", () => import("./panels/shortcuts-dialog.js"), ({ ShortcutsDialog }) => ShortcutsDialog());
+const faults = late("faults", () => import("./panels/faults.js"), ({ mount }) => mount(find("#demo-note"), hub));
 
 /** @type {import("./hub.js").Actions} */
 const actions = {
@@ -60,10 +61,8 @@ const actions = {
   send: (event) => call?.send(event) ?? false,
   say,
   wanted: () => setup.read(),
-  hearNothing: async () => {
-    hearing ??= Promise.all([import("./panels/hearing.js"), stylesheet("hearing")]).then(([{ Hearing }]) => Hearing(() => ({ live: journal.live, ...journal.now }), actions));
-    (await hearing).open();
-  },
+  hearNothing: () => openLate(hearing),
+  endFaults: async () => (await faults()).end(),
   saveDiagnostics: async () => (await import("./diagnostics.js")).save(journal.now, await call?.stats()),
   stats: async () => (await call?.stats()) ?? new Map(),
   voice: () => document.querySelector("audio"),
@@ -74,8 +73,9 @@ const actions = {
 };
 
 const kept = record(hub, actions.send);
-/** @type {Map<string, Promise<void>>} */
-const brought = new Map();
+/** @type {Map<string, () => Promise<unknown>>} */
+const lateParts = new Map();
+for (const [name, part] of Object.entries(PARTS)) if ("load" in part) lateParts.set(name, late(name, part.load, ({ mount }) => mountLate(find(`#${name}`), mount)));
 hub.on("show", (name) => void bring(name));
 for (const name of Object.keys(TABS)) find("#inspector-panels").append(panel(name));
 const layout = Layout(hub, Object.keys(TABS));
@@ -94,14 +94,25 @@ find("#stage-tabs").after(helpButton);
 for (const place of ["#stage-head", ".call-bar-state"]) find(place).append(hearNothing());
 
 addEventListener("pagehide", () => void call?.hangUp({ keepalive: true }).catch(() => {})); // nobody is left to tell
-readTester().then((settings) => hub.emit("settings", settings), (error) => {
-  hub.emit("settings", { key: null, models: [], demo: false });
+readTester().then(async (settings) => {
+  if (settings.faults.length) await faults().catch(() => {}); // with what tells of them, so that nothing moves; but nothing waits in vain
+  hub.emit("settings", settings);
+}, (error) => {
+  hub.emit("settings", { key: null, models: [], demo: false, faults: [] });
   hub.emit("trouble", { step: "page", error });
 });
 
 async function help() {
-  const { openShortcuts } = await import("./panels/shortcuts-dialog.js");
-  await openShortcuts();
+  await openLate(shortcuts);
+}
+
+/** @param {() => Promise<{open: () => void}>} dialog */
+async function openLate(dialog) {
+  try {
+    (await dialog()).open();
+  } catch (error) {
+    hub.emit("trouble", { step: "part", error });
+  }
 }
 
 /** @param {{withMicrophone?: boolean}} [options] */
@@ -189,7 +200,6 @@ function say(text) {
   const sent = call?.send({ type: "conversation.item.create", item: { type: "message", role: "user", content: [{ type: "input_text", text }] } });
   if (!sent) return false;
   call?.send({ type: "response.create" });
-  hub.emit("wrote", text);
   return true;
 }
 
@@ -211,30 +221,23 @@ function panel(name) {
 }
 
 /**
- * Load a part, if it is one that comes late, and once.
+ * Load a part, if it is one that comes late.
  * @param {string} name
  */
-function bring(name) {
-  const part = PARTS[name];
-  if (!part || !("load" in part)) return undefined;
-  const bringing = brought.get(name) ?? mountLate(name, part.load);
-  brought.set(name, bringing);
-  return bringing;
+async function bring(name) {
+  try {
+    await lateParts.get(name)?.();
+  } catch (error) {
+    find(`#${name}`).textContent = words.layout.notLoaded; // tried again when it is next asked for
+    if (!(error instanceof TypeError)) throw error; // so a browser tells of a module that it could not fetch
+  }
 }
 
 /**
- * @param {string} name
- * @param {() => Promise<{mount: Function}>} load
+ * @param {HTMLElement} root
+ * @param {Function} mount
  */
-async function mountLate(name, load) {
-  const root = find(`#${name}`);
-  try {
-    const [{ mount }] = await Promise.all([load(), stylesheet(name)]);
-    root.replaceChildren();
-    await mount(root, hub, actions, kept);
-  } catch (error) {
-    brought.delete(name); // tried again when it is next asked for
-    root.textContent = words.layout.notLoaded;
-    if (!(error instanceof TypeError)) throw error; // so a browser tells of a module that it could not fetch
-  }
+function mountLate(root, mount) {
+  root.replaceChildren();
+  return mount(root, hub, actions, kept);
 }

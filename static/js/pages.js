@@ -4,7 +4,7 @@
  */
 
 import { element } from "./element.js";
-import { stylesheet } from "./late.js";
+import { late } from "./late.js";
 import { words } from "./words.js";
 
 const text = words.pages;
@@ -17,8 +17,9 @@ export function Pages(actions) {
   find(".call-bar-who > img").after(element("nav", { class: "pages", "aria-label": text.label }, talk, calls));
   const root = element("section", { class: "calls", id: "calls", tabindex: "-1", "aria-label": text.calls });
   find("#work").append(root);
-  /** @type {Promise<{open: (id: string) => void, close: () => void}> | null} */
-  let view = null;
+  const view = late("calls", () => import("./operators/calls.js"), ({ mount }) => mount(root, actions));
+  /** @type {ReturnType<typeof view> | null} */
+  let opened = null;
 
   // The hash says which page it is: it must not become that of a place in the page.
   find(".skip-link").addEventListener("click", (event) => {
@@ -39,21 +40,12 @@ export function Pages(actions) {
     }
     if (page === "talk") {
       talk.setAttribute("href", location.hash || "#/talk"); // with whatever settings it has
-      (await view)?.close();
+      (await opened)?.close();
       return;
     }
-    view ??= load(root, actions);
-    (await view).open(id);
+    opened = view();
+    (await opened).open(id);
   }
-}
-
-/**
- * @param {HTMLElement} root
- * @param {Pick<import("./hub.js").Actions, "key" | "setKey">} actions
- */
-async function load(root, actions) {
-  const [{ mount }] = await Promise.all([import("./operators/calls.js"), stylesheet("calls")]);
-  return mount(root, actions);
 }
 
 /**

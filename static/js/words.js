@@ -26,17 +26,36 @@ export const words = Object.freeze({
     idle: "Press Connect and speak.", idleWithoutKey: "Enter the service's key, then connect.",
     listening: "Speak, or write a message.", withoutMicrophone: "No microphone: write a message.", you: "The model waits for you.",
     model: "Speak to interrupt.", modelMuted: "Muted: the model does not hear you.", muted: "The model does not hear you.", held: "Hold Talk or Space to speak.",
-    interrupted: "Waiting for the network.", byUs: "You hung up", byThem: "The provider ended the call", lost: "The connection was lost",
+    interrupted: "Waiting for the network.", byUs: "You hung up", lost: "The connection was lost",
+    /** `client` is also what the service calls an end that it cannot tell from the page's own hang up, which the page can. */
+    enders: {
+      unknown: "by the other side", client: "by the other side", caller: "by the caller's key", operator: "by the operator", length: "longest call", idle: "nobody spoke",
+      replay: "token used again", drift: "session changed", supervision: "nobody watched", provider: "by the provider",
+    },
+    afterBy: (/** @type {string} */ time, /** @type {string} */ ender) => `after ${time}: ${ender}`,
     after: (/** @type {string} */ what, /** @type {string} */ time) => `${what} after ${time}`,
   },
   setup: {
-    heading: "Session", demo: "Demo: the provider runs on this machine. No account is charged, nothing leaves it.",
+    heading: "Session", demo: "Demo: the provider runs on this machine. No charge, and nothing leaves it.",
     key: "Key", keyPlaceholder: "This service's key", keyHint: "Kept in this page's memory only.", keyMissing: "Enter this service's key first.",
     show: "Show", hide: "Hide", showKey: "Show the key",
     model: "Model", modelHint: "As the service names it.", modelMissing: "Name a model first.", modelPlaceholder: "gpt-realtime",
     voice: "Voice", voiceHint: "Optional.", voicePlaceholder: "the model's default",
     instructions: "Instructions", instructionsPlaceholder: "Optional. How the model should speak and behave, in your own words.",
     fixed: "In a call these are fixed; they are sent with the next one.",
+  },
+  faults: {
+    open: "See it fail", label: "Faults", off: "Turn off", failed: "It was not switched: is the demo still running?",
+    named: faultNamed, on: (/** @type {string[]} */ on) => `Fault on: ${on.map(faultNamed).join(", ")}`,
+    names: { expired_token: "Expired token", provider_500: "Provider fails", udp_blocked: "UDP blocked", slow_answer_seconds: "Slow answer", dead_sideband: "Dead sideband" },
+    none: "Switch one on, connect, and see it explained. The next calls meet it, until it is switched off.",
+    shown: {
+      expired_token: "Tokens are a day old when they come back to the service: it refuses them at Answer.",
+      provider_500: "The provider answers every call with 500, so Answer fails. The token is not spent by it.",
+      udp_blocked: "Nothing comes through the network: ICE tries for some 15 seconds, then gives up.",
+      slow_answer_seconds: "The provider takes half a minute, and the service waits ten seconds: Answer ends with a 504.",
+      dead_sideband: "The call goes well, but the service's watch hears nothing of it: after some 20 seconds Usage says so, and counts less than this page.",
+    },
   },
   milliseconds,
   levels: {
@@ -53,7 +72,7 @@ export const words = Object.freeze({
     heading: "The call", length: "Length", turns: "Turns", median: "Answer", medianOf: "median", tokens: "Tokens", none: "–",
     turnsOf: (/** @type {number} */ you, /** @type {number} */ model) => `${you} yours, ${model} the model's`,
     interrupted: (/** @type {number} */ count) => `${count} interrupted`, tokensOf: (/** @type {number} */ input, /** @type {number} */ output) => `${input.toLocaleString("en")} in, ${output.toLocaleString("en")} out`,
-    ended: (/** @type {string} */ why) => `${why}.`, text: "Save transcript", json: "Save as JSON", sound: "Save sound", preparing: "Preparing the sound",
+    ended: (/** @type {string} */ why) => `${why}.`, endedBy: (/** @type {string} */ ender) => `Ended: ${ender}`, text: "Save transcript", json: "Save as JSON", sound: "Save sound", preparing: "Preparing the sound",
     noSound: "This browser cannot record: there is no sound to save.", empty: "No sound was recorded.", kept: "You left, the model right. Kept in this page until the next call.",
   },
   health: {
@@ -273,6 +292,11 @@ export const words = Object.freeze({
   },
   copy: { name: "Copy", done: "Copied", refused: "Not allowed" },
 });
+
+/** @param {string} name a fault of the demo */
+function faultNamed(name) {
+  return /** @type {Record<string, string>} */ (words.faults.names)[name] ?? name;
+}
 
 /** @param {number} value */
 function number(value) {

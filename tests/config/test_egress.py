@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from signaller.config import describe, load_settings
-from signaller.providers.http import passed_by
+from signaller.providers.egress import passed_by
 from signaller.secret import Secret
 from signaller.server.reload import needs_restart, pinned
 from signaller.settings import Egress

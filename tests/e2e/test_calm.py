@@ -1,7 +1,6 @@
 """Nothing moves under the hand, and nobody is shut out: at every width, in every state."""
 
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,6 +8,7 @@ import pytest_asyncio
 from playwright.async_api import Browser, Page, expect
 
 from tests.e2e.conftest import KEEP_PEERS
+from tests.e2e.looks import AXE, SHIFTS, shift, violations
 from tests.e2e.tester import (
     button,
     connect_at,
@@ -27,18 +27,7 @@ from tests.support.stage import Stage, staged
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")  # the browser lives on that loop
 
-AXE = Path(__file__).parents[1] / "support/axe/node_modules/axe-core/axe.min.js"
-SHIFTS = """
-globalThis.shifts = [];
-new PerformanceObserver((list) => {
-  for (const { value, sources } of list.getEntries())
-    shifts.push({ value, sources: sources.map(({ node }) => node?.outerHTML?.slice(0, 160)) });
-}).observe({ type: "layout-shift", buffered: true });
-"""
-PAINTED = "() => new Promise((done) => requestAnimationFrame(() => setTimeout(done)))"
-MOST_SHIFT = 0.02
 WIDTHS = (320, 390, 820, 1024, 1280, 1920)
-ALL_RULES = "axe.run(document, { resultTypes: ['violations'] })"
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
@@ -46,18 +35,6 @@ async def stage() -> AsyncIterator[Stage]:
     """The service and the loopback provider."""
     async with staged() as stage:
         yield stage
-
-
-async def shift(page: Page) -> float:
-    """The sum of all layout shifts, those after a click too."""
-    # An observer hears of a frame after it is painted.
-    await page.evaluate(
-        "() => new Promise((done) => requestAnimationFrame(() => setTimeout(done)))"
-    )
-    shifts = await page.evaluate("shifts")
-    total = sum(each["value"] for each in shifts)
-    assert total <= MOST_SHIFT, shifts
-    return float(total)
 
 
 @pytest.mark.parametrize(("width", "height"), [(1280, 650), (1440, 900), (390, 844)])
@@ -88,15 +65,6 @@ async def test_nothing_moves(stage: Stage, browser: Browser, width: int, height:
     await hang_up(page)
     await shift(page)
     await page.close()
-
-
-async def violations(page: Page) -> list[Any]:
-    """What axe finds: the rule, and where."""
-    result = await page.evaluate(ALL_RULES)
-    return [
-        (each["id"], [node["html"][:200] for node in each["nodes"]])
-        for each in result["violations"]
-    ]
 
 
 async def seen(page: Page, state: str) -> None:

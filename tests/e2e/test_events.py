@@ -8,7 +8,7 @@ import pytest_asyncio
 from playwright.async_api import Browser, Page, expect
 
 from tests.e2e.conftest import KEEP_PEERS
-from tests.e2e.test_calm import AXE, SHIFTS, shift, violations
+from tests.e2e.looks import AXE, SHIFTS, clean, shift
 from tests.e2e.tester import (
     button,
     connect,
@@ -28,8 +28,6 @@ from tests.support.service import MASTER_KEY
 from tests.support.stage import Stage, staged
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")  # the browser lives on that loop
-
-WIDTHS = (390, 1280)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
@@ -91,23 +89,23 @@ async def test_axe_finds_nothing(stage: Stage, browser: Browser, scheme: Any) ->
     await page.add_init_script(path=AXE)
     await page.goto(stage.url)
     await view(page, "Events")
-    await clean(page, "empty")
+    await clean(page, "empty", "Events")
     await connect_at(stage.url, page, MASTER_KEY)
     await view(page, "Talk")
     await write(page, "Good morning")
     await expect(turns(page, "model", "You wrote").first).to_be_visible()
     await view(page, "Events")
     await button(page, "Item").click()
-    await clean(page, "filtered")
+    await clean(page, "filtered", "Events")
     await page.get_by_role("listbox").press("End")
     await page.keyboard.press("Enter")
     await button(page, "Pin").click()
-    await clean(page, "open and pinned")
+    await clean(page, "open and pinned", "Events")
     await button(page, "Compose").click()
     await field(page, "Preset").select_option("session.update: a tool")
     await button(page, "Send event").click()
     await expect(page.get_by_text("session.updated after")).to_be_visible()
-    await clean(page, "answered")
+    await clean(page, "answered", "Events")
     await view(page, "Talk")
     await write(page, "How is the weather?")
     await view(page, "Events")
@@ -115,25 +113,16 @@ async def test_axe_finds_nothing(stage: Stage, browser: Browser, scheme: Any) ->
     await expect(button(page, "Send result")).to_be_visible()
     await button(page, "Send, now and always").click()
     await expect(button(page, "Remove the rule for get_weather")).to_be_visible()
-    await clean(page, "tools")
+    await clean(page, "tools", "Events")
     async with page.expect_file_chooser() as chooser:
         await button(page, "Load").click()
     await (await chooser.value).set_files(
         {"name": "none.txt", "mimeType": "text/plain", "buffer": b"none"}
     )
     await expect(page.get_by_role("alert").get_by_text("Line 1 is not JSON.")).to_be_visible()
-    await clean(page, "a bad file")
+    await clean(page, "a bad file", "Events")
     assert complaints == []
     await page.close()
-
-
-async def clean(page: Page, state: str) -> None:
-    """At each width, what is shown fits, and axe finds nothing."""
-    for width in WIDTHS:
-        await page.set_viewport_size({"width": width, "height": 800})
-        await view(page, "Events")
-        assert await page.evaluate("document.documentElement.scrollWidth") <= width
-        assert await violations(page) == [], (state, width)
 
 
 async def test_nothing_moves_while_events_come(stage: Stage, browser: Browser) -> None:

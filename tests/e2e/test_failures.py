@@ -214,11 +214,13 @@ async def test_an_answer_that_is_none(scene: Scene, page: Page) -> None:
 async def test_udp_that_is_blocked(scene: Scene, page: Page) -> None:
     """What both sides offered is shown by kind while the rung counts down."""
     scene.switches.on = Faults(udp_blocked=True)
+    await page.clock.install()
     await press_connect(scene.url, page)
     ice = step(page, "ice")
     await expect(ice).to_contain_text(re.compile(r"Yours: host [1-9]\d* · srflx 0 · relay 0"))
     await expect(ice).to_contain_text(re.compile(r"Provider's: host [1-9]\d* · srflx 0 · relay 0"))
     await expect(ice).to_contain_text(re.compile(r"gives up in \d+ s"))
+    await page.clock.fast_forward(15_000)
     await opened(
         page, "ice", "No way through the network", "is probably blocking UDP", mend="Try again"
     )
@@ -259,7 +261,10 @@ async def test_a_channel_that_does_not_open(
         pass
 
     monkeypatch.setattr(RTCSctpTransport, "start", deaf)
+    await page.clock.install()
     await press_connect(scene.url, page)
+    await expect(step(page, "data-channel")).to_have_attribute("data-state", "active")
+    await page.clock.fast_forward(10_000)
     await opened(page, "data-channel", "No data channel", "events cannot pass", mend="Try again")
     await expect(step(page, "dtls")).to_have_attribute("data-state", "done")
 
@@ -269,7 +274,10 @@ async def test_a_provider_that_is_silent(
 ) -> None:
     """The call stands all the same, and can be used."""
     monkeypatch.setattr(Conversation, "opened", lambda _: [])
+    await page.clock.install()
     await press_connect(scene.url, page)
+    await expect(status(page)).to_have_attribute("data-state", "connected")
+    await page.clock.fast_forward(10_000)
     await opened(
         page,
         "session-created",
@@ -289,7 +297,7 @@ async def test_a_provider_that_ends_the_call(scene: Scene, page: Page) -> None:
     again = await opened(
         page,
         "first-audio",
-        "The provider ended the call",
+        "The other side ended the call",
         "It closed the channel",
         mend="Connect again",
         state="lost",

@@ -9,7 +9,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page, expect
 
-from tests.e2e.test_calm import AXE, violations
+from tests.e2e.looks import AXE, clean
 from tests.e2e.tester import connect, connect_at, hang_up, view
 from tests.support.service import MASTER_KEY
 from tests.support.stage import Stage, staged
@@ -209,12 +209,6 @@ async def test_axe_finds_nothing_in_health(stage: Stage, browser: Browser, schem
         if state == "poor":
             await told(page, {**WELL, "loss": 30}, seconds=5)
         await expect(page.locator(".health-charts .uplot")).to_have_count(len(CHARTS))
-        for width in (390, 1280):
-            await page.set_viewport_size({"width": width, "height": 800})
-            if width == 390:
-                await view(page, "More")
-            await view(page, "Health")
-            assert await page.evaluate("document.documentElement.scrollWidth") <= width
-            assert await violations(page) == [], (state, width)
+        await clean(page, state, "Health")
     assert complaints == []
     await page.close()

@@ -7,7 +7,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Locator, Page, expect
 
-from tests.e2e.tester import button, connect, connected, status, step
+from tests.e2e.tester import button, connect, connected, failure, status, step
 from tests.support.stage import Stage, staged
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")  # the browser lives on that loop
@@ -83,6 +83,17 @@ async def test_without_a_call_it_says_so(stage: Stage, page: Page) -> None:
     await expect(dialog.get_by_role("button", name="Connect now")).to_be_visible()
     await page.keyboard.press("Escape")
     await expect(button(page, "I hear nothing")).to_be_focused()
+
+
+async def test_what_does_not_come_is_told(stage: Stage, page: Page) -> None:
+    """The tests come when they are asked for; once the service is back they do."""
+    await page.route("**/panels/hearing.js", lambda route: route.abort())
+    await page.goto(stage.url)
+    await button(page, "I hear nothing").click()
+    await expect(failure(page)).to_contain_text("This could not be loaded")
+    await expect(failure(page)).to_contain_text("Check that the service is there")
+    await page.unroute("**/panels/hearing.js")
+    await expect(await ask(page)).to_contain_text("There is no call.")
 
 
 async def test_what_is_wrong_is_mended_by_one_button(stage: Stage, page: Page) -> None:

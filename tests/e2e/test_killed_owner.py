@@ -12,7 +12,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Page, expect
 
-from tests.e2e.tester import connect_at, status, update_session, write
+from tests.e2e.tester import connect_at, status, write, write_only
 from tests.replicas.configuration import Configuration, caller, caller_key
 from tests.replicas.replica import Replica, replicas_of
 from tests.support.redis import redis_server
@@ -24,8 +24,6 @@ from tests.support.timing import waited_for_a_core
 pytestmark = pytest.mark.asyncio(loop_scope="session")  # the browser lives on that loop
 
 LIMIT_SECONDS, KILLED_AFTER_SECONDS, LEEWAY_SECONDS = 20, 10, 1.5
-NO_TURNS: dict[str, object] = {"audio": {"input": {"turn_detection": None}}}
-"""The fake microphone beeps: without turn detection only what is written is answered."""
 SEE = """
 () => {
   const [channel] = peers.at(-1).channels;
@@ -114,7 +112,7 @@ async def test_a_limit_holds_though_the_owner_is_killed(pair: Pair, page: Page) 
     waited = -without_a_core(heir)
     await page.wait_for_function("() => seen.closedAt !== null")
     waited += without_a_core(heir)
-    await expect(status(page)).to_contain_text("The provider ended the call")
+    await expect(status(page)).to_contain_text("by the other side")
     times = {name: at / 1000 for name, at in (await page.evaluate(TIMES)).items()}
     call = await shown(heir, lambda call: bool(call["status"] == "ended"))
 
@@ -137,7 +135,7 @@ async def test_a_planned_end_of_the_owner_misses_nothing(pair: Pair, page: Page)
     owner, heir = pair.owner, pair.heir
     await connect_at(str(owner.client.base_url), page, pair.key)
     await page.evaluate(SEE)
-    await update_session(page, NO_TURNS)
+    await write_only(page)
     await says(page, "Good morning")
     call = await shown(heir, lambda call: (call["usage"]["responses"] or 0) > 0)
     owner.process.send(signal.SIGTERM)

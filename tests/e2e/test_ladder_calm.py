@@ -6,7 +6,7 @@ import pytest
 from playwright.async_api import Browser, expect
 
 from signaller.loopback.switches import Faults
-from tests.e2e.test_calm import AXE, SHIFTS, shift, violations
+from tests.e2e.looks import AXE, SHIFTS, shift, violations
 from tests.e2e.test_failures import Scene, press_connect, scene_of
 from tests.e2e.tester import button, connected, failure, status, step, view
 from tests.support.stage import LoopbackProvider
@@ -74,6 +74,6 @@ async def test_nothing_moves(browser: Browser, width: int, height: int) -> None:
         await expect(step(page, "first-audio")).to_have_attribute("data-state", "done")
         await view(page, "Steps")
         await scene.provider.hang_up(scene.provider.calls[-1])
-        await expect(failure(page)).to_contain_text("The provider ended the call")
+        await expect(failure(page)).to_contain_text("The other side ended the call")
         await shift(page)
         await page.close()

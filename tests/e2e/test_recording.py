@@ -17,9 +17,9 @@ from tests.e2e.tester import (
     fill_in,
     hang_up,
     status,
-    update_session,
     view,
     write,
+    write_only,
 )
 from tests.support.service import MASTER_KEY
 from tests.support.stage import staged
@@ -27,7 +27,6 @@ from tests.support.stage import staged
 pytestmark = pytest.mark.asyncio(loop_scope="session")  # the browser lives on that loop
 
 QUIET = 0.005
-NO_TURNS: dict[str, object] = {"audio": {"input": {"turn_detection": None}}}
 
 
 def sides(path: Path) -> tuple[float, float, float]:
@@ -56,7 +55,7 @@ async def test_both_sides_are_in_the_saved_sound(page: Page) -> None:
     """The microphone's beeps on the left, the model's melody on the right, as long as the call."""
     async with staged() as stage:
         await connect(stage, page)
-        await update_session(page, NO_TURNS)
+        await write_only(page)
         await view(page, "Talk")
         await write(page, "Sing me a song, as long as you can")
         await expect(status(page)).to_contain_text("Model is speaking")
@@ -110,7 +109,7 @@ async def test_what_was_recorded_goes_with_the_next_call(page: Page) -> None:
     """Each call has its own file: nothing of the one before is in it."""
     async with staged() as stage:
         await connect(stage, page)
-        await update_session(page, NO_TURNS)
+        await write_only(page)
         await view(page, "Talk")
         await write(page, "Sing me a song. " * 10)
         await expect(status(page)).to_contain_text("Model is speaking")

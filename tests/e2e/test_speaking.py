@@ -7,13 +7,13 @@ from playwright.async_api import Page, expect
 
 from tests.e2e.tester import (
     button,
-    connect,
     connected,
     failure,
     field,
     fill_in,
     hang_up,
     logged,
+    quiet,
     status,
     update_session,
     view,
@@ -28,16 +28,7 @@ TRACK = "peers.at(-1).getSenders().find(({ track }) => track?.kind === 'audio').
 BETWEEN_BEEPS: dict[str, object] = {
     "audio": {"input": {"turn_detection": {"silence_duration_ms": 200}}}
 }
-NO_TURNS: dict[str, object] = {"audio": {"input": {"turn_detection": None}}}
-"""The fake microphone beeps: without turn detection nobody is heard, and the state stands still."""
 LONG = "Please read this to me. " * 20
-
-
-async def quiet(stage: Stage, page: Page) -> None:
-    """In a call in which nobody speaks."""
-    await connect(stage, page)
-    await update_session(page, NO_TURNS)
-    await expect(status(page)).to_contain_text("Listening")
 
 
 async def sent(page: Page) -> list[str]:

@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Locator, Page, Route, expect
 
-from tests.e2e.test_calm import AXE, violations
+from tests.e2e.looks import AXE, clean
 from tests.e2e.tester import button, connect, connect_at, fill_in, hang_up, status, view
 from tests.support.service import MASTER_KEY, MODEL, UPSTREAM_MODEL, bearer, named
 from tests.support.stage import PATIENCE_SECONDS, Stage, staged
@@ -92,6 +92,7 @@ async def test_origins_metadata_and_further_uses_are_told(stage: Stage, page: Pa
         await route.fulfill(json=told)
 
     await page.route("**/introspect", tell)
+    await page.clock.install()
     await connect(stage, page)
     await view(page, "Token")
     await expect(panel(page)).to_contain_text("Used, and good for more")
@@ -99,7 +100,8 @@ async def test_origins_metadata_and_further_uses_are_told(stage: Stage, page: Pa
     await expect(fact(page, "origins")).to_have_text("https://app.example")
     await expect(fact(page, "metadata")).to_have_text("order: 4711")
     await expect(button(page, "Use it again")).to_be_disabled()
-    # Its thirty seconds run out under the eye.
+    await expect(panel(page)).not_to_contain_text("Expired")
+    await page.clock.fast_forward(30_000)  # its time runs out under the eye
     await expect(panel(page)).to_contain_text("Expired")
     await expect(button(page, "Use it again")).to_be_enabled()
 
@@ -134,7 +136,7 @@ async def test_a_replay_may_end_the_call(stage: Stage, page: Page) -> None:
     await button(page, "Use it again").click()
     await expect(panel(page)).to_contain_text("Refused, as it should be")
     await expect(panel(page)).to_contain_text("one more in signaller_replays_total")
-    await expect(status(page)).to_contain_text("The provider ended the call")
+    await expect(status(page)).to_contain_text("token used again")
     await view(page, "Usage")
     await expect(page.get_by_role("tabpanel", name="Usage")).to_contain_text("replay")
 
@@ -198,23 +200,15 @@ async def test_axe_finds_nothing_about_the_token(
     page.set_default_timeout(PATIENCE_SECONDS * 1000)
     await page.add_init_script(path=AXE)
 
-    async def seen(state: str) -> None:
-        for width in (390, 1280):
-            await page.set_viewport_size({"width": width, "height": 800})
-            if width < 820:
-                await view(page, "More")
-            await view(page, "Token")
-            assert await violations(page) == [], (state, width)
-
     await page.goto(stage.url)
-    await seen("none")
+    await clean(page, "none", "Token")
     await connect(stage, page)
-    await seen("spent")
+    await clean(page, "spent", "Token")
     await button(page, "Use it again").press("Enter")
     await expect(panel(page)).to_contain_text("Refused")
-    await seen("replayed")
+    await clean(page, "replayed", "Token")
     await button(page, "Revoke").press("Enter")
     await expect(panel(page)).to_contain_text("Revoked")
     assert await page.evaluate("document.activeElement !== document.body")
-    await seen("revoked")
+    await clean(page, "revoked", "Token")
     await page.close()

@@ -11,7 +11,8 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Download, Page, expect
 
-from tests.e2e.test_calm import AXE, violations
+from tests.e2e.conftest import KEEP_PEERS
+from tests.e2e.looks import AXE, clean
 from tests.e2e.tester import (
     button,
     connect,
@@ -21,18 +22,19 @@ from tests.e2e.tester import (
     field,
     fill_in,
     hang_up,
+    quiet,
     status,
     turns,
     update_session,
     view,
     write,
+    write_only,
 )
 from tests.support.service import MASTER_KEY
 from tests.support.stage import Stage, staged
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")  # the browser lives on that loop
 
-NO_TURNS: dict[str, object] = {"audio": {"input": {"turn_detection": None}}}
 BETWEEN_BEEPS: dict[str, object] = {
     "audio": {"input": {"turn_detection": {"silence_duration_ms": 200}}}
 }
@@ -59,13 +61,6 @@ async def stage() -> AsyncIterator[Stage]:
     """The service and the loopback provider."""
     async with staged() as stage:
         yield stage
-
-
-async def quiet(stage: Stage, page: Page) -> None:
-    """In a call in which nobody is heard unless they write."""
-    await connect(stage, page)
-    await update_session(page, NO_TURNS)
-    await expect(status(page)).to_contain_text("Listening")
 
 
 async def unheard(stage: Stage, page: Page) -> None:
@@ -155,6 +150,17 @@ async def test_an_interrupted_turn_says_so(stage: Stage, page: Page) -> None:
     await expect(spoken.first).to_be_visible()
 
 
+async def test_nobody_is_speaking_once_the_call_is_over(stage: Stage, page: Page) -> None:
+    """Whoever was, when it ended, is said to have spoken."""
+    await connect(stage, page)
+    await view(page, "Talk")
+    begun = page.locator("#transcript li[aria-busy=true]").filter(has_text="speaking")
+    await expect(begun).to_have_count(1)
+    await hang_up(page)
+    await expect(turns(page, "you", "spoken, not transcribed").last).to_be_visible()
+    await expect(page.locator("#transcript li[aria-busy=true]")).to_have_count(0)
+
+
 async def test_the_volume_is_the_voices(stage: Stage, page: Page) -> None:
     """By keyboard, down to silence and up again."""
     await connect(stage, page)
@@ -227,9 +233,10 @@ async def test_axe_finds_nothing_in_a_conversation(
 ) -> None:
     """With an interrupted turn, and with the summary, on a phone and on a desk."""
     page = await browser.new_page(color_scheme=scheme, reduced_motion="reduce")
+    await page.add_init_script(KEEP_PEERS)
     await page.add_init_script(path=AXE)
     await connect_at(stage.url, page, MASTER_KEY)
-    await update_session(page, NO_TURNS)
+    await write_only(page)
     await view(page, "Talk")
     await write(page, LONG)
     await expect(status(page)).to_contain_text("Model is speaking")
@@ -239,11 +246,7 @@ async def test_axe_finds_nothing_in_a_conversation(
         if over:
             await hang_up(page)
             await expect(button(page, "Save sound")).to_be_enabled()
-        for width in (390, 1280):
-            await page.set_viewport_size({"width": width, "height": 800})
-            await view(page, "Talk")
-            assert await page.evaluate("document.documentElement.scrollWidth") <= width
-            assert await violations(page) == [], (over, width)
+        await clean(page, f"over: {over}", "Talk")
     await page.close()
 
 

@@ -9,7 +9,8 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page, expect
 
-from tests.e2e.test_calm import AXE, violations
+from tests.e2e.conftest import KEEP_PEERS
+from tests.e2e.looks import AXE, clean
 from tests.e2e.tester import (
     button,
     connect,
@@ -17,9 +18,9 @@ from tests.e2e.tester import (
     fill_in,
     hang_up,
     status,
-    update_session,
     view,
     write,
+    write_only,
 )
 from tests.support.service import MASTER_KEY, bearer, named
 from tests.support.stage import PATIENCE_SECONDS, Stage, staged
@@ -28,8 +29,6 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")  # the browser lives on t
 
 PRICES = {"input_cost_per_token": "0.01", "output_cost_per_token": "0.01"}
 """So high that the shortest answer shows."""
-NO_TURNS: dict[str, object] = {"audio": {"input": {"turn_detection": None}}}
-"""The fake microphone beeps: without turn detection only what is written is answered."""
 KIOSK, LIMIT_SECONDS = "sk-of-the-kiosk", 12
 AGREED = """() => {
   const note = document.querySelector(".usage-note").textContent;
@@ -71,7 +70,7 @@ async def recorded(stage: Stage, page: Page) -> dict[str, Any]:
 async def answered_once(stage: Stage, page: Page) -> list[list[str]]:
     """A call with one response, and the table once both accounts agree about it."""
     await connect(stage, page)
-    await update_session(page, NO_TURNS)
+    await write_only(page)
     await view(page, "Usage")
     await write(page, "Good morning")
     agreed = await page.wait_for_function(AGREED)
@@ -123,7 +122,7 @@ async def test_a_call_that_nobody_watches_has_no_cost(page: Page) -> None:
     """Unknown is never shown as nothing: a sentence says why, and this page's own figures stand."""
     async with staged(supervision="off") as stage:
         await connect(stage, page)
-        await update_session(page, NO_TURNS)
+        await write_only(page)
         await write(page, "Good morning")
         await view(page, "Usage")
         usage = page.get_by_role("tabpanel", name="Usage")
@@ -153,6 +152,7 @@ async def test_a_service_that_is_silent_leaves_the_call_alone(stage: Stage, page
         (1, {"label": "unknown", "responses": None, "gaps": []}, "unwatched"),
         (1, {"label": "complete", "responses": 1, "gaps": []}, "same"),
         (2, {"label": "complete", "responses": 1, "gaps": []}, "behind"),
+        (2, {"label": "partial", "responses": 1, "gaps": [{}]}, "gaps"),
         (2, {"label": "partial", "responses": 1, "gaps": [{}], "over": True}, "gaps"),
         (1, {"label": "complete", "responses": 2, "gaps": [], "over": True}, "more"),
         (2, {"label": "complete", "responses": 1, "gaps": [], "over": True}, "less"),
@@ -203,22 +203,15 @@ async def test_axe_finds_nothing_in_usage(stage: Stage, browser: Browser, scheme
     """Before, during and after a call, on a phone and on a desk."""
     page = await browser.new_page(color_scheme=scheme, reduced_motion="reduce")
     page.set_default_timeout(PATIENCE_SECONDS * 1000)
+    await page.add_init_script(KEEP_PEERS)
     await page.add_init_script(path=AXE)
 
-    async def seen(state: str) -> None:
-        for width in (390, 1280):
-            await page.set_viewport_size({"width": width, "height": 800})
-            if width < 820:
-                await view(page, "More")
-            await view(page, "Usage")
-            assert await violations(page) == [], (state, width)
-
     await page.goto(stage.url)
-    await seen("idle")
+    await clean(page, "idle", "Usage")
     await fill_in(page, MASTER_KEY)
     await answered_once(stage, page)
-    await seen("live")
+    await clean(page, "live", "Usage")
     await button(page, "Hang up").click()
     await expect(page.get_by_role("tabpanel", name="Usage")).to_contain_text("Ended by")
-    await seen("ended")
+    await clean(page, "ended", "Usage")
     await page.close()

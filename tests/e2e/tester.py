@@ -66,9 +66,25 @@ async def write_only(page: Page) -> None:
     """
     session = {"type": "realtime", "audio": {"input": {"turn_detection": None}}}
     await page.evaluate(
-        "event => peers.at(-1).channels[0].send(JSON.stringify(event))",
+        """async (event) => {
+          const [channel] = peers.at(-1).channels;
+          const updated = new Promise((resolve) => {
+            channel.addEventListener("message", ({ data }) => {
+              if (JSON.parse(data).type === "session.updated") resolve();
+            });
+          });
+          channel.send(JSON.stringify(event));
+          await updated;
+        }""",
         {"type": "session.update", "session": session},
     )
+
+
+async def quiet(stage: Stage, page: Page) -> None:
+    """In a call in which nobody is heard unless they write."""
+    await connect(stage, page)
+    await write_only(page)
+    await expect(status(page)).to_contain_text("Listening")
 
 
 async def view(page: Page, name: str) -> None:

@@ -25,7 +25,10 @@ const MOST_TURNS = 5000;
 export function followTurns(hub) {
   const tell = (/** @type {Turn} */ turn) => hub.emit("turn", turn);
   const kept = { now: new Turns(tell) };
-  hub.on("state", ({ state }) => { if (state === "checking") kept.now = new Turns(tell); });
+  hub.on("state", ({ state }) => {
+    if (state === "checking") kept.now = new Turns(tell);
+    if (state === "ended" || state === "failed") kept.now.end();
+  });
   hub.on("event", (seen) => kept.now.receive(seen));
   return kept;
 }
@@ -61,6 +64,11 @@ export class Turns {
       median: median(times),
       tokens: this.#tokens,
     };
+  }
+
+  /** The call is over: nothing more is said. */
+  end() {
+    for (const { id, unheard } of this.all.filter(({ done }) => !done)) this.#amend(id, { unheard: unheard === "speaking" ? "untranscribed" : unheard, done: true });
   }
 
   /** @param {{direction: "in" | "out", event: any, at: number}} seen */

@@ -122,7 +122,7 @@ export function compare(channel, call, over) {
   if (call.usage.label === "unknown") return "unwatched";
   const names = differing(channel, call.usage);
   if (names.length === 0) return "same";
-  if (!over) return "behind";
-  if (names.some((name) => (figure(call.usage, name) ?? 0) > (figure(channel, name) ?? 0))) return "more";
+  if (!over && call.gaps.length === 0) return "behind";
+  if (names.some((name) => (figure(call.usage, name) ?? 0) > (figure(channel, name) ?? 0))) return over ? "more" : "behind";
   return call.gaps.length > 0 ? "gaps" : "less";
 }

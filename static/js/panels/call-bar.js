@@ -3,6 +3,7 @@
 import { advise } from "../advice.js";
 import { minutes } from "../amounts.js";
 import { element, icon } from "../element.js";
+import { endedAfter } from "../ending.js";
 import { words } from "../words.js";
 import { CallMeter } from "./call-meter.js";
 
@@ -45,7 +46,9 @@ export function mount(root, hub, actions) {
 
   /** @type {import("../hub.js").Stage} */
   let stage = { state: "idle" };
-  let known = { key: true, step: "", microphone: false, muted: false, held: false };
+  let known = { key: true, step: "", microphone: false, muted: false, held: false, faults: /** @type {string[]} */ ([]) };
+  /** @type {import("../hub.js").Events["call"]} */
+  let call = null;
   /** @type {import("../hub.js").Events["speaking"]} */
   let speaking = { who: null, interruptible: false };
   /** @type {ReturnType<typeof setInterval> | undefined} */
@@ -63,7 +66,9 @@ export function mount(root, hub, actions) {
     model.textContent = session.model || text.noModel;
     voice.textContent = /** @type {any} */ (session.audio)?.output?.voice ?? text.defaultVoice;
   });
+  hub.on("faults", (on) => update(() => { known.faults = on; }));
   hub.on("step", ({ name, state }) => update(() => { if (state === "active") known.step = name; }));
+  hub.on("call", (told) => update(() => { call = told; }));
   hub.on("microphone", (stream) => update(() => { known.microphone = stream !== null; }));
   hub.on("muted", ({ muted, talking }) => update(() => Object.assign(known, { muted, held: talking })));
   hub.on("speaking", (now) => update(() => { speaking = now; }));
@@ -80,7 +85,7 @@ export function mount(root, hub, actions) {
     const live = state === "connected" || state === "interrupted";
     const busy = live || state === "checking" || state === "connecting";
     const { who, interruptible } = speaking;
-    const [said, more] = phrase(stage, known, who);
+    const [said, more] = phrase(stage, known, who, call);
     if (word.textContent !== said) word.textContent = said;
     if (detail.textContent !== more) detail.textContent = more;
     root.dataset.state = status.dataset.state = state;
@@ -120,23 +125,24 @@ export function mount(root, hub, actions) {
 /**
  * The state in large words, and what to know about it.
  * @param {import("../hub.js").Stage} stage
- * @param {{key: boolean, step: string, microphone: boolean, muted: boolean, held: boolean}} known
+ * @param {{key: boolean, step: string, microphone: boolean, muted: boolean, held: boolean, faults: string[]}} known
  * @param {"you" | "model" | null} who
+ * @param {import("../hub.js").Events["call"]} call
  * @returns {[string, string]}
  */
-function phrase({ state, by, error, seconds }, { key, step, microphone, muted, held }, who) {
+function phrase(stage, { key, step, microphone, muted, held, faults }, who, call) {
+  const { state, error, seconds = 0 } = stage;
   const { states, details } = words;
-  const after = (/** @type {string} */ what) => (seconds ? details.after(what, minutes(seconds)) : what);
   switch (state) {
-    case "idle": return [states.idle, key ? details.idle : details.idleWithoutKey];
+    case "idle": return [states.idle, faults.length ? words.faults.on(faults) : key ? details.idle : details.idleWithoutKey];
     case "checking":
     case "connecting": {
       const waiting = /** @type {Record<string, string>} */ (words.steps.waiting)[step];
       return [states.connecting, waiting ?? /** @type {Record<string, string>} */ (words.steps.names)[step] ?? ""];
     }
     case "interrupted": return [states.interrupted, details.interrupted];
-    case "ended": return [states.ended, after(by === "them" ? details.byThem : details.byUs)];
-    case "failed": return error?.step === "connection" ? [states.ended, after(details.lost)] : [states.failed, error ? advise(error.step, error.cause).title : ""];
+    case "ended": return [states.ended, seconds ? endedAfter(stage, call, minutes(seconds)) : details.byUs];
+    case "failed": return error?.step === "connection" ? [states.ended, endedAfter(stage, call, minutes(seconds))] : [states.failed, error ? advise(error.step, error.cause).title : ""];
   }
   if (who === "model") return [states.model, muted ? details.modelMuted : microphone ? details.model : ""];
   if (muted) return [states.muted, details.muted];

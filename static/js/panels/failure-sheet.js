@@ -3,6 +3,7 @@
 import { STEPS } from "../call/step-clock.js";
 import { element } from "../element.js";
 import { explained } from "./failure.js";
+import { FaultLine } from "./fault-line.js";
 
 /**
  * @param {HTMLElement} root
@@ -11,6 +12,7 @@ import { explained } from "./failure.js";
  */
 export function mount(root, hub, actions) {
   const box = element("div", { class: "failure failure-sheet", id: "error", role: "alert", hidden: "" });
+  const fault = FaultLine(hub, actions);
   root.append(box);
   hub.on("state", ({ state, error }) => {
     if (["checking", "ended", "failed"].includes(state)) hide();
@@ -29,7 +31,7 @@ export function mount(root, hub, actions) {
    */
   function show(step, error) {
     if (isSeen(step)) return;
-    box.replaceChildren(...explained(step, error, actions, hide));
+    box.replaceChildren(...explained(step, error, actions, hide), fault);
     box.dataset.failed = step;
     box.hidden = false;
   }

@@ -1,8 +1,9 @@
 /** The charts of Health, drawn by uPlot. */
 
 import uPlot from "../../vendor/uPlot/uPlot.esm.js";
+import { minutes } from "../amounts.js";
 import { BANDS } from "../call/stats.js";
-import { element } from "../element.js";
+import { stylesheet } from "../late.js";
 
 const HEIGHT = 104;
 const LEAST_SECONDS = 60;
@@ -11,7 +12,7 @@ const FONT = "11px system-ui, sans-serif";
 /** @typedef {import("./health.js").Second} Second */
 /** @typedef {{update: (history: Second[]) => void}} Drawn */
 
-const styled = stylesheet(new URL("../../vendor/uPlot/uPlot.min.css", import.meta.url).href);
+const styled = stylesheet("../vendor/uPlot/uPlot.min.css");
 const dark = matchMedia("(prefers-color-scheme: dark)");
 
 /**
@@ -34,7 +35,7 @@ export async function draw(box, chart, read) {
       y: { range: (_, __, most) => [0, Math.max(chart.least, (most ?? 0) * 1.1)] },
     },
     axes: [
-      { font: FONT, size: 22, gap: 4, space: 70, stroke: () => colour("--ink-soft"), grid: { show: false }, ticks: { show: false }, values: (_, at) => at.map(clock) },
+      { font: FONT, size: 22, gap: 4, space: 70, stroke: () => colour("--ink-soft"), grid: { show: false }, ticks: { show: false }, values: (_, at) => at.map(minutes) },
       { font: FONT, size: 40, gap: 4, space: 34, stroke: () => colour("--ink-soft"), grid: { width: 1, stroke: () => colour("--line") }, ticks: { show: false }, values: (_, at) => at.map((value) => chart.figure(value).split(" ")[0]) },
     ],
     series: [{}, ...chart.series.map(({ tone }) => ({ width: 1.5, stroke: () => colour(tone), points: { show: false }, spanGaps: false }))],
@@ -69,20 +70,4 @@ function shade(plot, { good, poor }, colour) {
     ctx.fillStyle = colour(tone);
     ctx.fillRect(bbox.left, high, bbox.width, low - high);
   }
-}
-
-/** @param {number} seconds */
-function clock(seconds) {
-  return `${Math.floor(seconds / 60)}:${String(Math.round(seconds % 60)).padStart(2, "0")}`;
-}
-
-/** @param {string} address */
-function stylesheet(address) {
-  const link = element("link", { rel: "stylesheet", href: address });
-  const loaded = new Promise((resolve, reject) => {
-    link.addEventListener("load", resolve, { once: true });
-    link.addEventListener("error", reject, { once: true });
-  });
-  document.head.append(link);
-  return loaded;
 }

@@ -26,7 +26,7 @@ export function mount(root, hub, actions) {
   const voice = input("voice", { ...TYPED, list: "voices", placeholder: text.voicePlaceholder });
   const instructions = /** @type {HTMLTextAreaElement} */ (element("textarea", { id: "instructions", rows: "6", placeholder: text.instructionsPlaceholder }));
   const names = element("datalist", { id: "model-names" });
-  const demo = element("p", { class: "note", id: "demo-note", hidden: "" }, text.demo);
+  const demo = element("div", { class: "note", id: "demo-note", hidden: "" }, text.demo);
   const keyHint = hint("key", text.keyHint);
   const modelHint = hint("model", text.modelHint);
   const form = /** @type {HTMLFormElement} */ (element("form", { class: "session-form", id: "call-form", novalidate: "" },

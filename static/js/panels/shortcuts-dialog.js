@@ -1,21 +1,11 @@
 /** Which keys do what. */
 
 import { element } from "../element.js";
-import { stylesheet } from "../late.js";
 import { words } from "../words.js";
 
 const text = words.shortcuts;
-/** @type {Promise<HTMLDialogElement> | undefined} */
-let made;
 
-/** Open it; what had the focus gets it back at the end. */
-export async function openShortcuts() {
-  const dialog = await (made ??= make());
-  if (!dialog.open) dialog.showModal();
-}
-
-async function make() {
-  await stylesheet("shortcuts");
+export function ShortcutsDialog() {
   const close = element("button", { class: "button", type: "submit" }, text.close);
   const dialog = /** @type {HTMLDialogElement} */ (element("dialog", { class: "shortcuts", "aria-labelledby": "shortcuts-heading" },
     element("h2", { id: "shortcuts-heading" }, text.heading),
@@ -24,5 +14,8 @@ async function make() {
     element("form", { method: "dialog" }, close)));
   dialog.addEventListener("click", ({ target }) => { if (target === dialog) dialog.close(); }); // beside it
   document.body.append(dialog);
-  return dialog;
+  return {
+    /** What had the focus gets it back at the end. */
+    open() { if (!dialog.open) dialog.showModal(); },
+  };
 }

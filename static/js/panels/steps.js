@@ -4,10 +4,11 @@ import { advise } from "../advice.js";
 import { STEPS } from "../call/step-clock.js";
 import { CopyButton } from "../copy-button.js";
 import { element } from "../element.js";
-import { stylesheet } from "../late.js";
+import { late } from "../late.js";
 import { figure, milliseconds } from "../milliseconds.js";
 import { words } from "../words.js";
 import { explained } from "./failure.js";
+import { FaultLine } from "./fault-line.js";
 
 /** @typedef {import("../call/step-clock.js").Step} Step */
 
@@ -31,7 +32,7 @@ export function mount(root, hub, actions) {
   const measured = element("div", {});
   const tenTimes = /** @type {HTMLButtonElement} */ (element("button", { class: "button button-quiet", type: "button" }, text.tenTimes));
   const save = element("button", { class: "button button-quiet", type: "button" }, text.save);
-  const tools = element("div", { class: "steps-tools" }, tenTimes, save);
+  const tools = element("div", { class: "steps-tools" }, FaultLine(hub, actions), tenTimes, save);
   const candidates = Candidates();
   rows.get("ice")?.line.after(candidates.root);
   root.append(element("div", { class: "steps" },
@@ -71,14 +72,12 @@ export function mount(root, hub, actions) {
   showId(null);
   update();
 
-  /** @type {Promise<{run: () => Promise<void>}> | undefined} */
-  let repeating;
+  const repeating = late("repeat", () => import("./repeat.js"), ({ mount }) => mount(measured, hub, actions));
   async function connectTenTimes() {
-    repeating ??= Promise.all([import("./repeat.js"), stylesheet("repeat")]).then(([{ mount }]) => mount(measured, hub, actions));
-    const { run } = await repeating;
-    if (tenTimes.getAttribute("aria-busy") === "true") return;
+    const repeat = await repeating().catch((error) => hub.emit("trouble", { step: "part", error }));
+    if (!repeat || tenTimes.getAttribute("aria-busy") === "true") return;
     tenTimes.setAttribute("aria-busy", "true");
-    await run();
+    await repeat.run();
     tenTimes.removeAttribute("aria-busy");
   }
 

@@ -1,8 +1,9 @@
 /** What a call came to, and its files: the conversation, and both sides' sound. */
 
-import { advise } from "../advice.js";
+import { minutes } from "../amounts.js";
 import { Recorder, format } from "../call/recorder.js";
 import { element } from "../element.js";
+import { whyEnded } from "../ending.js";
 import { words } from "../words.js";
 import { noted } from "./transcript.js";
 
@@ -49,6 +50,12 @@ export function mount(root, hub, turns) {
     if (stage.state === "connected") reached = true;
     if (stage.state === "ended" || stage.state === "failed") void end(stage);
   });
+  hub.on("call", (call) => {
+    const stage = hub.latest("state");
+    if (stage?.state !== "ended" || !reached) return;
+    facts.why = whyEnded(stage, call);
+    update();
+  });
   asText.addEventListener("click", () => save(new Blob([transcript(facts, turns.now.all)], { type: "text/plain" }), "txt"));
   asJson.addEventListener("click", () => save(new Blob([JSON.stringify({ ...facts, figures: turns.now.figures, turns: turns.now.all }, null, 2)], { type: "application/json" }), "json"));
   sound.addEventListener("click", () => { if (kept && recorded) save(kept, recorded.extension); });
@@ -67,7 +74,7 @@ export function mount(root, hub, turns) {
     const [ended, mine] = [recorder, facts];
     recorder = null;
     if (!reached) return void ended?.stop();
-    Object.assign(facts, { seconds: stage.seconds ?? 0, why: reason(stage) });
+    Object.assign(facts, { seconds: stage.seconds ?? 0, why: whyEnded(stage, null) });
     sound.disabled = true;
     note.textContent = recorded ? text.preparing : text.noSound;
     update();
@@ -83,7 +90,7 @@ export function mount(root, hub, turns) {
   function update() {
     const { you, model, interrupted, median, tokens } = turns.now.figures;
     const values = {
-      length: [clock(facts.seconds), ""],
+      length: [minutes(facts.seconds), ""],
       turns: [String(you + model), interrupted ? text.interrupted(interrupted) : text.turnsOf(you, model)],
       median: [median === null ? text.none : words.milliseconds(median), median === null ? "" : text.medianOf],
       tokens: tokens ? [(tokens.input + tokens.output).toLocaleString("en"), text.tokensOf(tokens.input, tokens.output)] : [text.none, ""],
@@ -117,19 +124,7 @@ function transcript({ call, began, seconds, why }, turns) {
   const lines = turns.map((turn) => {
     const notes = noted(turn).join(", ");
     const heard = turn.text || (turn.unheard ? `(${words.transcript.unheard[turn.unheard]})` : "");
-    return `[${clock(turn.at / 1000)}] ${words.transcript[turn.who]}: ${heard}${notes ? ` (${notes})` : ""}`;
+    return `[${minutes(turn.at / 1000)}] ${words.transcript[turn.who]}: ${heard}${notes ? ` (${notes})` : ""}`;
   });
-  return `${[`${call}, ${began.toISOString()}, ${clock(seconds)}`, text.ended(why), "", ...lines].join("\n")}\n`;
-}
-
-/** @param {Stage} stage */
-function reason({ by, error }) {
-  if (error) return error.step === "connection" ? words.details.lost : advise(error.step, error.cause).title.replace(/\.$/, "");
-  return by === "them" ? words.details.byThem : words.details.byUs;
-}
-
-/** @param {number} seconds */
-function clock(seconds) {
-  const whole = Math.floor(seconds);
-  return `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, "0")}`;
+  return `${[`${call}, ${began.toISOString()}, ${minutes(seconds)}`, text.ended(why), "", ...lines].join("\n")}\n`;
 }

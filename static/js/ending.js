@@ -1,0 +1,37 @@
+/** Why a call is over, in words: by what the page saw, and by what the service tells of it a little later. Knows no DOM. */
+
+import { advise } from "./advice.js";
+import { words } from "./words.js";
+
+const { byUs, lost, enders, after, afterBy } = words.details;
+
+/** @typedef {import("./hub.js").Stage} Stage */
+/** @typedef {import("./call/follow.js").CallObject | null} CallObject */
+
+/**
+ * Beside the large "Ended".
+ * @param {Stage} stage
+ * @param {CallObject} call
+ * @param {string} time how long it lasted
+ */
+export function endedAfter(stage, call, time) {
+  if (stage.error && stage.by !== "them") return after(lost, time);
+  return stage.by === "them" ? afterBy(time, ender(call)) : after(byUs, time);
+}
+
+/**
+ * In a sentence, without its full stop.
+ * @param {Stage} stage
+ * @param {CallObject} call
+ */
+export function whyEnded({ by, error }, call) {
+  if (by === "them") return words.summary.endedBy(ender(call));
+  if (!error) return byUs;
+  return error.step === "connection" ? lost : advise(error.step, error.cause).title.replace(/\.$/, "");
+}
+
+/** @param {CallObject} call */
+function ender(call) {
+  const by = call?.status === "ended" ? call.ended_by : null;
+  return /** @type {Record<string, string>} */ (enders)[by ?? "unknown"] ?? by ?? enders.unknown;
+}

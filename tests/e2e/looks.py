@@ -1,0 +1,53 @@
+"""How the page looks to everybody: what axe finds in it, whether it fits, and what moves."""
+
+from pathlib import Path
+from typing import Any
+
+from playwright.async_api import Page
+
+from tests.e2e.tester import view
+
+AXE = Path(__file__).parents[1] / "support/axe/node_modules/axe-core/axe.min.js"
+ALL_RULES = "axe.run(document, { resultTypes: ['violations'] })"
+SHIFTS = """
+globalThis.shifts = [];
+new PerformanceObserver((list) => {
+  for (const { value, sources } of list.getEntries())
+    shifts.push({ value, sources: sources.map(({ node }) => node?.outerHTML?.slice(0, 160)) });
+}).observe({ type: "layout-shift", buffered: true });
+"""
+PAINTED = "() => new Promise((done) => requestAnimationFrame(() => setTimeout(done)))"
+MOST_SHIFT = 0.02
+PHONE, DESK = WIDTHS = (390, 1280)
+ON_PHONE = ("Talk", "Setup", "Steps", "Events")
+"""What is no tab of its own there is found under More."""
+
+
+async def violations(page: Page) -> list[Any]:
+    """What axe finds, in a page that has AXE: the rule, and where."""
+    result = await page.evaluate(ALL_RULES)
+    return [
+        (each["id"], [node["html"][:200] for node in each["nodes"]])
+        for each in result["violations"]
+    ]
+
+
+async def clean(page: Page, state: str, tab: str | None = None) -> None:
+    """On a phone and on a desk, with this tab in front: what is shown fits, axe finds nothing."""
+    for width in WIDTHS:
+        await page.set_viewport_size({"width": width, "height": 800})
+        if tab:
+            if width == PHONE and tab not in ON_PHONE:
+                await view(page, "More")
+            await view(page, tab)
+        assert await page.evaluate("document.documentElement.scrollWidth") <= width, (state, width)
+        assert await violations(page) == [], (state, width)
+
+
+async def shift(page: Page) -> float:
+    """The sum of all layout shifts, those after a click too, in a page that has SHIFTS."""
+    await page.evaluate(PAINTED)  # an observer hears of a frame after it is painted
+    shifts = await page.evaluate("shifts")
+    total = sum(each["value"] for each in shifts)
+    assert total <= MOST_SHIFT, shifts
+    return float(total)

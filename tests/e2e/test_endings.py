@@ -1,0 +1,78 @@
+"""Why a call has ended: in the call bar and in the summary, as soon as the service has told."""
+
+import re
+from collections.abc import AsyncIterator
+from typing import get_args
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Page, expect
+
+from signaller.model import EndedBy
+from tests.e2e.looks import SHIFTS, shift
+from tests.e2e.tester import connect, connect_at, status, view
+from tests.support.service import named
+from tests.support.stage import Stage, staged
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")  # the browser lives on that loop
+
+SHOP, KIOSK = "sk-of-the-shop", "sk-of-the-kiosk"
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def stage() -> AsyncIterator[Stage]:
+    """The service watches; the kiosk's calls are short."""
+    callers = (named("shop", SHOP), named("kiosk", KIOSK, max_call_seconds=4))
+    async with staged(supervision="best_effort", callers=callers) as stage:
+        yield stage
+
+
+async def told(page: Page, why: str) -> None:
+    """The bar says so after how long it was, and the summary in a sentence."""
+    await expect(status(page)).to_have_text(re.compile(rf"^Ended after 0:\d\d: {why}$"))
+    await view(page, "Talk")
+    await expect(page.get_by_role("region", name="The call", exact=True)).to_contain_text(
+        f"Ended: {why}."
+    )
+
+
+async def test_a_call_that_was_long_enough(stage: Stage, page: Page) -> None:
+    """By its caller's policy; nothing moves when that is told."""
+    await page.add_init_script(SHIFTS)
+    await connect_at(stage.url, page, KIOSK)
+    await told(page, "longest call")
+    await shift(page)
+
+
+async def test_a_call_that_an_operator_hung_up(stage: Stage, page: Page) -> None:
+    """With the master key, by the call's id."""
+    await connect_at(stage.url, page, SHOP)
+    answer = await stage.hang_up(await page.locator("#call-id").inner_text())
+    assert answer.is_success, answer.text
+    await told(page, "by the operator")
+
+
+async def test_a_call_that_the_provider_ended(stage: Stage, page: Page) -> None:
+    """To the service that is an end by the client; the page knows that it was not its own."""
+    await connect(stage, page)
+    await view(page, "Usage")
+    await stage.provider.hang_up(stage.provider.calls[-1])
+    await expect(page.get_by_role("tabpanel", name="Usage")).to_contain_text("Ended by")
+    await told(page, "by the other side")
+
+
+async def test_a_call_of_which_the_service_tells_nothing(stage: Stage, page: Page) -> None:
+    """Nobody is named who may not have done it."""
+    await page.route("**/v1/realtime/calls/rtc_*", lambda route: route.abort())
+    await connect(stage, page)
+    await stage.provider.hang_up(stage.provider.calls[-1])
+    await told(page, "by the other side")
+
+
+async def test_every_ender_has_its_words(stage: Stage, page: Page) -> None:
+    """All that a record can name."""
+    await page.goto(stage.url)
+    words = await page.evaluate(
+        "async () => Object.keys((await import('/js/words.js')).words.details.enders)"
+    )
+    assert {*get_args(EndedBy)} == {*words} - {"unknown"}

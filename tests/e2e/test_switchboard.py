@@ -1,0 +1,192 @@
+"""The demo's faults, switched on in its page: each is seen, explained, and over by one press."""
+
+import re
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser, Locator, Page, expect
+
+from signaller.loopback.switches import NAMES
+from tests.e2e.looks import AXE, SHIFTS, clean, shift
+from tests.e2e.tester import button, connected, failure, field, fill_in, status, step, view, write
+from tests.support.demo import demo
+from tests.support.service import MASTER_KEY
+from tests.support.stage import PATIENCE_SECONDS, staged
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")  # the browser lives on that loop
+
+SPOKEN = {
+    "expired_token": "Expired token",
+    "provider_500": "Provider fails",
+    "udp_blocked": "UDP blocked",
+    "slow_answer_seconds": "Slow answer",
+    "dead_sideband": "Dead sideband",
+}
+"""How each is called on the page."""
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def started() -> AsyncIterator[str]:
+    """The address of one demo for all."""
+    async with demo() as (_, url):
+        yield url
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def url(started: str) -> str:
+    """Of the demo without a fault."""
+    await put(started)
+    return started
+
+
+async def put(url: str, **on: object) -> None:
+    """Switch by hand, as the manual shows it."""
+    async with httpx.AsyncClient(base_url=url, timeout=PATIENCE_SECONDS) as client:
+        key = (await client.get("/tester.json")).json()["key"]
+        answer = await client.put(
+            "/demo/faults", json=on, headers={"authorization": f"Bearer {key}"}
+        )
+        answer.raise_for_status()
+
+
+async def switch_on(url: str, page: Page, name: str) -> Locator:
+    """Open the page and press a switch; the ladder's line about it."""
+    await page.goto(url)
+    await button(page, "See it fail").click()
+    await button(page, SPOKEN[name]).click()
+    await expect(button(page, SPOKEN[name])).to_have_attribute("aria-pressed", "true")
+    await expect(status(page)).to_have_text(f"Ready Fault on: {SPOKEN[name]}")
+    return page.get_by_role("tabpanel", name="Steps").get_by_text(f"Fault on: {SPOKEN[name]}")
+
+
+@pytest.mark.parametrize(
+    ("name", "rung", "said"),
+    [
+        ("expired_token", "answer", "401 token_rejected"),
+        ("provider_500", "answer", "The provider fails or is over its limits"),
+        ("udp_blocked", "ice", "is probably blocking UDP"),
+        ("slow_answer_seconds", "answer", "504 upstream_timeout"),
+    ],
+)
+async def test_a_fault_is_explained_and_over_by_one_press(
+    url: str, page: Page, name: str, rung: str, said: str
+) -> None:
+    """On the rung that fails, with its name below; the next call is good."""
+    line = await switch_on(url, page, name)
+    await button(page, "Connect").click()
+    card = step(page, rung).get_by_role("alert")
+    await expect(card).to_contain_text(said)
+    await expect(line).to_be_visible()
+    await button(page, "Turn off").press("Enter")
+    await expect(line).to_be_hidden()
+    await expect(button(page, "Connect")).to_be_focused()
+    await card.get_by_role("button", name=re.compile("Try again|Get a fresh token")).click()
+    await connected(page)
+
+
+async def test_a_dead_sideband_is_seen_in_usage(url: str, page: Page) -> None:
+    """The call is a good one; the service finds out, and the page says so."""
+    line = await switch_on(url, page, "dead_sideband")
+    await button(page, "Connect").click()
+    await connected(page)
+    await expect(line).to_be_visible()
+    await write(page, "Good morning")
+    await view(page, "Usage")
+    await expect(page.get_by_role("tabpanel", name="Usage")).to_contain_text(
+        "the service's watch was cut off", timeout=2000 * PATIENCE_SECONDS
+    )
+    await expect(status(page)).to_have_attribute("data-state", "connected")
+
+
+async def test_one_is_on_at_a_time(url: str, page: Page) -> None:
+    """Another takes its place; the same again ends it."""
+    await switch_on(url, page, "expired_token")
+    await button(page, "UDP blocked").click()
+    await expect(button(page, "UDP blocked")).to_have_attribute("aria-pressed", "true")
+    await expect(button(page, "Expired token")).to_have_attribute("aria-pressed", "false")
+    await button(page, "UDP blocked").click()
+    await expect(button(page, "UDP blocked")).to_have_attribute("aria-pressed", "false")
+    await expect(status(page)).to_contain_text("Press Connect and speak.")
+    await expect(page.get_by_text("Fault on:")).to_have_count(0)
+
+
+async def test_what_was_switched_by_hand_is_told(url: str, page: Page) -> None:
+    """When the page is opened, and when it connects."""
+    await put(url, udp_blocked=True, dead_sideband=True)
+    await page.goto(url)
+    await expect(status(page)).to_contain_text("Fault on: UDP blocked, Dead sideband")
+    await put(url, expired_token=True)
+    await button(page, "Connect").click()
+    await expect(step(page, "answer").get_by_role("alert")).to_contain_text("token_rejected")
+    await expect(page.get_by_text("Fault on: Expired token")).to_be_visible()
+
+
+async def test_every_switch_of_the_demo_has_its_words(url: str, page: Page) -> None:
+    """A name, and what will be seen."""
+    await page.goto(url)
+    words = await page.evaluate("async () => (await import('/js/words.js')).words.faults")
+    assert words["names"] == SPOKEN
+    assert {*SPOKEN} == {*words["shown"]} == {*NAMES}
+
+
+async def test_a_demo_that_has_gone_switches_nothing(page: Page) -> None:
+    """The board says so; nothing is shown as on that is not."""
+    async with demo() as (_, url):
+        await page.goto(url)
+        await button(page, "See it fail").click()
+    await button(page, "UDP blocked").click()
+    await expect(page.get_by_text("is the demo still running?")).to_be_visible()
+    await expect(button(page, "UDP blocked")).to_have_attribute("aria-pressed", "false")
+
+
+async def test_no_other_service_has_them(page: Page) -> None:
+    """Nothing is asked for them, and nothing of them is loaded."""
+    requested: list[str] = []
+    page.on("request", lambda request: requested.append(request.url))
+    async with staged() as stage:
+        await page.goto(stage.url)
+        await fill_in(page, MASTER_KEY)
+        await expect(field(page, "Key")).to_have_value(MASTER_KEY)
+        await expect(button(page, "See it fail")).to_have_count(0)
+    assert [each for each in requested if "fault" in each and "fault-line" not in each] == []
+
+
+async def test_on_a_phone_the_failure_says_that_it_is_on(url: str, browser: Browser) -> None:
+    """In its sheet, over whatever is in front; it is switched off there."""
+    page = await browser.new_page(viewport={"width": 390, "height": 844})
+    page.set_default_timeout(PATIENCE_SECONDS * 1000)
+    await switch_on(url, page, "provider_500")
+    await button(page, "Connect").click()
+    sheet = failure(page)
+    await expect(sheet).to_contain_text("Fault on: Provider fails")
+    await sheet.get_by_role("button", name="Turn off").click()
+    await expect(sheet).not_to_contain_text("Fault on")
+    await sheet.get_by_role("button", name="Try again").click()
+    await connected(page)
+    await page.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_axe_finds_nothing_in_the_board(url: str, browser: Browser, scheme: Any) -> None:
+    """Closed, with one on, and with its failure; nothing has moved on the way."""
+    page = await browser.new_page(
+        viewport={"width": 1280, "height": 800}, color_scheme=scheme, reduced_motion="reduce"
+    )
+    page.set_default_timeout(PATIENCE_SECONDS * 1000)
+    await page.add_init_script(SHIFTS)
+    await page.add_init_script(path=AXE)
+    await page.goto(url)
+    await expect(button(page, "See it fail")).to_be_visible()
+    await shift(page)
+    await clean(page, "closed", "Setup")
+    await button(page, "See it fail").click()
+    await button(page, "Provider fails").click()
+    await expect(status(page)).to_contain_text("Fault on")
+    await clean(page, "on", "Setup")
+    await button(page, "Connect").click()
+    await expect(failure(page).first).to_be_visible()
+    await clean(page, "failed", "Steps")
+    await page.close()
