@@ -45,7 +45,7 @@ export const words = Object.freeze({
       transcription: "none", language: "any", tools: "A list of functions, as JSON.",
     },
     hints: { threshold: "0 to 1", silence: "in ms", prefix: "in ms", eagerness: "How soon the model answers.", transcription: "A model that writes down what you say.", language: "Such as en or de." },
-    turnHints: { "": "", server_vad: "A pause ends your turn.", semantic_vad: "What you say tells when you are done.", off: "Nothing ends a turn: commit it yourself, or write.", kept: "" },
+    turnHints: { server_vad: "A pause ends your turn.", semantic_vad: "What you say tells when you are done.", off: "Nothing ends a turn: commit it yourself, or write." },
     /** What is chosen, in words; "" leaves it to the provider. */
     choices: {
       turns: { "": "The provider's choice", server_vad: "By silence (server_vad)", semantic_vad: "By meaning (semantic_vad)", off: "Off" },

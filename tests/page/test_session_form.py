@@ -72,6 +72,18 @@ async def test_a_way_through_another_kind_loses_no_figure(service: Service, page
     }
 
 
+async def test_a_field_that_is_typed_into_stays(service: Service, page: Page) -> None:
+    """Emptied, a language says nothing any more; its field goes once it is left."""
+    await opened(service, page)
+    await field(page, "Transcription").fill("gpt-4o-transcribe")
+    await field(page, "Language").fill("d")
+    await field(page, "Transcription").fill("")
+    await field(page, "Language").fill("")
+    await expect(field(page, "Language")).to_be_focused()
+    await field(page, "Voice").press("m")
+    await expect(field(page, "Language")).to_be_hidden()
+
+
 async def test_the_form_as_json_and_back_loses_nothing(service: Service, page: Page) -> None:
     """What no field has stays; what a field cannot show says so, and stays."""
     await opened(service, page)
@@ -102,7 +114,7 @@ async def test_a_fault_in_the_json_is_said_beside_it(
     await expect(editor).to_be_focused()
     await expect(editor).to_have_attribute("aria-invalid", "true")
     await expect(editor).to_have_accessible_description(
-        "Line 2, column 11: a colon should stand here, not “\"”."
+        'Line 2, column 11: a colon should stand here, not “"”.'
     )
     await expect(button(page, "JSON")).to_have_attribute("aria-pressed", "true")
     assert service.authorizations == []
@@ -129,6 +141,7 @@ async def test_a_fault_in_the_tools_is_said_beside_them(service: Service, page: 
     tools = field(page, "Tools")
     await tools.fill('[{"type": "function"}]')
     await tools.blur()
+    await field(page, "Voice").fill("marin")
     await expect(tools).to_have_accessible_description("Tool 1: “name” is missing.")
     await page.get_by_text("More", exact=True).first.click()
     await expect(tools).to_be_hidden()

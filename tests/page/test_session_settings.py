@@ -174,9 +174,13 @@ async def test_a_figure_that_is_none_is_told(page: Page, name: str, typed: str) 
         (
             "readSession",
             '{"a": 1\n "b": 2}',
-            "Line 2, column 2: a comma or “}” should stand here, not “\"”.",
+            'Line 2, column 2: a comma or “}” should stand here, not “"”.',
         ),
-        ("readSession", '{"a": {}} x', "Line 1, column 11: nothing more should stand here, not “x”."),
+        (
+            "readSession",
+            '{"a": {}} x',
+            "Line 1, column 11: nothing more should stand here, not “x”.",
+        ),
         (
             "readSession",
             '{"a": "b\n"}',
@@ -198,7 +202,10 @@ async def test_what_a_link_says_and_is_not_understood_is_left_out(page: Page) ->
     read = await page.evaluate(READ_LINK, link)
     assert read["session"] == {
         "type": "realtime",
-        "audio": {"output": {"voice": "marin"}, "input": {"turn_detection": {"type": "server_vad"}}},
+        "audio": {
+            "output": {"voice": "marin"},
+            "input": {"turn_detection": {"type": "server_vad"}},
+        },
     }
     assert read["ignored"] == [
         "“key” is no setting.",

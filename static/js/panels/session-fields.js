@@ -9,6 +9,7 @@ const text = words.setup;
 /** OpenAI's; others may be typed. */
 const KNOWN = { voice: ["alloy", "ash", "ballad", "cedar", "coral", "echo", "marin", "sage", "shimmer", "verse"], transcription: ["gpt-4o-mini-transcribe", "gpt-4o-transcribe", "whisper-1"] };
 const IN_MORE = ["output", "reasoning", "tools"];
+const turnHints = /** @type {Record<string, string>} */ (text.turnHints);
 
 /** @typedef {import("../session/settings.js").Name} Name */
 /** @typedef {HTMLInputElement | HTMLSelectElement | HTMLTextAreaElement} Control */
@@ -49,7 +50,8 @@ export function SessionFields() {
     tools.setSelectionRange(0, 0);
     tools.scrollTop = 0;
   });
-  root.addEventListener("input", update);
+  root.addEventListener("input", () => update(false));
+  root.addEventListener("change", () => update(true));
 
   function values() {
     return /** @type {import("../session/settings.js").Values} */ (Object.fromEntries(NAMES.map((name) => {
@@ -71,11 +73,14 @@ export function SessionFields() {
       clear(name);
       if (IN_MORE.includes(name) && (given[name] || kept)) more.open = true;
     }
-    update();
+    update(true);
   }
 
-  /** A list of models is complete, or any name may be typed. */
-  function offer(/** @type {string[]} */ models, /** @type {boolean} */ complete) {
+  /**
+   * @param {string[]} models
+   * @param {boolean} complete if not, any name may be typed
+   */
+  function offer(models, complete) {
     if (complete) controls.model.replaceChildren(...options(models));
     else {
       names.replaceChildren(...options(models));
@@ -85,11 +90,11 @@ export function SessionFields() {
     }
   }
 
-  function update() {
+  /** @param {boolean} settled while it is typed into, a field does not go */
+  function update(settled) {
     const now = values();
-    for (const name of NAMES) boxes[name].hidden = !applies(name, now);
-    const hint = controls.turns.getAttribute("aria-invalid") ? null : text.turnHints[/** @type {keyof typeof text.turnHints} */ (now.turns)];
-    if (hint !== null) hintOf("turns").textContent = hint ?? "";
+    for (const name of NAMES) if (settled || applies(name, now)) boxes[name].hidden = !applies(name, now);
+    if (!controls.turns.hasAttribute("aria-invalid")) clear("turns");
   }
 
   /** @param {Name} name */
@@ -110,14 +115,14 @@ export function SessionFields() {
   /** @param {Name} name */
   function clear(name) {
     controls[name].removeAttribute("aria-invalid");
-    hintOf(name).textContent = usual(name);
+    hintOf(name).textContent = name === "turns" ? turnHints[controls.turns.value] ?? "" : usual(name);
   }
 
   return {
     root, values, show, offer, complain,
-    clear: () => {
-      NAMES.forEach(clear);
-      update();
+    /** @param {Name} [name] all, without it */
+    clear(name) {
+      for (const each of name ? [name] : NAMES) clear(each);
     },
     /** @param {EventTarget | null} control */
     nameOf: (control) => NAMES.find((name) => controls[name] === control),

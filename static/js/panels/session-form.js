@@ -32,7 +32,7 @@ export function mount(root, hub, actions) {
   const fields = SessionFields();
   const json = /** @type {HTMLTextAreaElement} */ (element("textarea", { id: "session-json", rows: "14", spellcheck: "false", autocapitalize: "none", "aria-describedby": "session-json-hint" }));
   const jsonHint = element("p", { class: "hint", id: "session-json-hint" });
-  const jsonBox = element("div", { class: "field session-json", hidden: "" }, element("label", { class: "visually-hidden", for: "session-json" }, text.asJson), json, jsonHint);
+  const jsonBox = element("div", { class: "field", hidden: "" }, element("label", { class: "visually-hidden", for: "session-json" }, text.asJson), json, jsonHint);
   const form = /** @type {HTMLFormElement} */ (element("form", { class: "session-form", id: "call-form", novalidate: "" },
     demo,
     element("div", { class: "field" }, element("label", { for: "key" }, text.key), element("div", { class: "field-row" }, key, show), keyHint),
