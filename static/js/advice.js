@@ -2,12 +2,14 @@
 
 import { AnswerError, ApiError, NetworkError } from "./api.js";
 import { CallLost } from "./call/realtime-call.js";
+import { fieldAt } from "./session/settings.js";
 
+/** @typedef {"key" | "session" | import("./session/settings.js").Name} Field of the session form; session: one that only its JSON has */
 /**
  * What mends it, as far as a button can: `reconnect` is for a call that stood, `token` for a token that is spent or over.
- * @typedef {"again" | "reconnect" | "token" | "withoutMicrophone" | "key" | "model" | null} Remedy
+ * @typedef {"again" | "reconnect" | "token" | "withoutMicrophone" | Field | null} Remedy
  */
-/** @typedef {{title: string, message: string, todo: string, field?: "key" | "model", remedy: Remedy}} Advice */
+/** @typedef {{title: string, message: string, todo: string, field?: Field, remedy: Remedy}} Advice */
 
 const TITLES = /** @type {Record<string, string>} */ ({
   key: "The key could not be used", microphone: "No microphone", token: "No token", offer: "No offer", answer: "No answer from the provider", apply: "The answer was not understood",
@@ -48,12 +50,12 @@ const SAID = /** @type {Record<string, string>} */ ({
 });
 
 /** The field at fault, for what can be put right in the session form. */
-const FIELDS = /** @type {Record<string, "key" | "model">} */ ({
+const FIELDS = /** @type {Record<string, Field>} */ ({
   invalid_api_key: "key", invalid_jwt: "key", insufficient_scope: "key", model_not_allowed: "model", model_not_found: "model",
 });
 
 const STATUSES = /** @type {Record<number, string>} */ ({
-  400: "The message names what the service did not accept.",
+  400: "The message names what was not accepted.",
   401: "Check the key, then connect again.",
   403: "This key may not do that. Ask the operator what it is allowed.",
   404: "Check that this page is served by signaller itself, and the model's name.",
@@ -99,7 +101,7 @@ export function advise(step, error) {
   }
   if (error instanceof ApiError) {
     const wait = error.retryAfterSeconds === null ? "" : ` Wait ${seconds(error.retryAfterSeconds)}, then try again.`;
-    return { title, remedy, message: SAID[error.code ?? ""] ?? message, field: FIELDS[error.code ?? ""], todo: (CODES[error.code ?? ""] ?? STATUSES[error.status] ?? STATUSES[error.status < 500 ? 400 : 500]) + wait };
+    return { title, remedy, message: SAID[error.code ?? ""] ?? message, field: fieldOf(error), todo: (CODES[error.code ?? ""] ?? STATUSES[error.status] ?? STATUSES[error.status < 500 ? 400 : 500]) + wait };
   }
   if (step === "service") return { title, remedy, message: "Your call goes on: sound and events go straight to the provider.", todo: CONNECTION.service ?? "" };
   if (step === "part") return { title, remedy, message: "It comes from the service when it is first used.", todo: "Check that the service is there, then try again. A call goes on without it." };
@@ -124,7 +126,17 @@ function remedyFor(step, error) {
   if (step === "connection" || step === "session-created") return "reconnect";
   if (!(error instanceof ApiError)) return "again";
   if (error.code === "token_rejected") return "token";
-  return FIELDS[error.code ?? ""] ?? "again";
+  return fieldOf(error) ?? "again";
+}
+
+/**
+ * What was refused is what `param` names, and else what its code is about.
+ * @param {ApiError} error
+ * @returns {Field | undefined}
+ */
+function fieldOf({ status, code, param }) {
+  const named = status < 500 && status !== 429 ? fieldAt(param ?? "") : null;
+  return named ?? FIELDS[code ?? ""];
 }
 
 /** @param {number} count */

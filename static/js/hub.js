@@ -2,14 +2,15 @@
 
 /** @typedef {"idle" | "checking" | "connecting" | "connected" | "interrupted" | "ended" | "failed"} State */
 /** @typedef {{state: State, by?: "us" | "them", error?: import("./call/realtime-call.js").StepFailure, seconds?: number}} Stage */
-/** @typedef {{type: "realtime", model: string, instructions?: string, audio?: object}} Session */
+/** @typedef {{type: string, model?: string, instructions?: string, audio?: any, tools?: any} & Record<string, unknown>} Session what a client may ask for; the page knows some of its members */
 /**
  * What is told, by name. `state` with `checking` begins a call, with `ended` or `failed` ends it: who keeps something of a
  * call clears it at `checking`. Times are milliseconds since the call began.
  * @typedef {object} Events
  * @property {{key: string | null, models: string[], demo: boolean, faults: string[]}} settings what the operator lets the page know; faults: those that the demo has switches for
  * @property {string[]} faults which of them are on
- * @property {Session} session what the next call will ask for, as it is typed
+ * @property {Session & {model: string}} session what the next call will ask for, as it is typed; model: "" as long as there is none
+ * @property {string} link the hash of the page's address that opens the page with that session
  * @property {Stage} state
  * @property {{who: "you" | "model" | null, interruptible: boolean}} speaking who of both; interruptible: the model speaks or is about to
  * @property {{muted: boolean, talking: boolean}} muted talking: the key or button is held
@@ -92,6 +93,7 @@ export class Hub extends EventTarget {
  * @property {() => Promise<void>} endFaults switch all of the demo's faults off
  * @property {() => string} key what stands in the field Key; "": nothing
  * @property {(key: string) => void} setKey fill that field
+ * @property {(field: import("./advice.js").Field) => void} correct bring a field of the session form to the front, with the focus
  * @property {(view: string) => void} show bring a view to the front: `talk`, `setup`, or a tab of the inspector
  */
 /** @typedef {(root: HTMLElement, hub: Hub, actions: Actions) => unknown} Mount builds a part within its root */

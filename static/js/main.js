@@ -70,6 +70,7 @@ const actions = {
   show: (view) => layout.show(view),
   key: () => setup.key(),
   setKey: (key) => setup.setKey(key),
+  correct: (field) => setup.correct(field),
 };
 
 const kept = record(hub, actions.send);
@@ -83,7 +84,7 @@ const bar = callBar.mount(find("#call-bar"), hub, actions);
 const setup = sessionForm.mount(find("#setup"), hub, actions);
 failureSheet.mount(find("#work"), hub, actions);
 for (const [name, part] of Object.entries(TABS)) if ("mount" in part) part.mount(find(`#${name}`), hub, actions, kept);
-Pages(actions);
+Pages(hub, actions);
 followCall(hub);
 Object.assign(actions, holdToken(hub, setup.read));
 listenForShortcuts({ ...actions, live: () => live, toggleMute: () => actions.mute(!muted), help });

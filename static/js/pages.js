@@ -10,8 +10,11 @@ import { words } from "./words.js";
 const text = words.pages;
 const CALLS = /^#\/calls(?:\/([\w-]+))?$/;
 
-/** @param {Pick<import("./hub.js").Actions, "key" | "setKey">} actions */
-export function Pages(actions) {
+/**
+ * @param {import("./hub.js").Hub} hub
+ * @param {Pick<import("./hub.js").Actions, "key" | "setKey">} actions
+ */
+export function Pages(hub, actions) {
   const find = (/** @type {string} */ selector) => /** @type {HTMLElement} */ (document.querySelector(selector));
   const [talk, calls] = [link("talk", text.talk), link("calls", text.calls)];
   find(".call-bar-who > img").after(element("nav", { class: "pages", "aria-label": text.label }, talk, calls));
@@ -26,6 +29,7 @@ export function Pages(actions) {
     event.preventDefault();
     (document.body.dataset.page === "calls" ? root : find("#stage")).focus();
   });
+  hub.on("link", (hash) => talk.setAttribute("href", hash));
   addEventListener("hashchange", () => void update());
   void update();
 

@@ -39,10 +39,41 @@ export const words = Object.freeze({
     heading: "Session", demo: "Demo: the provider runs on this machine. No charge, and nothing leaves it.",
     key: "Key", keyPlaceholder: "This service's key", keyHint: "Kept in this page's memory only.", keyMissing: "Enter this service's key first.",
     show: "Show", hide: "Hide", showKey: "Show the key",
-    model: "Model", modelHint: "As the service names it.", modelMissing: "Name a model first.", modelPlaceholder: "gpt-realtime",
-    voice: "Voice", voiceHint: "Optional.", voicePlaceholder: "the model's default",
-    instructions: "Instructions", instructionsPlaceholder: "Optional. How the model should speak and behave, in your own words.",
-    fixed: "In a call these are fixed; they are sent with the next one.",
+    intro: "Sent with the token. What is empty is left to the provider.", fixed: "In a call these are fixed; they are sent with the next one.",
+    json: "JSON", jsonHint: "The session as JSON, or as a form", copyLink: "Copy link", copyLinkHint: "An address that opens the page with this session, without the key", more: "More",
+    modelMissing: "Name a model first.", kept: "As the JSON says", example: "Add an example", asJson: "Session as JSON",
+    names: {
+      model: "Model", voice: "Voice", instructions: "Instructions", turns: "Turn detection", threshold: "Threshold", silence: "Silence", prefix: "Prefix", eagerness: "Eagerness",
+      transcription: "Transcription", language: "Language", output: "Output", reasoning: "Reasoning effort", tools: "Tools",
+    },
+    placeholders: {
+      model: "gpt-realtime", voice: "the model's default", instructions: "How the model should speak and behave, in your own words.", threshold: "0.5", silence: "500", prefix: "300",
+      transcription: "none", language: "any", tools: "A list of functions, as JSON.",
+    },
+    hints: { threshold: "0 to 1", silence: "in ms", prefix: "in ms", eagerness: "How soon the model answers.", transcription: "A model that writes down what you say.", language: "Such as en or de." },
+    turnHints: { server_vad: "A pause ends your turn.", semantic_vad: "What you say tells when you are done.", off: "Nothing ends a turn: commit it yourself, or write." },
+    /** What is chosen, in words; "" leaves it to the provider. */
+    choices: {
+      turns: { "": "The provider's choice", server_vad: "By silence (server_vad)", semantic_vad: "By meaning (semantic_vad)", off: "Off" },
+      eagerness: { "": "The provider's choice", low: "Low", medium: "Medium", high: "High", auto: "Auto" },
+      output: { "": "The provider's choice", audio: "Sound", text: "Text only" },
+      reasoning: { "": "The provider's choice", minimal: "Minimal", low: "Low", medium: "Medium", high: "High" },
+    },
+    faults: {
+      threshold: "From 0 to 1 only.", milliseconds: "A whole number.", choice: (/** @type {string} */ options) => `Choose one of ${options}.`,
+    },
+    link: {
+      left: (/** @type {string[]} */ what) => `Left out of the link: ${what.join(" ")}`, unknown: (/** @type {string} */ name) => `“${name}” is no setting.`,
+      broken: (/** @type {string} */ name, /** @type {string} */ why) => `“${name}”: ${why}`, idle: (/** @type {string} */ name) => `“${name}” does not go with the others.`,
+      noModel: (/** @type {string} */ name) => `There is no model “${name}” here.`,
+    },
+  },
+  written: {
+    place: (/** @type {number} */ line, /** @type {number} */ column, /** @type {string} */ wanted, /** @type {string} */ found) => `Line ${line}, column ${column}: ${wanted} should stand here, ${found}.`,
+    wanted: { value: "a value", name: "a name in double quotes", colon: "a colon", object: "a comma or “}”", list: "a comma or “]”", nothing: "nothing more" },
+    found: (/** @type {string} */ what) => `not “${what}”`, end: "but it ends", openText: "but this one is not closed in its line, or holds a wrong “\\”",
+    notSession: "A session is an object: {…}.", notList: "Tools are a list: […].", tool: (/** @type {number} */ number, /** @type {string} */ why) => `Tool ${number}: ${why}`,
+    notTool: "an object is needed.", noType: "“type” is missing.", noName: "“name” is missing.",
   },
   faults: {
     open: "See it fail", label: "Faults", off: "Turn off", failed: "It was not switched: is the demo still running?",
@@ -184,7 +215,11 @@ export const words = Object.freeze({
   },
   failure: {
     answer: "Answer", request: "Request", field: "Field", requestId: "Request id", dismiss: "Dismiss",
-    remedies: { again: "Try again", reconnect: "Connect again", token: "Get a fresh token", withoutMicrophone: "Connect without a microphone", key: "Correct the key", model: "Choose another model" },
+    remedies: {
+      again: "Try again", reconnect: "Connect again", token: "Get a fresh token", withoutMicrophone: "Connect without a microphone", key: "Correct the key", model: "Choose another model",
+      voice: "Choose another voice", instructions: "Correct the instructions", tools: "Correct the tools", turns: "Correct the turn detection", transcription: "Correct the transcription",
+      output: "Choose another output", reasoning: "Choose another effort", session: "Correct the session",
+    },
   },
   amounts: { unknown: "cost unknown", atLeast: (/** @type {string} */ sum) => `≥ ${sum}` },
   usage: {

@@ -101,8 +101,9 @@ async def test_every_control_is_reached_by_keyboard_in_reading_order(
         "Keyboard shortcuts",
         "I hear nothing",
     ]
-    wanted += ["#key", "Show the key", "#model", "#voice"]
-    wanted += ["#instructions", "Width of the call's side", "Steps", "Events", "#events-search"]
+    wanted += ["#key", "Show the key", "JSON", "Copy link", "#model", "#voice", "#instructions"]
+    wanted += ["#session-turns", "#session-transcription", "More"]
+    wanted += ["Width of the call's side", "Steps", "Events", "#events-search"]
     wanted += ["Pause", "Copy", "Save", "Load", "Clear", "HTTP", "Session", "Input", "Item"]
     wanted += ["Response", "Output", "Tool", "Error", "Other", "Compose", "Tools"]
     for name in wanted:
@@ -191,6 +192,9 @@ async def test_every_control_has_a_name(service: Service, page: Page) -> None:
         ("combobox", "Model"),
         ("combobox", "Voice"),
         ("textbox", "Instructions"),
+        ("combobox", "Turn detection"),
+        ("combobox", "Transcription"),
+        ("button", "Copy link"),
         ("button", "Connect"),
         ("button", "Mute"),
         ("button", "Talk"),

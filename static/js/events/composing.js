@@ -1,12 +1,9 @@
 /** Events that a client may send: proposals, what is checked before one is sent, and what answers it. Knows no DOM. */
 
+import { TOOL } from "../session/written.js";
 import { words } from "../words.js";
 
 const text = words.compose;
-const TOOL = {
-  type: "function", name: "get_weather", description: "The weather at a place.",
-  parameters: { type: "object", properties: { city: { type: "string", examples: ["Lisbon"] } }, required: ["city"] },
-};
 
 /** By their names in `words.compose.presets`. */
 export const PRESETS = Object.freeze({

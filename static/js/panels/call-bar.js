@@ -64,7 +64,8 @@ export function mount(root, hub, actions) {
   hub.on("settings", ({ key }) => update(() => { known.key = key !== null; }));
   hub.on("session", (session) => {
     model.textContent = session.model || text.noModel;
-    voice.textContent = /** @type {any} */ (session.audio)?.output?.voice ?? text.defaultVoice;
+    const spoken = session.audio?.output?.voice;
+    voice.textContent = spoken?.id ?? spoken ?? text.defaultVoice;
   });
   hub.on("faults", (on) => update(() => { known.faults = on; }));
   hub.on("step", ({ name, state }) => update(() => { if (state === "active") known.step = name; }));

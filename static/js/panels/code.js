@@ -3,6 +3,7 @@
 import { fill } from "../code/filling.js";
 import { CopyButton } from "../copy-button.js";
 import { element } from "../element.js";
+import { masked } from "../session/settings.js";
 import { words } from "../words.js";
 
 const text = words.code;
@@ -17,7 +18,7 @@ export async function mount(root, hub) {
   /** @type {Map<string, string>} */
   const templates = new Map();
   let chosen = Object.keys(text.languages)[0] ?? "";
-  let session = hub.latest("session") ?? { type: /** @type {const} */ ("realtime"), model: "" };
+  let session = hub.latest("session") ?? { type: "realtime", model: "" };
 
   const languages = new Map(Object.entries(text.languages).map(([name, title]) => [name, element("button", { class: "button button-chip", type: "button" }, title)]));
   const copy = /** @type {HTMLButtonElement} */ (element("button", { class: "button", type: "button", "aria-label": text.copy }, words.copy.name));
@@ -58,7 +59,7 @@ export async function mount(root, hub) {
     const template = templates.get(chosen);
     copy.disabled = template === undefined;
     code.dataset.language = chosen;
-    code.replaceChildren(...(template === undefined ? [text.failed] : lines(fill(template, { url, session }))));
+    code.replaceChildren(...(template === undefined ? [text.failed] : lines(fill(template, { url, session: masked(session) }))));
   }
 }
 

@@ -32,11 +32,11 @@ export function explained(step, error, actions, onDismiss) {
  * @param {import("../hub.js").Actions} actions
  */
 function mending(remedy, actions) {
-  const button = element("button", { class: "button failure-mend", type: "button" }, text.remedies[remedy]);
+  const button = element("button", { class: "button failure-mend", type: "button" }, text.remedies[remedy] ?? text.remedies.session);
   button.addEventListener("click", () => {
-    if (remedy !== "key" && remedy !== "model") return actions.connectAgain(remedy === "withoutMicrophone" ? { withMicrophone: false } : {});
-    actions.show("setup");
-    return document.getElementById(remedy)?.focus();
+    if (remedy === "again" || remedy === "reconnect" || remedy === "token") actions.connectAgain();
+    else if (remedy === "withoutMicrophone") actions.connectAgain({ withMicrophone: false });
+    else actions.correct(remedy);
   });
   return button;
 }

@@ -1,0 +1,74 @@
+/** The set-up of a session as the page's address, for oneself and for colleagues: never a key. Knows no DOM. */
+
+import { words } from "../words.js";
+import { applies, masked, NAMES, read, write } from "./settings.js";
+import { isObject, readSession } from "./written.js";
+
+/** @typedef {import("../hub.js").Session} Session */
+
+const text = words.setup.link;
+/** Where a session stands as a whole, for what the fields cannot show. */
+const WHOLE = "session";
+const NOTHING = /** @type {Session} */ (Object.freeze({ type: "realtime" }));
+const TALK = /^#\/talk\?(.+)$/su;
+
+/**
+ * @param {Session} wanted
+ * @returns {string} a hash
+ */
+export function linkTo(wanted) {
+  const session = masked(wanted);
+  const values = read(session);
+  const link = new URLSearchParams();
+  if (isSame(session, write(NOTHING, values).session)) {
+    for (const name of NAMES) if (values[name]) link.set(name, name === "tools" ? JSON.stringify(session.tools) : values[name]);
+  } else link.set(WHOLE, JSON.stringify(session));
+  return link.size ? `#/talk?${link}` : "#/talk";
+}
+
+/**
+ * @param {string} hash
+ * @returns {{session: Session, ignored: string[]} | null} null: it says nothing of a session; ignored: what was not understood, in words
+ */
+export function readLink(hash) {
+  const link = new URLSearchParams(TALK.exec(hash)?.[1]);
+  if (link.size === 0) return null;
+  const ignored = [...link.keys()].filter((name) => name !== WHOLE && !isName(name)).map((name) => text.unknown(name.slice(0, 40)));
+  let base = NOTHING;
+  try {
+    base = readSession(link.get(WHOLE) ?? "{}");
+  } catch (error) {
+    ignored.push(text.broken(WHOLE, /** @type {Error} */ (error).message));
+  }
+  const named = NAMES.filter((name) => link.has(name));
+  const values = { ...read(base), ...Object.fromEntries(named.map((name) => [name, link.get(name) ?? ""])) };
+  const { session, faults } = write(base, values);
+  for (const name of named) if (!applies(name, values)) ignored.push(text.idle(name));
+  for (const [name, why] of faults) ignored.push(text.broken(name, why));
+  return { session, ignored };
+}
+
+/**
+ * @param {string} name
+ * @returns {name is import("./settings.js").Name}
+ */
+function isName(name) {
+  return NAMES.some((each) => each === name);
+}
+
+/**
+ * Whether two values are the same JSON, in whatever order.
+ * @param {unknown} one
+ * @param {unknown} other
+ */
+function isSame(one, other) {
+  return JSON.stringify(one, sorted) === JSON.stringify(other, sorted);
+}
+
+/**
+ * @param {string} _
+ * @param {unknown} value
+ */
+function sorted(_, value) {
+  return isObject(value) ? Object.fromEntries(Object.entries(value).sort(([one], [other]) => (one < other ? -1 : 1))) : value;
+}
