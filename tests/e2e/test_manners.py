@@ -8,7 +8,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Download, Page, expect
 
-from tests.e2e.test_calm import AXE, violations
+from tests.e2e.looks import AXE, violations
 from tests.e2e.tester import (
     button,
     connect,

@@ -8,7 +8,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page, expect
 
-from tests.e2e.test_calm import AXE, SHIFTS, shift, violations
+from tests.e2e.looks import AXE, SHIFTS, shift, violations
 from tests.e2e.test_code import example
 from tests.e2e.tester import (
     button,
