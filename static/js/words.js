@@ -60,7 +60,7 @@ export const words = Object.freeze({
       reasoning: { "": "The provider's choice", minimal: "Minimal", low: "Low", medium: "Medium", high: "High" },
     },
     faults: {
-      threshold: "From 0 to 1 only.", milliseconds: "A whole number.", choice: (/** @type {string} */ options) => `Choose one of ${options}.`,
+      threshold: "Only 0 to 1.", milliseconds: "A whole number.", choice: (/** @type {string} */ options) => `Choose one of ${options}.`,
     },
     link: {
       left: (/** @type {string[]} */ what) => `Left out of the link: ${what.join(" ")}`, unknown: (/** @type {string} */ name) => `“${name}” is no setting.`,

@@ -211,7 +211,7 @@ async def test_what_a_link_says_and_is_not_understood_is_left_out(page: Page) ->
         "“key” is no setting.",
         "“%zz” is no setting.",
         "“eagerness” does not go with the others.",
-        "“threshold”: From 0 to 1 only.",
+        "“threshold”: Only 0 to 1.",
         "“tools”: Line 1, column 2: a value should stand here, but it ends.",
     ]
 
