@@ -34,6 +34,7 @@ export function explained(step, error, actions, onDismiss) {
 function mending(remedy, actions) {
   const button = element("button", { class: "button failure-mend", type: "button" }, text.remedies[remedy]);
   button.addEventListener("click", () => {
+    if (remedy === "devices") return actions.chooseDevice("microphone");
     if (remedy !== "key" && remedy !== "model") return actions.connectAgain(remedy === "withoutMicrophone" ? { withMicrophone: false } : {});
     actions.show("setup");
     return document.getElementById(remedy)?.focus();
