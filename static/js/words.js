@@ -41,7 +41,7 @@ export const words = Object.freeze({
   devices: {
     heading: "Devices", names: { microphone: "Microphone", speaker: "Speaker" },
     standing: {
-      unasked: "The microphone has not been allowed yet: the browser will ask. Until then devices have no names.", allowed: "The microphone is allowed.",
+      unasked: "The microphone has not been allowed yet: until then devices have no names.", allowed: "The microphone is allowed.",
       refused: "The microphone is refused. Allow it for this page in the address bar, and in the system's privacy settings.",
       none: "No microphone was found. Plug one in, and it appears here.", insecure: "Browsers give the microphone to secure pages only: open this page over https, or as http://localhost.",
     },
@@ -50,7 +50,7 @@ export const words = Object.freeze({
     gone: (/** @type {string} */ what, /** @type {string} */ label) => `${what} ${label || "that was chosen"} is not there: the system default is used.`,
     back: (/** @type {string} */ what, /** @type {string} */ label) => `${what} ${label} is back, and used again.`,
     test: "Test microphone", stop: "Stop the test", level: "Microphone level",
-    heard: { opening: "", listening: "Say something.", heard: "We hear you.", silence: "We hear nothing. Speak up, look for a switch on the microphone, or choose another one.", live: "In a call its level is under Talk." },
+    heard: { opening: "", listening: "Say something.", heard: "We hear you.", silence: "We hear nothing. Speak up, look for its switch, or choose another one.", live: "In a call its level is under Talk." },
     failed: "It cannot be opened. Close other programs that use it, or choose another one.",
     tone: "Play a tone", playing: "Playing.", played: (/** @type {string} */ label) => `Played on ${label}.`, playedElsewhere: "That speaker cannot be used: played on the system default.",
     systemSpeaker: "the system default",

@@ -190,7 +190,7 @@ async def test_nothing_asks_by_itself(stage: Stage) -> None:
     async with unasked(stage.url) as page:
         await expect(check(page)).to_contain_text("has not been allowed yet")
         await expect(picker(page, "Microphone")).to_be_disabled()
-        await expect(check(page)).to_contain_text("Until then devices have no names.")
+        await expect(check(page)).to_contain_text("until then devices have no names.")
         state = await page.evaluate(
             "navigator.permissions.query({ name: 'microphone' }).then(({ state }) => state)"
         )
@@ -309,6 +309,7 @@ async def test_what_goes_is_replaced_and_said(stage: Stage, page: Page) -> None:
     await chosen(page, "Microphone", MICROPHONES[0])
     await failure(page).get_by_role("button", name="Choose another microphone").click()
     await expect(picker(page, "Microphone")).to_be_focused()
+    await expect(failure(page)).to_have_count(0)
 
     await page.evaluate("plug(['Fake Audio Input 1', 'Fake Audio Output 1'])")
     await expect(failure(page)).to_contain_text("The speaker has gone")
@@ -592,6 +593,7 @@ async def test_a_microphone_in_use_elsewhere_leads_to_another(stage: Stage, page
     await button(page, "Connect").click()
     await failure(page).get_by_role("button", name="Choose another microphone").click()
     await expect(picker(page, "Microphone")).to_be_focused()
+    await expect(failure(page)).to_have_count(0)
 
 
 # Manners.

@@ -81,8 +81,8 @@ export function mount(root, hub, actions) {
     busy = !["idle", "ended", "failed"].includes(state);
     if (error?.step === "microphone") refuse(error.cause);
     update();
-    if (live) verdict.textContent = text.heard.live;
-    else if (verdict.textContent === text.heard.live) verdict.textContent = "";
+    if (state === "connected") say("live");
+    else if (!live && verdict.dataset.heard === "live") say("opening");
   });
   hub.emit("devices", { ...used });
   update();
@@ -118,7 +118,7 @@ export function mount(root, hub, actions) {
       if (kind === "microphone") stop(); // what it has said is of another one
       const isGone = now[kind] === "";
       const label = listed(isGone ? before : found, kind).devices.find(({ id }) => id === chosen[kind])?.label ?? "";
-      notes[kind].textContent = isGone ? text.gone(text.names[kind], label) : text.back(text.names[kind], label);
+      remark(kind, isGone ? text.gone(text.names[kind], label) : text.back(text.names[kind], label));
       if (isGone && live) hub.emit("trouble", { step: "devices", error: new DeviceGone(kind, label) });
     }
     tell(now);
@@ -134,7 +134,7 @@ export function mount(root, hub, actions) {
   function choose(changes) {
     Object.assign(chosen, changes);
     remember(chosen);
-    for (const kind of KINDS) if (kind in changes) notes[kind].textContent = "";
+    for (const kind of KINDS) if (kind in changes) remark(kind, "");
     processed.textContent = ""; // told anew by whoever opens it
     const [before, now] = [used, available(chosen, found)];
     tell(now);
@@ -198,8 +198,18 @@ export function mount(root, hub, actions) {
       if (testing !== mine) return;
       stop();
       refuse(error);
-      if (!refused) verdict.textContent = text.failed;
+      if (!refused) remark("microphone", text.failed);
     }
+  }
+
+  /**
+   * Below its picker.
+   * @param {Kind} kind
+   * @param {string} what
+   */
+  function remark(kind, what) {
+    notes[kind].textContent = what;
+    delete notes[kind].dataset.heard;
   }
 
   /** @param {keyof typeof text.heard} what */
@@ -220,10 +230,10 @@ export function mount(root, hub, actions) {
   async function play() {
     if (tone.getAttribute("aria-busy") === "true") return;
     tone.setAttribute("aria-busy", "true");
-    played.textContent = text.playing;
+    remark("speaker", text.playing);
     const label = listed(found, "speaker").devices.find(({ id }) => id === used.speaker)?.label ?? text.systemSpeaker;
     const there = await playTone(used.speaker);
-    played.textContent = there ? text.played(label) : text.playedElsewhere;
+    remark("speaker", there ? text.played(label) : text.playedElsewhere);
     tone.removeAttribute("aria-busy");
   }
 

@@ -23,18 +23,22 @@ export function explained(step, error, actions, onDismiss) {
     element("p", { class: "failure-message" }, message),
     element("p", { class: "failure-todo" }, todo),
     ...(error instanceof ApiError ? [details(error)] : []),
-    ...(remedy ? [mending(remedy, actions)] : []),
+    ...(remedy ? [mending(remedy, actions, onDismiss)] : []),
   ];
 }
 
 /**
  * @param {Exclude<import("../advice.js").Remedy, null>} remedy
  * @param {import("../hub.js").Actions} actions
+ * @param {() => void} onDismiss
  */
-function mending(remedy, actions) {
+function mending(remedy, actions, onDismiss) {
   const button = element("button", { class: "button failure-mend", type: "button" }, text.remedies[remedy]);
   button.addEventListener("click", () => {
-    if (remedy === "devices") return actions.chooseDevice("microphone");
+    if (remedy === "devices") {
+      onDismiss(); // it may lie over the choice
+      return actions.chooseDevice("microphone");
+    }
     if (remedy !== "key" && remedy !== "model") return actions.connectAgain(remedy === "withoutMicrophone" ? { withMicrophone: false } : {});
     actions.show("setup");
     return document.getElementById(remedy)?.focus();
