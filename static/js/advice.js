@@ -1,20 +1,22 @@
 /** What to do about a failure, in words. Knows no DOM. */
 
 import { AnswerError, ApiError, NetworkError } from "./api.js";
+import { DeviceGone } from "./call/devices.js";
 import { CallLost } from "./call/realtime-call.js";
 import { fieldAt } from "./session/settings.js";
 
 /** @typedef {"key" | "session" | import("./session/settings.js").Name} Field of the session form; session: one that only its JSON has */
 /**
- * What mends it, as far as a button can: `reconnect` is for a call that stood, `token` for a token that is spent or over.
- * @typedef {"again" | "reconnect" | "token" | "withoutMicrophone" | Field | null} Remedy
+ * What mends it, as far as a button can: `reconnect` is for a call that stood, `token` for a token that is spent or over,
+ * `devices` leads to the choice of a microphone.
+ * @typedef {"again" | "reconnect" | "token" | "withoutMicrophone" | "devices" | Field | null} Remedy
  */
 /** @typedef {{title: string, message: string, todo: string, field?: Field, remedy: Remedy}} Advice */
 
 const TITLES = /** @type {Record<string, string>} */ ({
   key: "The key could not be used", microphone: "No microphone", token: "No token", offer: "No offer", answer: "No answer from the provider", apply: "The answer was not understood",
   ice: "No way through the network", dtls: "No secure connection", "data-channel": "No data channel",
-  "session-created": "The provider is silent", connection: "The connection was lost", service: "The service does not answer", hangup: "The hang up was not confirmed", page: "The page could not be set up", part: "This could not be loaded",
+  "session-created": "The provider is silent", connection: "The connection was lost", service: "The service does not answer", devices: "The microphone was not changed", hangup: "The hang up was not confirmed", page: "The page could not be set up", part: "This could not be loaded",
 });
 
 const MICROPHONE = /** @type {Record<string, [string, string]>} */ ({
@@ -22,6 +24,13 @@ const MICROPHONE = /** @type {Record<string, [string, string]>} */ ({
   NotFoundError: ["No microphone was found.", "Plug one in or choose one in the system's sound settings, then connect again."],
   NotReadableError: ["The microphone is there but cannot be opened.", "Close other programs that use it, then connect again."],
   SecurityError: ["Browsers give the microphone to secure pages only.", "Open this page over https, or as http://localhost on this machine."],
+});
+
+/** In a call that stands. */
+const ANOTHER_MICROPHONE = /** @type {Record<string, string>} */ ({
+  NotAllowedError: "Allow it for this page in the address bar, then choose it again.",
+  NotFoundError: "Plug one in: the call takes it by itself. Until then the model hears nothing.",
+  NotReadableError: "Close other programs that use it, or choose another one.",
 });
 
 const CODES = /** @type {Record<string, string>} */ ({
@@ -108,6 +117,12 @@ export function advise(step, error) {
   if (error instanceof DOMException && error.name === "TimeoutError") return { title, remedy, message: "Nothing came back in time.", todo: STATUSES[504] ?? "" };
   if (error instanceof NetworkError) return { title, remedy, message, todo: "Check that the service runs and that you are online, then try again." };
   if (error instanceof AnswerError) return { title, remedy, message, todo: "Something between this page and the service may change its answers; ask the operator." };
+  if (error instanceof DeviceGone) {
+    return { title: `The ${error.kind} has gone`, remedy: error.kind === "microphone" ? remedy : null, message: `${error.label} is no longer there. Your call goes on with the system's own.`, todo: "Once it is back, it is used again." };
+  }
+  if (step === "devices" && error instanceof Error) {
+    return { title, remedy, message: MICROPHONE[error.name]?.[0] ?? message, todo: ANOTHER_MICROPHONE[error.name] ?? "Choose another one." };
+  }
   if (step === "microphone" && error instanceof Error) {
     const [what, todo] = MICROPHONE[error.name] ?? [message, "Check the microphone in the system's sound settings, then connect again."];
     return { title, remedy, message: what, todo };
@@ -122,7 +137,8 @@ export function advise(step, error) {
  */
 function remedyFor(step, error) {
   if (["hangup", "page", "part", "service"].includes(step)) return null;
-  if (step === "microphone") return "withoutMicrophone";
+  if (step === "devices") return "devices";
+  if (step === "microphone") return /** @type {Error} */ (error).name === "NotReadableError" ? "devices" : "withoutMicrophone";
   if (step === "connection" || step === "session-created") return "reconnect";
   if (!(error instanceof ApiError)) return "again";
   if (error.code === "token_rejected") return "token";

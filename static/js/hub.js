@@ -3,6 +3,7 @@
 /** @typedef {"idle" | "checking" | "connecting" | "connected" | "interrupted" | "ended" | "failed"} State */
 /** @typedef {{state: State, by?: "us" | "them", error?: import("./call/realtime-call.js").StepFailure, seconds?: number}} Stage */
 /** @typedef {{type: string, model?: string, instructions?: string, audio?: any, tools?: any} & Record<string, unknown>} Session what a client may ask for; the page knows some of its members */
+/** @typedef {{key: string, session: Session, devices: import("./call/devices.js").Devices}} Wanted what to connect with */
 /**
  * What is told, by name. `state` with `checking` begins a call, with `ended` or `failed` ends it: who keeps something of a
  * call clears it at `checking`. Times are milliseconds since the call began.
@@ -25,11 +26,12 @@
  * @property {{side: "local" | "remote"} & import("./call/candidates.js").Candidate} candidate
  * @property {{side: "local" | "remote", sdp: string}} description
  * @property {{answers: boolean}} service whether it answers while a call goes on; told when that changes
- * @property {MediaStream | null} microphone
+ * @property {MediaStream | null} microphone told again when it is replaced in a call
  * @property {MediaStream | null} voice
+ * @property {import("./call/devices.js").Devices} devices what to speak into and to listen with, at once and whenever that is chosen or comes and goes
  * @property {import("./call/stats.js").Figures & {at: number}} stats how well sound travels, once a second
  * @property {Readonly<import("./call/turns.js").Turn>} turn a turn of the conversation, each time it changes
- * @property {{step: string, error: unknown}} trouble a failure beside a call: it could not be ended, the page not set up
+ * @property {{step: string, error: unknown}} trouble a failure beside a call: it could not be ended, the page not set up, a device has gone
  * @property {{tab: string, text: string}} badge a few characters beside a tab's name
  * @property {string} show the view that was brought to the front
  */
@@ -75,11 +77,13 @@ export class Hub extends EventTarget {
  * @typedef {object} Actions
  * @property {(options?: {withMicrophone?: boolean}) => void} connect with what stands in the session form
  * @property {(options?: {withMicrophone?: boolean}) => void} connectAgain the same as the last time; a call that stands is ended first
- * @property {() => {key: string, session: Session} | null} wanted what to connect with; null, and the field pointed out, when something is missing
+ * @property {() => Wanted | null} wanted what to connect with; null, and the field pointed out, when something is missing
  * @property {() => Promise<void>} saveDiagnostics
  * @property {() => Promise<void>} hearNothing open the tests of what may be wrong
  * @property {() => Promise<RTCStatsReport>} stats of the last call
  * @property {() => HTMLAudioElement | null} voice what plays the model
+ * @property {(kind: import("./call/devices.js").Kind) => void} chooseDevice bring its picker to the front, with the focus
+ * @property {() => void} useSystemSpeaker whatever was chosen before
  * @property {() => void} hangUp
  * @property {(muted: boolean) => void} mute
  * @property {(held: boolean) => void} talk open the microphone while held; released, it is muted

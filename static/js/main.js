@@ -13,6 +13,7 @@ import { Hub } from "./hub.js";
 import { late } from "./late.js";
 import { Layout } from "./layout.js";
 import * as callBar from "./panels/call-bar.js";
+import * as deviceCheck from "./panels/device-check.js";
 import * as failureSheet from "./panels/failure-sheet.js";
 import * as sessionForm from "./panels/session-form.js";
 import * as steps from "./panels/steps.js";
@@ -60,12 +61,14 @@ const actions = {
   interrupt,
   send: (event) => call?.send(event) ?? false,
   say,
-  wanted: () => setup.read(),
+  wanted,
   hearNothing: () => openLate(hearing),
   endFaults: async () => (await faults()).end(),
   saveDiagnostics: async () => (await import("./diagnostics.js")).save(journal.now, await call?.stats()),
   stats: async () => (await call?.stats()) ?? new Map(),
   voice: () => document.querySelector("audio"),
+  chooseDevice: (kind) => devices.choose(kind),
+  useSystemSpeaker: () => devices.useSystemSpeaker(),
   keepFocus: (change) => keepFocus(change, bar.heirs),
   show: (view) => layout.show(view),
   key: () => setup.key(),
@@ -82,6 +85,8 @@ for (const name of Object.keys(TABS)) find("#inspector-panels").append(panel(nam
 const layout = Layout(hub, Object.keys(TABS));
 const bar = callBar.mount(find("#call-bar"), hub, actions);
 const setup = sessionForm.mount(find("#setup"), hub, actions);
+const devices = deviceCheck.mount(find("#setup"), hub, actions);
+hub.on("devices", (chosen) => call?.use(chosen));
 failureSheet.mount(find("#work"), hub, actions);
 for (const [name, part] of Object.entries(TABS)) if ("mount" in part) part.mount(find(`#${name}`), hub, actions, kept);
 Pages(hub, actions);
@@ -118,15 +123,20 @@ async function openLate(dialog) {
 
 /** @param {{withMicrophone?: boolean}} [options] */
 async function connect({ withMicrophone = true } = {}) {
-  const wanted = setup.read();
-  if (!wanted || opening) return;
+  const all = wanted();
+  if (!all || opening) return;
   opening = true;
   await Promise.all(IN_TIME.map(bring));
   opening = false;
   const opened = new RealtimeCall((type, detail) => { if (call === opened) tell(type, detail); });
   call = opened;
   usedMicrophone = withMicrophone;
-  void opened.open({ ...wanted, withMicrophone });
+  void opened.open({ ...all, withMicrophone });
+}
+
+function wanted() {
+  const asked = setup.read();
+  return asked && { ...asked, devices: devices.now() };
 }
 
 /**

@@ -88,6 +88,25 @@ export const words = Object.freeze({
       dead_sideband: "The call goes well, but the service's watch hears nothing of it: after some 20 seconds Usage says so, and counts less than this page.",
     },
   },
+  devices: {
+    heading: "Devices", names: { microphone: "Microphone", speaker: "Speaker" },
+    standing: {
+      unasked: "The microphone has not been allowed yet: until then devices have no names.", allowed: "The microphone is allowed.",
+      refused: "The microphone is refused. Allow it for this page in the address bar, and in the system's privacy settings.",
+      none: "No microphone was found. Plug one in, and it appears here.", insecure: "Browsers give the microphone to secure pages only: open this page over https, or as http://localhost.",
+    },
+    allow: "Allow microphone", system: (/** @type {string} */ label) => (label ? `Default: ${label}` : "System default"),
+    fixedSpeaker: "This browser plays on the system's own speaker. Choose it in the system's settings.",
+    gone: (/** @type {string} */ what, /** @type {string} */ label) => `${what} ${label || "that was chosen"} is not there: the system default is used.`,
+    back: (/** @type {string} */ what, /** @type {string} */ label) => `${what} ${label} is back, and used again.`,
+    test: "Test microphone", stop: "Stop the test", level: "Microphone level",
+    heard: { opening: "", listening: "Say something.", heard: "We hear you.", silence: "We hear nothing. Speak up, look for its switch, or choose another one.", live: "In a call its level is under Talk." },
+    failed: "It cannot be opened. Close other programs that use it, or choose another one.",
+    tone: "Play a tone", playing: "Playing.", played: (/** @type {string} */ label) => `Played on ${label}.`, playedElsewhere: "That speaker cannot be used: played on the system default.",
+    systemSpeaker: "the system default",
+    processing: "Your voice, before it is sent", switches: { echoCancellation: "Echo cancellation", noiseSuppression: "Noise suppression", autoGainControl: "Automatic gain" },
+    otherwise: (/** @type {string[]} */ names) => `Not as chosen, by the browser's own decision: ${names.join(", ").toLowerCase()}.`,
+  },
   milliseconds,
   levels: {
     you: "You", model: "Model", names: { you: "Sound sent", model: "Sound received" }, volume: "Volume",
@@ -216,7 +235,7 @@ export const words = Object.freeze({
   failure: {
     answer: "Answer", request: "Request", field: "Field", requestId: "Request id", dismiss: "Dismiss",
     remedies: {
-      again: "Try again", reconnect: "Connect again", token: "Get a fresh token", withoutMicrophone: "Connect without a microphone", key: "Correct the key", model: "Choose another model",
+      again: "Try again", reconnect: "Connect again", token: "Get a fresh token", withoutMicrophone: "Connect without a microphone", devices: "Choose another microphone", key: "Correct the key", model: "Choose another model",
       voice: "Choose another voice", instructions: "Correct the instructions", tools: "Correct the tools", turns: "Correct the turn detection", transcription: "Correct the transcription",
       output: "Choose another output", reasoning: "Choose another effort", session: "Correct the session",
     },

@@ -14,4 +14,8 @@ def test_the_markup_keeps_to_the_policy() -> None:
     for module in modules:
         source = module.read_text()
         assert not re.search(r"innerHTML|insertAdjacentHTML|document\.write|eval\(", source), module
-        assert not re.search(r"localStorage|sessionStorage|document\.cookie", source), module
+        # The choice of devices is all that outlives the page.
+        kept = r"sessionStorage|document\.cookie"
+        if module.name != "devices.js":
+            kept += "|localStorage"
+        assert not re.search(kept, source), module

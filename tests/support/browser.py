@@ -19,15 +19,16 @@ CHROMIUMS_OWN = ("Failed to load resource", "Permissions policy violation")
 
 
 @contextlib.asynccontextmanager
-async def chromium(*flags: str) -> AsyncIterator[Browser]:
-    """A headless browser that ends with the block; further command line flags may be given."""
+async def chromium(*flags: str, without: str | None = None) -> AsyncIterator[Browser]:
+    """A headless browser that ends with the block, with further flags, or without one of ours."""
     binary = shutil.which("chromium")
     if binary is None:
         raise RuntimeError(
             "chromium is not installed: run 'make test', or 'apt-get install chromium'"
         )
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=binary, args=[*FLAGS, *flags])
+        args = [*(flag for flag in FLAGS if flag != without), *flags]
+        browser = await playwright.chromium.launch(executable_path=binary, args=args)
         try:
             yield browser
         finally:

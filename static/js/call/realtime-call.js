@@ -3,6 +3,8 @@
 import { ApiError, checkKey, endCall, mintToken, postOffer } from "../api.js";
 import { whenAudible } from "./audible.js";
 import { candidatesOf } from "./candidates.js";
+import { USUAL, alike, constraints, otherwise } from "./devices.js";
+import { close, openMicrophone } from "./microphone.js";
 import { watchService } from "./service-watch.js";
 import { StepClock } from "./step-clock.js";
 
@@ -45,7 +47,7 @@ export class CallLost extends Error {
 
 /**
  * Tells what happens by names of the hub's: `step`, `exchange`, `event`, `id`, `token`, `microphone`, `voice`, `stats`, `candidate`,
- * `description`, `service`, and `state`:
+ * `description`, `service`, `trouble`, and `state`:
  * checking, connecting, connected, interrupted, or at last ended or failed.
  */
 export class RealtimeCall {
@@ -57,6 +59,12 @@ export class RealtimeCall {
   #over = new AbortController();
   /** @type {MediaStream | null} */
   #microphone = null;
+  #muted = false;
+  /** What to speak into. */
+  #devices = USUAL;
+  /** What the microphone was opened with. */
+  #opened = USUAL;
+  #adjusting = Promise.resolve();
   /** @type {{token: string, location: string} | null} */
   #remote = null;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
@@ -72,9 +80,10 @@ export class RealtimeCall {
 
   /**
    * Press everything into motion; resolves when the answer is applied, and never rejects: see `state`.
-   * @param {{key: string, session: import("../hub.js").Session, withMicrophone?: boolean}} wanted
+   * @param {import("../hub.js").Wanted & {withMicrophone?: boolean}} wanted
    */
-  async open({ key, session, withMicrophone = true }) {
+  async open({ key, session, devices, withMicrophone = true }) {
+    this.#devices = devices;
     this.#watch();
     this.#state("checking");
     const within = (/** @type {string} */ name) => ({ signal: this.#soon(name), onExchange: this.#exchanged });
@@ -116,7 +125,19 @@ export class RealtimeCall {
 
   /** @param {boolean} muted */
   mute(muted) {
+    this.#muted = muted;
     for (const track of this.#microphone?.getTracks() ?? []) track.enabled = !muted;
+  }
+
+  /**
+   * Speak into something else, or be processed otherwise. In a call that has no microphone nothing changes.
+   * @param {import("./devices.js").Devices} devices
+   */
+  use(devices) {
+    this.#devices = devices;
+    this.#adjusting = this.#adjusting.then(() => this.#adjust()).catch((error) => {
+      if (!this.#over.signal.aborted) this.#emit("trouble", { step: "devices", error });
+    });
   }
 
   /** What the browser counts of this call. */
@@ -167,14 +188,46 @@ export class RealtimeCall {
   }
 
   async #openMicrophone() {
-    if (!navigator.mediaDevices) throw new DOMException("This page is not in a secure context.", "SecurityError");
-    const stream = await navigator.mediaDevices.getUserMedia({ audio: { echoCancellation: true, noiseSuppression: true } });
-    if (this.#over.signal.aborted) {
-      for (const track of stream.getTracks()) track.stop(); // permission came after the hang up
-      return;
-    }
-    this.#microphone = stream;
+    const devices = this.#devices;
+    const stream = await openMicrophone(devices);
+    if (this.#over.signal.aborted) return close(stream); // permission came after the hang up
     for (const track of stream.getTracks()) this.#peer.addTrack(track, stream);
+    this.#speakInto(stream, devices);
+    this.use(this.#devices); // it may have changed while the browser asked
+  }
+
+  async #adjust() {
+    const [track] = this.#microphone?.getTracks() ?? [];
+    const devices = this.#devices;
+    const isLive = track?.readyState === "live";
+    if (!track || (isLive && alike(devices, this.#opened))) return;
+    if (isLive && devices.microphone === this.#opened.microphone) {
+      await track.applyConstraints(constraints(devices));
+      if (otherwise(track.getSettings(), devices).length === 0) {
+        this.#opened = devices;
+        return;
+      }
+      close(this.#microphone); // Chromium changes nothing of an open track, and mixes the wishes of two that are open
+    }
+    const stream = await openMicrophone(devices);
+    try {
+      await this.#peer.getSenders()[0]?.replaceTrack(stream.getTracks()[0] ?? null);
+    } catch (error) {
+      close(stream); // the call is over
+      throw error;
+    }
+    close(this.#microphone);
+    this.#speakInto(stream, devices);
+  }
+
+  /**
+   * @param {MediaStream} stream
+   * @param {import("./devices.js").Devices} devices
+   */
+  #speakInto(stream, devices) {
+    [this.#microphone, this.#opened] = [stream, devices];
+    this.mute(this.#muted);
+    for (const track of stream.getTracks()) track.addEventListener("ended", () => this.use(this.#devices), { signal: this.#over.signal }); // unplugged
     this.#emit("microphone", stream);
   }
 
@@ -285,7 +338,7 @@ export class RealtimeCall {
     this.#over.abort();
     clearTimeout(this.#patience);
     this.#steps.stop();
-    for (const track of this.#microphone?.getTracks() ?? []) track.stop();
+    close(this.#microphone);
     this.#peer.close();
   }
 

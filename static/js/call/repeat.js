@@ -12,7 +12,7 @@ export const MEASURED = STEPS.filter((name) => name !== "first-audio");
  * Each call is ended before the next begins. Resolves when all are done, or after `signal` has ended the one under way;
  * rejects with the StepFailure of a call that fails.
  * @param {number} times
- * @param {{key: string, session: import("../hub.js").Session, withMicrophone: boolean}} wanted
+ * @param {import("../hub.js").Wanted & {withMicrophone: boolean}} wanted
  * @param {AbortSignal} signal
  * @param {(taken: Map<string, number>) => void} onCall milliseconds of each step of a call that could be used; skipped ones are missing
  */

@@ -23,20 +23,24 @@ export function explained(step, error, actions, onDismiss) {
     element("p", { class: "failure-message" }, message),
     element("p", { class: "failure-todo" }, todo),
     ...(error instanceof ApiError ? [details(error)] : []),
-    ...(remedy ? [mending(remedy, actions)] : []),
+    ...(remedy ? [mending(remedy, actions, onDismiss)] : []),
   ];
 }
 
 /**
  * @param {Exclude<import("../advice.js").Remedy, null>} remedy
  * @param {import("../hub.js").Actions} actions
+ * @param {() => void} onDismiss
  */
-function mending(remedy, actions) {
+function mending(remedy, actions, onDismiss) {
   const button = element("button", { class: "button failure-mend", type: "button" }, text.remedies[remedy] ?? text.remedies.session);
   button.addEventListener("click", () => {
     if (remedy === "again" || remedy === "reconnect" || remedy === "token") actions.connectAgain();
     else if (remedy === "withoutMicrophone") actions.connectAgain({ withMicrophone: false });
-    else actions.correct(remedy);
+    else if (remedy === "devices") {
+      onDismiss(); // it may lie over the choice
+      actions.chooseDevice("microphone");
+    } else actions.correct(remedy);
   });
   return button;
 }

@@ -71,14 +71,14 @@ export function Hearing(read, actions) {
         if (voice) Object.assign(voice, { muted: false, volume: 1 });
         await voice?.play().catch(() => {});
         break;
-      case "output": await /** @type {any} */ (voice)?.setSinkId?.("").catch(() => {}); break;
+      case "output": actions.useSystemSpeaker(); break;
       case "connect":
       case "reconnect":
         dialog.close();
         return actions.connectAgain();
       case "devices":
         dialog.close();
-        return actions.show("setup");
+        return actions.chooseDevice("microphone");
     }
     return run();
   }

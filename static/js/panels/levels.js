@@ -1,6 +1,7 @@
 /** What both sides sound like, how loud the model is played, and a button for a browser that holds the sound back. */
 
 import { LevelSource } from "../call/levels.js";
+import { playOn } from "../call/speaker.js";
 import { element, icon } from "../element.js";
 import { words } from "../words.js";
 import { Waveform } from "./waveform.js";
@@ -42,6 +43,9 @@ export function mount(root, hub, actions) {
 
   play.addEventListener("click", () => void listen());
   volume.addEventListener("input", () => { voice.volume = volume.valueAsNumber / 100; });
+  const chosen = hub.latest("devices");
+  if (chosen) void playOn(voice, chosen.speaker);
+  hub.on("devices", ({ speaker }) => void playOn(voice, speaker));
   hub.on("microphone", (stream) => { if (stream) follow("you", stream); });
   hub.on("voice", (stream) => {
     voice.srcObject = stream;

@@ -1,0 +1,293 @@
+/** Before a call: whether there is a microphone and a speaker, which ones, and whether they work. The choice is remembered. */
+
+import { DeviceGone, KINDS, PROCESSING, alike, available, isNamed, listed, otherwise, remember, remembered, standing } from "../call/devices.js";
+import { close, listen, openMicrophone } from "../call/microphone.js";
+import { canChoose, playTone } from "../call/speaker.js";
+import { element } from "../element.js";
+import { words } from "../words.js";
+
+const text = words.devices;
+/** Some -46 dBFS: above the noise of a microphone, below a quiet voice. */
+const AUDIBLE = 0.23;
+const [SILENT_MS, TEST_MS] = [3000, 10_000];
+/** Screen readers get a calmer figure than the eye. */
+const SPOKEN_EVERY_MS = 500;
+/** How much of its level the meter keeps from one look to the next. */
+const FALL = 0.9;
+
+/** @typedef {import("../call/devices.js").Devices} Devices */
+/** @typedef {import("../call/devices.js").Kind} Kind */
+
+/**
+ * @param {HTMLElement} root
+ * @param {import("../hub.js").Hub} hub
+ * @param {import("../hub.js").Actions} actions
+ */
+export function mount(root, hub, actions) {
+  const button = (/** @type {string} */ name) => /** @type {HTMLButtonElement} */ (element("button", { class: "button", type: "button" }, name));
+  const line = (/** @type {string} */ name) => element("p", { class: `hint ${name}`, role: "status" });
+  const said = element("p", { class: "devices-standing", id: "devices-standing", role: "status" });
+  const [allow, test, tone] = [button(text.allow), button(text.test), button(text.tone)];
+  const picker = (/** @type {Kind} */ kind) => /** @type {HTMLSelectElement} */ (element("select", { id: `${kind}-device`, "aria-describedby": "devices-standing" }));
+  const pickers = { microphone: picker("microphone"), speaker: picker("speaker") };
+  const [verdict, played, processed] = [line("devices-verdict"), line("devices-played"), line("devices-processed")];
+  const notes = { microphone: verdict, speaker: played };
+  const meter = Meter();
+  const switches = new Map(PROCESSING.map((name) => [name, /** @type {HTMLInputElement} */ (element("input", { type: "checkbox", role: "switch" }))]));
+  const field = (/** @type {Kind} */ kind, /** @type {HTMLElement[]} */ ...rest) => element("div", { class: "field devices-field" }, element("label", { for: `${kind}-device` }, text.names[kind]), ...rest);
+  root.append(element("section", { class: "devices", "aria-labelledby": "devices-title" },
+    element("div", { class: "devices-head" }, element("h2", { id: "devices-title" }, text.heading), allow),
+    said,
+    element("div", { class: "devices-pair" },
+      field("microphone", pickers.microphone, element("div", { class: "devices-try" }, test, meter.root), verdict),
+      canChoose ? field("speaker", pickers.speaker, tone, played)
+        : element("div", { class: "field devices-field" }, element("p", { class: "devices-name" }, text.names.speaker), element("p", { class: "devices-fixed" }, text.fixedSpeaker), tone, played)),
+    element("div", { class: "devices-processing", role: "group", "aria-labelledby": "devices-processing" },
+      element("p", { id: "devices-processing", class: "devices-name" }, text.processing),
+      element("div", { class: "devices-switches" }, ...[...switches].map(([name, box]) => element("label", { class: "devices-switch" }, box, text.switches[name])))),
+    processed));
+
+  const { mediaDevices } = navigator;
+  const chosen = remembered();
+  let used = { ...chosen };
+  /** @type {MediaDeviceInfo[]} */
+  let found = [];
+  /** @type {PermissionStatus | null} */
+  let permission = null;
+  let refused = false;
+  let looks = 0;
+  let [busy, live] = [false, false];
+  /** @type {AbortController | null} */
+  let testing = null;
+
+  for (const [name, box] of switches) {
+    box.checked = chosen[name];
+    box.addEventListener("change", () => choose({ [name]: box.checked }));
+  }
+  for (const kind of KINDS) pickers[kind].addEventListener("change", () => choose({ [kind]: pickers[kind].value }));
+  allow.addEventListener("click", () => void ask());
+  test.addEventListener("click", () => { if (testing) stop(); else void listenFor(); });
+  tone.addEventListener("click", () => void play());
+  mediaDevices?.addEventListener("devicechange", () => void look());
+  hub.on("microphone", (stream) => {
+    const [track] = stream?.getTracks() ?? [];
+    const names = track ? otherwise(track.getSettings(), used) : [];
+    processed.textContent = names.length ? text.otherwise(names.map((name) => text.switches[name])) : "";
+    if (stream) allowed();
+  });
+  hub.on("state", ({ state, error }) => {
+    live = state === "connected" || state === "interrupted";
+    if (state === "checking") stop();
+    busy = !["idle", "ended", "failed"].includes(state);
+    if (error?.step === "microphone") refuse(error.cause);
+    update();
+    if (state === "connected") say("live");
+    else if (!live && verdict.dataset.heard === "live") say("opening");
+  });
+  hub.emit("devices", { ...used });
+  update();
+  void look();
+  navigator.permissions?.query({ name: /** @type {PermissionName} */ ("microphone") }).then((status) => {
+    permission = status;
+    status.addEventListener("change", () => {
+      refused = false;
+      void look();
+    });
+    update();
+  }, () => {}); // this browser does not tell
+
+  /** What is there now. */
+  async function look() {
+    const mine = ++looks;
+    const seen = (await mediaDevices?.enumerateDevices().catch(() => null)) ?? [];
+    if (mine !== looks) return; // something has changed meanwhile
+    const before = found;
+    found = seen;
+    follow(before);
+    update();
+  }
+
+  /**
+   * Use what was chosen, or the system's own as long as that is not there; and say so.
+   * @param {MediaDeviceInfo[]} before
+   */
+  function follow(before) {
+    const now = available(chosen, found);
+    for (const kind of KINDS) {
+      if (now[kind] === used[kind]) continue;
+      if (kind === "microphone") stop(); // what it has said is of another one
+      const isGone = now[kind] === "";
+      const label = listed(isGone ? before : found, kind).devices.find(({ id }) => id === chosen[kind])?.label ?? "";
+      remark(kind, isGone ? text.gone(text.names[kind], label) : text.back(text.names[kind], label));
+      if (isGone && live) hub.emit("trouble", { step: "devices", error: new DeviceGone(kind, label) });
+    }
+    tell(now);
+  }
+
+  /** @param {Devices} now */
+  function tell(now) {
+    used = now;
+    hub.emit("devices", { ...now });
+  }
+
+  /** @param {Partial<Devices>} changes */
+  function choose(changes) {
+    Object.assign(chosen, changes);
+    remember(chosen);
+    for (const kind of KINDS) if (kind in changes) remark(kind, "");
+    processed.textContent = ""; // told anew by whoever opens it
+    const [before, now] = [used, available(chosen, found)];
+    tell(now);
+    if (testing && !alike(before, now)) void listenFor();
+    update();
+  }
+
+  function update() {
+    const now = standing({ secure: Boolean(mediaDevices), permission: refused ? "denied" : permission?.state ?? null, found });
+    if (said.textContent !== text.standing[now]) said.textContent = text.standing[now];
+    said.dataset.standing = now;
+    const named = isNamed(found);
+    for (const kind of KINDS) {
+      fill(pickers[kind], listed(found, kind), used[kind]);
+      pickers[kind].disabled = !named;
+    }
+    actions.keepFocus(() => { test.disabled = busy || now === "none" || now === "insecure"; });
+    const hadFocus = document.activeElement === allow;
+    allow.classList.toggle("is-away", !["unasked", "refused"].includes(now));
+    if (hadFocus && now === "allowed") pickers.microphone.focus();
+  }
+
+  async function ask() {
+    try {
+      close(await openMicrophone(used));
+      allowed();
+    } catch (error) {
+      refuse(error);
+    }
+  }
+
+  function allowed() {
+    refused = false;
+    void look(); // names are known now
+  }
+
+  /** @param {unknown} error */
+  function refuse(error) {
+    refused = error instanceof DOMException && error.name === "NotAllowedError";
+    void look();
+  }
+
+  async function listenFor() {
+    testing?.abort();
+    const mine = testing = new AbortController();
+    const { signal } = mine;
+    test.textContent = text.stop;
+    say("opening");
+    try {
+      let [began, heard] = [0, false];
+      await listen(used, signal, (level) => {
+        began ||= performance.now();
+        meter.show(level);
+        const ms = performance.now() - began;
+        heard ||= level > AUDIBLE;
+        say(heard ? "heard" : ms < SILENT_MS ? "listening" : "silence");
+        if (ms > TEST_MS) stop();
+      });
+      if (!signal.aborted) allowed();
+    } catch (error) {
+      if (testing !== mine) return;
+      stop();
+      refuse(error);
+      if (!refused) remark("microphone", text.failed);
+    }
+  }
+
+  /**
+   * Below its picker.
+   * @param {Kind} kind
+   * @param {string} what
+   */
+  function remark(kind, what) {
+    notes[kind].textContent = what;
+    delete notes[kind].dataset.heard;
+  }
+
+  /** @param {keyof typeof text.heard} what */
+  function say(what) {
+    if (verdict.textContent !== text.heard[what]) verdict.textContent = text.heard[what];
+    verdict.dataset.heard = what;
+  }
+
+  function stop() {
+    if (!testing) return;
+    testing.abort();
+    testing = null;
+    test.textContent = text.test;
+    meter.clear();
+    if (verdict.dataset.heard === "listening") say("opening");
+  }
+
+  async function play() {
+    if (tone.getAttribute("aria-busy") === "true") return;
+    tone.setAttribute("aria-busy", "true");
+    remark("speaker", text.playing);
+    const label = listed(found, "speaker").devices.find(({ id }) => id === used.speaker)?.label ?? text.systemSpeaker;
+    const there = await playTone(used.speaker);
+    remark("speaker", there ? text.played(label) : text.playedElsewhere);
+    tone.removeAttribute("aria-busy");
+  }
+
+  return {
+    now: () => ({ ...used }),
+    /** @param {Kind} kind */
+    choose(kind) {
+      actions.show("setup");
+      [pickers[kind], allow, test].find((each) => !each.disabled && each.checkVisibility({ visibilityProperty: true }))?.focus();
+    },
+    useSystemSpeaker: () => choose({ speaker: "" }),
+  };
+}
+
+/**
+ * An open list is not built anew under the hand.
+ * @param {HTMLSelectElement} picker
+ * @param {ReturnType<typeof listed>} list
+ * @param {string} value
+ */
+function fill(picker, { system, devices }, value) {
+  const wanted = [{ id: "", label: text.system(system) }, ...devices];
+  const is = [...picker.options].map(({ value: id, text: label }) => ({ id, label }));
+  if (JSON.stringify(is) !== JSON.stringify(wanted)) picker.replaceChildren(...wanted.map(({ id, label }) => element("option", { value: id }, label)));
+  picker.value = value;
+}
+
+function Meter() {
+  const bar = element("span", { class: "devices-level" });
+  const root = element("div", { class: "devices-meter", role: "meter", "aria-label": text.level, "aria-valuemin": "0", "aria-valuemax": "100" }, bar);
+  let [shown, loudest, told] = [0, 0, 0];
+
+  /** @param {number} level */
+  function tell(level) {
+    root.setAttribute("aria-valuenow", String(Math.round(level * 100)));
+    [loudest, told] = [0, performance.now()];
+  }
+  /** @param {number} level */
+  function draw(level) {
+    shown = level;
+    bar.style.setProperty("--level", level.toFixed(2));
+  }
+  tell(0);
+  return {
+    root,
+    /** @param {number} level from 0 to 1 */
+    show(level) {
+      draw(Math.max(level, shown * FALL)); // or a short sound could not be seen
+      loudest = Math.max(loudest, level);
+      if (performance.now() - told > SPOKEN_EVERY_MS) tell(loudest);
+    },
+    clear() {
+      draw(0);
+      tell(0);
+    },
+  };
+}
