@@ -12,7 +12,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Locator, Page, expect
 
-from tests.e2e.test_calm import AXE, SHIFTS, shift, violations
+from tests.e2e.looks import AXE, SHIFTS, shift, violations
 from tests.e2e.test_recording import QUIET, saved, sides
 from tests.e2e.tester import (
     button,
