@@ -79,7 +79,7 @@ async def empty_page(*, microphone: bool) -> AsyncIterator[Page]:
         async_playwright() as playwright,
     ):
         browser = await playwright.chromium.launch(
-            executable_path="/usr/bin/chromium",
+            executable_path="/usr/bin/chromium-headless-shell",
             args=[
                 "--no-sandbox",
                 "--allow-loopback-in-peer-connection",  # a machine without a network
