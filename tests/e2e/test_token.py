@@ -92,6 +92,7 @@ async def test_origins_metadata_and_further_uses_are_told(stage: Stage, page: Pa
         await route.fulfill(json=told)
 
     await page.route("**/introspect", tell)
+    await page.clock.install()
     await connect(stage, page)
     await view(page, "Token")
     await expect(panel(page)).to_contain_text("Used, and good for more")
@@ -99,7 +100,7 @@ async def test_origins_metadata_and_further_uses_are_told(stage: Stage, page: Pa
     await expect(fact(page, "origins")).to_have_text("https://app.example")
     await expect(fact(page, "metadata")).to_have_text("order: 4711")
     await expect(button(page, "Use it again")).to_be_disabled()
-    # Its thirty seconds run out under the eye.
+    await page.clock.fast_forward(30_000)  # they run out under the eye
     await expect(panel(page)).to_contain_text("Expired")
     await expect(button(page, "Use it again")).to_be_enabled()
 
