@@ -10,6 +10,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Locator, Page, expect
 
+from tests.e2e.test_calm import ALL_RULES
 from tests.e2e.tester import button, connect_at, field, status
 from tests.support.provider import error as provider_error
 from tests.support.proxy import forward_proxy
@@ -322,7 +323,7 @@ async def test_it_is_fetched_when_it_is_opened(service: Service, page: Page) -> 
 
 async def violations(page: Page) -> list[Any]:
     """What axe finds: the rule, and where."""
-    result = await page.evaluate("axe.run(document, { resultTypes: ['violations'] })")
+    result = await page.evaluate(ALL_RULES)
     return [
         (each["id"], [node["html"][:200] for node in each["nodes"]])
         for each in result["violations"]
