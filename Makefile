@@ -60,11 +60,13 @@ lock: $(VENV)/.dev ## Pin the newest versions that pyproject.toml allows
 	'# runtime, extras and development. Written by `make lock`, obeyed by Makefile and Dockerfile.' && \
 	$(LOCK) --upgrade; } > requirements.new && mv requirements.new requirements.lock
 
-# What no Python or npm package brings. Debian's chromium answers to this one name everywhere.
+# What no Python or npm package brings: among it browsers, and a sound card that nobody hears for Firefox,
+# which runs no AudioContext without one.
 system:
 	@missing=; PATH="$$PATH:/usr/sbin"; \
 	for pair in redis-server:redis-server nginx:nginx caddy:caddy haproxy:haproxy \
-		prometheus:prometheus chromium:chromium javac:default-jdk-headless \
+		prometheus:prometheus chromium:chromium chromium-headless-shell:chromium-headless-shell \
+		firefox-esr:firefox-esr pulseaudio:pulseaudio javac:default-jdk-headless \
 		node:nodejs npm:npm curl:curl; do \
 		command -v $${pair%%:*} > /dev/null || missing="$$missing $${pair##*:}"; \
 	done; \

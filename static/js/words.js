@@ -171,7 +171,7 @@ export const words = Object.freeze({
       silence: "Nothing was heard from the microphone. Speak up, or choose another one.",
       notSent: "Nothing leaves this browser: the connection is broken.", notReceived: "Nothing arrives from the provider: the connection is broken.",
       nothingInIt: "What arrives is silence: the model has not spoken yet.", notPlaying: "The browser holds the sound back.", turnedDown: "The sound is turned off on this page.",
-      noOutput: "The speaker that was chosen is not there.", notStarted: "The provider has not said that it began to speak.",
+      noOutput: "The speaker that was chosen is not there.", noSpeaker: "The browser finds no speaker. Plug one in, then test again.", notStarted: "The provider has not said that it began to speak.",
     },
     mends: { connect: "Connect now", unmute: "Unmute", devices: "Choose a device", reconnect: "Connect again", ask: "Ask the model to speak", play: "Play it", output: "Use the system's speaker", again: "Test again" },
   },

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import pytest_asyncio
 from playwright.async_api import Browser, Page
 
-from tests.support.browser import chromium
+from tests.support.browser import WHOLE, chromium
 from tests.support.pages.serving import pages
 from tests.support.serving import serving
 from tests.support.stage import PATIENCE_SECONDS
@@ -14,7 +14,7 @@ from tests.support.stage import PATIENCE_SECONDS
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def browser() -> AsyncIterator[Browser]:
     """Chromium with a microphone; one for all tests, it takes seconds to start."""
-    async with chromium("--allow-loopback-in-peer-connection") as browser:
+    async with chromium("--allow-loopback-in-peer-connection", kind=WHOLE) as browser:
         yield browser
 
 

@@ -1,12 +1,10 @@
-"""The service on each of its stores, a provider with real media, and a browser."""
+"""The service, a provider with real media, and a browser."""
 
 from collections.abc import AsyncIterator
 
-import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page, expect
 
-from signaller.secret import Secret
 from tests.support.browser import chromium, tab
 from tests.support.stage import PATIENCE_SECONDS, Stage, staged
 
@@ -27,10 +25,10 @@ globalThis.RTCPeerConnection = class extends RTCPeerConnection {
 """
 
 
-@pytest_asyncio.fixture(params=["memory", "redis"], loop_scope="session")
-async def stage(request: pytest.FixtureRequest, redis_url: str) -> AsyncIterator[Stage]:
+@pytest_asyncio.fixture(loop_scope="session")
+async def stage() -> AsyncIterator[Stage]:
     """The service and the loopback provider, each on a port of its own."""
-    async with staged(redis_url=Secret(redis_url) if request.param == "redis" else None) as stage:
+    async with staged() as stage:
         yield stage
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from signaller.policy import Policy
 from tests.e2e.tester import connect
-from tests.support.browser import chromium
+from tests.support.browser import WHOLE, chromium
 from tests.support.service import MASTER_KEY, bearer
 from tests.support.stage import PATIENCE_SECONDS, Stage, staged
 
@@ -30,7 +30,7 @@ async def test_the_call_of_a_killed_browser_ends_in_seconds() -> None:
     """With its usage, and as ended by its client; nobody had to hang up."""
     async with (
         staged(policy=Policy(supervision="best_effort")) as stage,
-        chromium("--allow-loopback-in-peer-connection") as browser,
+        chromium("--allow-loopback-in-peer-connection", kind=WHOLE) as browser,
     ):
         page = await browser.new_page()
         await connect(stage, page)

@@ -4,18 +4,23 @@ import asyncio
 import signal
 
 import pytest
-from playwright.async_api import Page, expect
+from playwright.async_api import expect
 
 from tests.e2e.tester import button, step
+from tests.support.browser import WHOLE, chromium, tab
 from tests.support.demo import demo
 from tests.support.stage import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")  # the browser lives on that loop
 
 
-async def test_one_button_is_enough(page: Page) -> None:
+async def test_one_button_is_enough() -> None:
     """Key and model are filled in; Connect leads to a session that is heard; SIGTERM ends it."""
-    async with demo() as (process, url):
+    async with (
+        demo() as (process, url),
+        chromium("--allow-loopback-in-peer-connection", kind=WHOLE) as browser,
+        tab(browser, timeout_seconds=PATIENCE_SECONDS) as page,
+    ):
         await page.goto(url)
         await expect(page.locator("#demo-note")).to_be_visible()
         await button(page, "Connect").click()

@@ -1,14 +1,24 @@
 """How a call from the tester page ends, and what its token is worth afterwards."""
 
 import re
+from collections.abc import AsyncIterator
 
 import pytest
+import pytest_asyncio
 from playwright.async_api import Page, expect
 
+from signaller.secret import Secret
 from tests.e2e.tester import button, connect, connected, failure, hang_up, status, step
-from tests.support.stage import Stage
+from tests.support.stage import Stage, staged
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")  # the browser lives on that loop
+
+
+@pytest_asyncio.fixture(params=["memory", "redis"], loop_scope="session")
+async def stage(request: pytest.FixtureRequest, redis_url: str) -> AsyncIterator[Stage]:
+    """The service on each of its stores, which know of calls and of spent tokens."""
+    async with staged(redis_url=Secret(redis_url) if request.param == "redis" else None) as stage:
+        yield stage
 
 
 async def test_hang_up_ends_the_call_at_the_provider(stage: Stage, page: Page) -> None:

@@ -22,7 +22,7 @@ SEEN: dict[str, Any] = {
     "packetsReceived": 5,
     "energyReceived": 1,
     "element": {"there": True, "paused": False, "silent": False},
-    "output": {"known": True, "found": True},
+    "output": {"known": True, "any": True, "found": True},
     "started": True,
 }
 
@@ -52,7 +52,8 @@ CASES: list[tuple[int, dict[str, Any], str, str]] = [
     (4, {"energyReceived": 0}, "nothingInIt", "ask"),
     (5, {"element": {"there": True, "paused": True, "silent": False}}, "notPlaying", "play"),
     (5, {"element": {"there": True, "paused": False, "silent": True}}, "turnedDown", "play"),
-    (6, {"output": {"known": True, "found": False}}, "noOutput", "output"),
+    (6, {"output": {"known": True, "any": True, "found": False}}, "noOutput", "output"),
+    (6, {"output": {"known": True, "any": False, "found": False}}, "noSpeaker", "again"),
     (7, {"started": False}, "notStarted", "ask"),
 ]
 
@@ -139,3 +140,23 @@ async def test_a_microphone_without_a_sound_is_found(stage: Stage, page: Page) -
     await expect(dialog).to_contain_text("Nothing was heard from the microphone.")
     await dialog.get_by_role("button", name="Choose a device").click()
     await expect(page.get_by_role("tab", name="Setup")).to_have_attribute("aria-selected", "true")
+
+
+async def test_without_a_speaker_no_microphone_is_accused(stage: Stage, page: Page) -> None:
+    """Where a machine has none, Firefox runs no AudioContext: it hears nothing of anybody."""
+    await page.add_init_script(
+        """
+        globalThis.AudioContext = class extends AudioContext {
+          get state() { return "suspended"; }
+        };
+        AnalyserNode.prototype.getFloatTimeDomainData = (samples) => samples.fill(0);
+        const all = navigator.mediaDevices.enumerateDevices.bind(navigator.mediaDevices);
+        navigator.mediaDevices.enumerateDevices = async () =>
+          (await all()).filter(({ kind }) => kind !== "audiooutput");
+        """
+    )
+    await connect(stage, page)
+    await expect(step(page, "first-audio")).to_have_attribute("data-state", "done")
+    dialog = await ask(page)
+    await expect(dialog).to_contain_text("The browser finds no speaker.")
+    await expect(dialog.locator('[data-test="level"]')).to_have_attribute("data-verdict", "skipped")

@@ -10,6 +10,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Locator, Page, expect
 
+from tests.e2e.looks import violations
 from tests.e2e.tester import button, connect_at, field, status
 from tests.support.provider import error as provider_error
 from tests.support.proxy import forward_proxy
@@ -318,15 +319,6 @@ async def test_it_is_fetched_when_it_is_opened(service: Service, page: Page) -> 
     await page.get_by_role("link", name="Talk", exact=True).click()
     await expect(button(page, "Connect")).to_be_visible()
     await expect(field(page, ASKED)).to_be_hidden()
-
-
-async def violations(page: Page) -> list[Any]:
-    """What axe finds: the rule, and where."""
-    result = await page.evaluate("axe.run(document, { resultTypes: ['violations'] })")
-    return [
-        (each["id"], [node["html"][:200] for node in each["nodes"]])
-        for each in result["violations"]
-    ]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -1,12 +1,13 @@
 """The events as the page shows them: found, read, kept, loaded; without a call that succeeds."""
 
+import contextlib
 import json
-import statistics
-from collections.abc import Iterable
+import re
+from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Locator, Page, expect
+from playwright.async_api import Browser, Locator, Page, expect
 
 from tests.e2e.tester import button, events, field, logged, view
 from tests.page.conftest import Service, failure
@@ -16,13 +17,6 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")  # the browser lives on t
 MANY = 50_000
 MOST_IN_DOCUMENT = 80
 SLOWEST_MS = 50
-DELAYS = """
-() => {
-  globalThis.delays = [];
-  for (const type of ["keydown", "wheel", "input", "pointerdown"])
-    addEventListener(type, ({ timeStamp }) => delays.push(performance.now() - timeStamp), true);
-}
-"""
 Line = dict[str, object]
 
 
@@ -265,7 +259,9 @@ async def test_the_log_is_bounded(service: Service, page: Page) -> None:
     assert len(await logged(page)) == MANY
 
 
-async def test_fifty_thousand_are_smooth(service: Service, page: Page, tmp_path: Path) -> None:
+async def test_fifty_thousand_are_smooth(
+    service: Service, browser: Browser, page: Page, tmp_path: Path
+) -> None:
     """Loaded, scrolled, chosen and searched: the page answers at once, from few rows."""
     await opened(service, page)
     every = (
@@ -274,21 +270,82 @@ async def test_fifty_thousand_are_smooth(service: Service, page: Page, tmp_path:
     )
     file = tmp_path / "many.jsonl"
     file.write_text(lines(every))
-    await page.evaluate(DELAYS)
-    async with page.expect_file_chooser() as chooser:
-        await button(page, "Load").click()
-    await (await chooser.value).set_files(file)
-    await expect(page.get_by_text("50,000 events")).to_be_visible()
     box = page.get_by_role("listbox")
-    for key in ("Home", "PageDown", "ArrowDown", "End", "PageUp", "Enter", "ArrowUp"):
-        await box.press(key)
-        assert await events(page).count() < MOST_IN_DOCUMENT
-    await box.hover()
-    for _ in range(10):
+    async with prompt(browser, page):
+        async with page.expect_file_chooser() as chooser:
+            await button(page, "Load").click()
+        await (await chooser.value).set_files(file)
+        await expect(page.get_by_text("50,000 events")).to_be_visible()
+        for key in ("Home", "PageDown", "ArrowDown", "End", "PageUp", "Enter", "ArrowUp"):
+            await box.press(key)
+            assert await events(page).count() < MOST_IN_DOCUMENT
+        await box.hover()
+        for _ in range(10):
+            await page.mouse.wheel(0, -20_000)
+            assert await events(page).count() < MOST_IN_DOCUMENT
+        await field(page, "Search").press_sequentially("item_4999 -item_49990")
+        await expect(page.get_by_text("10 of 50,000")).to_be_visible()
+
+
+async def test_fifty_thousand_are_smooth_while_more_come(
+    service: Service, browser: Browser, page: Page
+) -> None:
+    """Whatever is pressed meanwhile: chips, a row, other tabs, Pause, Copy, Save."""
+    await with_a_hub(service, page)
+    await emit(page, 1, MANY)
+    await expect(page.get_by_text("50,000 events")).to_be_visible()
+    await page.evaluate(
+        """() => {
+          let n = 0;
+          setInterval(() => {
+            heard.emit("event", { direction: "in", event: { type: `response.${n++}` }, at: n });
+          }, 20);
+        }"""
+    )
+    async with prompt(browser, page):
+        await expect(page.get_by_text(re.compile(r"the oldest [\d,]+ are gone"))).to_be_visible()
+        for family in ("Response", "HTTP"):
+            await button(page, family).click()
+        await expect(page.get_by_text(re.compile(r"^[\d,]+ of 50,000"))).to_be_visible()
+        for family in ("Response", "HTTP"):
+            await button(page, family).click()
+        await field(page, "Search").press_sequentially("made.up -made.up.7")
+        await expect(events(page).last).to_contain_text("made.up")
+        await page.get_by_role("listbox").press("ArrowUp")
+        await page.keyboard.press("Enter")
+        await expect(page.get_by_role("region", name="Event", exact=True)).to_be_visible()
+        for tab in ("Steps", "Events"):
+            await view(page, tab)
+        await field(page, "Search").fill("")
+        for pressed in ("true", "false"):
+            await button(page, "Pause").click()
+            await expect(button(page, "Pause")).to_have_attribute("aria-pressed", pressed)
+        await page.get_by_role("listbox").hover()
         await page.mouse.wheel(0, -20_000)
-        assert await events(page).count() < MOST_IN_DOCUMENT
-    await field(page, "Search").press_sequentially("item_4999 -item_49990", delay=30)
-    await expect(page.get_by_text("10 of 50,000")).to_be_visible()
-    delays = await page.evaluate("delays")
-    assert len(delays) > 50
-    assert statistics.median(delays) < SLOWEST_MS, delays  # one may wait for the machine
+        await button(page, "Newest").click()
+        log = page.get_by_role("group", name="Log")
+        await log.get_by_role("button", name="Copy").click()
+        assert len(await logged(page)) >= MANY
+
+
+@contextlib.asynccontextmanager
+async def prompt(browser: Browser, page: Page) -> AsyncIterator[None]:
+    """No task of the page keeps an input waiting for longer than SLOWEST_MS.
+
+    An input waits for the task that is under way, and then it is handled. What a task takes is
+    measured in the thread's own time: how long the machine let others work is no fault of the page.
+    """
+    await browser.start_tracing(page=page, categories=["toplevel", "blink.user_timing"])
+    await page.evaluate("performance.mark('began')")
+    yield
+    events = json.loads(await browser.stop_tracing())["traceEvents"]
+    (thread,) = {(each["pid"], each["tid"]) for each in events if each["name"] == "began"}
+    took = [
+        each["tdur"] / 1000
+        for each in events
+        if (each["pid"], each["tid"]) == thread
+        and each["name"] == "ThreadControllerImpl::RunTask"
+        and "tdur" in each  # one under way when tracing stops has none
+    ]
+    assert len(took) > 50
+    assert max(took) < SLOWEST_MS, sorted(took)[-20:]

@@ -16,16 +16,19 @@ FLAGS = (
 )
 CHROMIUMS_OWN = ("Failed to load resource", "Permissions policy violation")
 """It writes down each answer that is an error or fails, and each device that is kept from it."""
+WHOLE, SHELL = "chromium", "chromium-headless-shell"
+"""Debian's browser as people use it, and the same engine without the browser's own windows, whose
+drawing would take a third of the tests' time."""
 
 
 @contextlib.asynccontextmanager
-async def chromium(*flags: str, without: str | None = None) -> AsyncIterator[Browser]:
+async def chromium(
+    *flags: str, without: str | None = None, kind: str = SHELL
+) -> AsyncIterator[Browser]:
     """A headless browser that ends with the block, with further flags, or without one of ours."""
-    binary = shutil.which("chromium")
+    binary = shutil.which(kind)
     if binary is None:
-        raise RuntimeError(
-            "chromium is not installed: run 'make test', or 'apt-get install chromium'"
-        )
+        raise RuntimeError(f"{kind} is not installed: run 'make test', or 'apt-get install {kind}'")
     async with async_playwright() as playwright:
         args = [*(flag for flag in FLAGS if flag != without), *flags]
         browser = await playwright.chromium.launch(executable_path=binary, args=args)

@@ -12,12 +12,12 @@ const AUDIBLE = 0.005;
  * @property {boolean} live
  * @property {boolean} muted by this page
  * @property {{ended: boolean, silenced: boolean} | null} microphone silenced: by the system; null: the call has none
- * @property {number} loudest of the microphone, 0 to 1, as amplitude
+ * @property {number | null} loudest of the microphone, 0 to 1, as amplitude; null: the browser does not tell
  * @property {number} packetsSent since a moment ago
  * @property {number} packetsReceived since a moment ago
  * @property {number} energyReceived since the call began
  * @property {{there: boolean, paused: boolean, silent: boolean}} element what plays it; silent: turned down
- * @property {{known: boolean, found: boolean}} output known: the browser tells its devices
+ * @property {{known: boolean, any: boolean, found: boolean}} output known: the browser tells its devices; found: the chosen one is among them
  * @property {boolean} started the provider has said that it speaks
  */
 
@@ -52,14 +52,14 @@ const CHECKS = {
     return microphone.silenced ? /** @type {[string, Mend]} */ (["silenced", "again"]) : null;
   },
   level: (/** @type {Seen} */ { microphone, loudest }) =>
-    (microphone === null ? "skipped" : loudest > AUDIBLE ? null : /** @type {[string, Mend]} */ (["silence", "devices"])),
+    (microphone === null || loudest === null ? "skipped" : loudest > AUDIBLE ? null : /** @type {[string, Mend]} */ (["silence", "devices"])),
   sent: (/** @type {Seen} */ { microphone, packetsSent }) =>
     (microphone === null ? "skipped" : packetsSent > 0 ? null : /** @type {[string, Mend]} */ (["notSent", "reconnect"])),
   received: (/** @type {Seen} */ { packetsReceived }) => (packetsReceived > 0 ? null : /** @type {[string, Mend]} */ (["notReceived", "reconnect"])),
   heard: (/** @type {Seen} */ { energyReceived }) => (energyReceived > 0.0001 ? null : /** @type {[string, Mend]} */ (["nothingInIt", "ask"])),
   playing: (/** @type {Seen} */ { element }) =>
     (element.there && !element.paused && !element.silent ? null : /** @type {[string, Mend]} */ ([element.silent ? "turnedDown" : "notPlaying", "play"])),
-  output: (/** @type {Seen} */ { output }) => (!output.known ? "skipped" : output.found ? null : /** @type {[string, Mend]} */ (["noOutput", "output"])),
+  output: (/** @type {Seen} */ { output }) => (!output.known ? "skipped" : output.found ? null : /** @type {[string, Mend]} */ (output.any ? ["noOutput", "output"] : ["noSpeaker", "again"])),
   started: (/** @type {Seen} */ { started }) => (started ? null : /** @type {[string, Mend]} */ (["notStarted", "ask"])),
 };
 

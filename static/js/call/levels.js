@@ -14,6 +14,11 @@ export class LevelSource {
     this.#context.createMediaStreamSource(stream).connect(this.#analyser);
   }
 
+  /** A browser that finds no speaker hears nothing here, and says nothing about it. */
+  get hears() {
+    return this.#context.state === "running";
+  }
+
   /** From 0 (silence, or -60 dBFS) to 1 (full scale). */
   read() {
     this.#analyser.getFloatTimeDomainData(this.#samples);

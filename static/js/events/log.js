@@ -126,12 +126,22 @@ function foldingKey(direction, event) {
 }
 
 /**
- * As JSON Lines, in the order of arrival.
+ * Write JSON Lines in the order of arrival, an event a step, so that whoever drives it can pause.
  * @param {Row[]} rows
+ * @param {string[]} lines
  */
-export function toLines(rows) {
-  const entries = rows.flatMap((row) => row.entries).sort((one, other) => one.order - other.order);
-  return entries.map(({ at, direction, event }) => `${JSON.stringify({ at: Math.round(at), direction, event })}\n`).join("");
+export function* writing(rows, lines) {
+  /** @type {Entry[]} */
+  const entries = [];
+  for (const row of rows) {
+    yield;
+    entries.push(...row.entries);
+  }
+  entries.sort((one, other) => one.order - other.order);
+  for (const { at, direction, event } of entries) {
+    yield;
+    lines.push(`${JSON.stringify({ at: Math.round(at), direction, event })}\n`);
+  }
 }
 
 /** A file is not what was saved here. */

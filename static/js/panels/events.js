@@ -3,7 +3,7 @@
 import { element, icon } from "../element.js";
 import { FAMILIES } from "../events/families.js";
 import { gist, isBad, joined } from "../events/gist.js";
-import { EventLog, LineFault, reading, toLines } from "../events/log.js";
+import { EventLog, LineFault, reading, writing } from "../events/log.js";
 import { Shown } from "../events/shown.js";
 import { slices } from "../events/slices.js";
 import { words } from "../words.js";
@@ -208,16 +208,17 @@ export function mount(root, hub, actions, { log, tools }) {
   }
 
   async function copy() {
-    const done = await written(toLines(shown.rows));
-    say(done ? text.copied(shown.count) : text.notCopied);
+    const lines = await toLines(shown.rows);
+    say((await written(lines.join(""))) ? text.copied(lines.length) : text.notCopied);
   }
 
-  function save() {
-    const url = URL.createObjectURL(new Blob([toLines(shown.log.rows)], { type: "application/jsonl" }));
+  async function save() {
+    const lines = await toLines(shown.log.rows);
+    const url = URL.createObjectURL(new Blob([lines.join("")], { type: "application/jsonl" }));
     const name = `signaller-events-${new Date().toISOString().slice(0, 19).replaceAll(":", "-")}.jsonl`;
     element("a", { href: url, download: name }).click();
     setTimeout(() => URL.revokeObjectURL(url), 60_000); // when the browser has surely begun to read
-    say(text.saved(shown.log.size));
+    say(text.saved(lines.length));
   }
 
   /** @param {File} chosen */
@@ -336,6 +337,14 @@ function draw(node, { title, direction, family, entries, divider }) {
     element("span", { class: "event-title" }, title), element("span", { class: "event-gist" }, ` ${gist(direction, events)}`),
     element("span", { class: "event-times" }, events.length > 1 ? ` ${text.times(events.length)}` : ""),
   );
+}
+
+/** @param {Row[]} rows */
+async function toLines(rows) {
+  /** @type {string[]} */
+  const lines = [];
+  await slices(writing(rows, lines));
+  return lines;
 }
 
 /** @param {number} at */

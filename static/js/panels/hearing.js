@@ -113,20 +113,22 @@ export function Hearing(read, actions) {
 }
 
 /**
- * The loudest moment, as amplitude; returns as soon as there is something to hear.
+ * The loudest moment, as amplitude; returns as soon as there is something to hear. Null: the browser does not tell.
  * @param {MediaStream} microphone
  */
 async function loudness(microphone) {
   const source = new LevelSource(microphone);
   const until = performance.now() + LISTEN_MS;
   let loudest = 0;
+  let told = false;
   while (performance.now() < until && loudest < 0.02) {
     await later(LOOK_EVERY_MS);
+    told ||= source.hears;
     const level = source.read();
     loudest = Math.max(loudest, level > 0 ? 10 ** ((level - 1) * 3) : 0); // from its scale of 60 dB
   }
   source.close();
-  return loudest;
+  return told ? loudest : null;
 }
 
 /** @param {HTMLMediaElement | null} voice */
@@ -135,7 +137,7 @@ async function output(voice) {
   const outputs = devices.filter(({ kind }) => kind === "audiooutput");
   const chosen = /** @type {any} */ (voice)?.sinkId ?? "";
   const known = "setSinkId" in HTMLMediaElement.prototype && devices.length > 0;
-  return { known, found: outputs.length > 0 && (chosen === "" || outputs.some(({ deviceId }) => deviceId === chosen)) };
+  return { known, any: outputs.length > 0, found: outputs.length > 0 && (chosen === "" || outputs.some(({ deviceId }) => deviceId === chosen)) };
 }
 
 /** @param {number} ms */

@@ -158,7 +158,7 @@ export function VirtualList({ name, label, draw, onChoose, onOpen, onFollow }) {
     choose,
     /**
      * @param {T[]} now oldest first
-     * @param {Set<T>} changed those that look different
+     * @param {{has(row: T): boolean}} changed those that look different
      * @param {number} gone how many left at the front
      */
     update(now, changed, gone) {
