@@ -19,3 +19,18 @@ def test_the_markup_keeps_to_the_policy() -> None:
         if module.name != "devices.js":
             kept += "|localStorage"
         assert not re.search(kept, source), module
+
+
+def test_every_module_of_the_first_load_is_asked_for_at_once() -> None:
+    """No module is found only by reading another; none is asked for that nobody imports."""
+    asked = re.findall(r'rel="modulepreload" href="([^"]+)"', (STATIC / "index.html").read_text())
+    main = STATIC / "js/main.js"
+    wanted, unread = {main}, [main]
+    while unread:
+        module = unread.pop()
+        for path in re.findall(r'^import [^"]*"(\.[^"]+)";', module.read_text(), re.MULTILINE):
+            found = (module.parent / path).resolve()
+            if found not in wanted:
+                wanted.add(found)
+                unread.append(found)
+    assert sorted(asked) == sorted(str(each.relative_to(STATIC)) for each in wanted - {main})
