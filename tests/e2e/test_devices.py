@@ -26,7 +26,7 @@ from tests.e2e.tester import (
     step,
     view,
 )
-from tests.support.browser import chromium
+from tests.support.browser import WHOLE, chromium
 from tests.support.service import MASTER_KEY
 from tests.support.stage import PATIENCE_SECONDS, Stage, staged
 
@@ -122,6 +122,14 @@ SPOKEN_INTO = "peers.at(-1).getSenders()[0].track"
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def browser() -> AsyncIterator[Browser]:
+    """The whole of Chromium: its shell has no permissions to ask for, and no devices to choose."""
+    expect.set_options(timeout=PATIENCE_SECONDS * 1000)
+    async with chromium("--allow-loopback-in-peer-connection", kind=WHOLE) as browser:
+        yield browser
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def stage() -> AsyncIterator[Stage]:
     """The service and the loopback provider; one for all."""
     async with staged() as stage:
@@ -131,7 +139,7 @@ async def stage() -> AsyncIterator[Stage]:
 @contextlib.asynccontextmanager
 async def unasked(url: str) -> AsyncIterator[Page]:
     """The page in a browser in which nobody has allowed anything yet."""
-    async with chromium("--allow-loopback-in-peer-connection", without=ASKS) as browser:
+    async with chromium("--allow-loopback-in-peer-connection", without=ASKS, kind=WHOLE) as browser:
         page = await browser.new_page()
         await page.goto(url)
         yield page
@@ -248,7 +256,9 @@ async def test_without_a_microphone_it_says_so(stage: Stage, page: Page) -> None
 async def test_an_insecure_page_says_so(stage: Stage) -> None:
     """By a name that is not this machine's, over http: nothing of it can work."""
     port = stage.url.rpartition(":")[2]
-    async with chromium("--host-resolver-rules=MAP tester.example 127.0.0.1") as browser:
+    async with chromium(
+        "--host-resolver-rules=MAP tester.example 127.0.0.1", kind=WHOLE
+    ) as browser:
         page = await browser.new_page()
         await page.goto(f"http://tester.example:{port}")
         await expect(check(page)).to_contain_text("to secure pages only: open this page over https")
@@ -402,7 +412,7 @@ async def test_a_silent_microphone_is_told_after_three_seconds(
     with wave.open(str(silence), "wb") as file:
         file.setparams((1, 2, 48_000, 0, "NONE", ""))
         file.writeframes(bytes(2 * 48_000))
-    async with chromium(f"--use-file-for-fake-audio-capture={silence}") as browser:
+    async with chromium(f"--use-file-for-fake-audio-capture={silence}", kind=WHOLE) as browser:
         page = await browser.new_page()
         await page.goto(stage.url)
         began = time.monotonic()
