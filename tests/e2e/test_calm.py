@@ -41,7 +41,9 @@ WIDTHS = (320, 390, 820, 1024, 1280, 1920)
 ALL_RULES = """() => axe.run(document, {
   resultTypes: ["violations"],
   // The dark theme has other colours, and nothing else: all else is looked at in the light one.
-  ...(matchMedia("(prefers-color-scheme: dark)").matches && { runOnly: ["color-contrast", "link-in-text-block"] }),
+  ...(matchMedia("(prefers-color-scheme: dark)").matches && {
+    runOnly: ["color-contrast", "link-in-text-block"],
+  }),
 })"""
 
 
