@@ -70,6 +70,7 @@ async def test_each_second_is_measured_and_drawn(stage: Stage, page: Page) -> No
     """On a real call: every figure but those of loss is more than nothing, each chart is drawn."""
     requested: list[str] = []
     page.on("request", lambda request: requested.append(request.url))
+    await page.context.grant_permissions(["microphone"])  # else the own address is not told
     await connect(stage, page)
     assert not any("vendor" in url for url in requested)
     await view(page, "Health")
