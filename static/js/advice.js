@@ -115,7 +115,10 @@ export function advise(step, error) {
   if (step === "service") return { title, remedy, message: "Your call goes on: sound and events go straight to the provider.", todo: CONNECTION.service ?? "" };
   if (step === "part") return { title, remedy, message: "It comes from the service when it is first used.", todo: "Check that the service is there, then try again. A call goes on without it." };
   if (error instanceof DOMException && error.name === "TimeoutError") return { title, remedy, message: "Nothing came back in time.", todo: STATUSES[504] ?? "" };
-  if (error instanceof NetworkError) return { title, remedy, message, todo: "Check that the service runs and that you are online, then try again." };
+  if (error instanceof NetworkError) {
+    if (step === "hangup") return { title, remedy, message, todo: CONNECTION.hangup ?? "" };
+    return { title: step === "key" ? TITLES.service ?? title : title, remedy, message, todo: "Check that the service runs and that you are online, then try again." };
+  }
   if (error instanceof AnswerError) return { title, remedy, message, todo: "Something between this page and the service may change its answers; ask the operator." };
   if (error instanceof DeviceGone) {
     return { title: `The ${error.kind} has gone`, remedy: error.kind === "microphone" ? remedy : null, message: `${error.label} is no longer there. Your call goes on with the system's own.`, todo: "Once it is back, it is used again." };

@@ -45,7 +45,7 @@ const hub = new Hub();
 /** @type {RealtimeCall | null} */
 let call = null;
 let speaking = new Speaking();
-let [live, muted, opening, usedMicrophone] = [false, false, false, true];
+let [live, busy, muted, opening, usedMicrophone] = [false, false, false, false, true];
 const journal = Journal(hub);
 const hearing = late("hearing", () => import("./panels/hearing.js"), ({ Hearing }) => Hearing(() => ({ live: journal.live, ...journal.now }), actions));
 const shortcuts = late("shortcuts", () => import("./panels/shortcuts-dialog.js"), ({ ShortcutsDialog }) => ShortcutsDialog());
@@ -69,7 +69,7 @@ const actions = {
   voice: () => document.querySelector("audio"),
   chooseDevice: (kind) => devices.choose(kind),
   useSystemSpeaker: () => devices.useSystemSpeaker(),
-  keepFocus: (change) => keepFocus(change, bar.heirs),
+  keepFocus: (change) => keepFocus(change, () => [...bar.heirs(), find("#calls")]),
   show: (view) => layout.show(view),
   key: () => setup.key(),
   setKey: (key) => setup.setKey(key),
@@ -81,6 +81,7 @@ const kept = record(hub, actions.send);
 const lateParts = new Map();
 for (const [name, part] of Object.entries(PARTS)) if ("load" in part) lateParts.set(name, late(name, part.load, ({ mount }) => mountLate(find(`#${name}`), mount)));
 hub.on("show", (name) => void bring(name));
+hub.on("settings", () => { find("#setup").dataset.settings = "known"; }); // it is shown once it is whole, and moves no more
 for (const name of Object.keys(TABS)) find("#inspector-panels").append(panel(name));
 const layout = Layout(hub, Object.keys(TABS));
 const bar = callBar.mount(find("#call-bar"), hub, actions);
@@ -123,8 +124,8 @@ async function openLate(dialog) {
 
 /** @param {{withMicrophone?: boolean}} [options] */
 async function connect({ withMicrophone = true } = {}) {
-  const all = wanted();
-  if (!all || opening) return;
+  const all = busy || opening ? null : wanted();
+  if (!all) return;
   opening = true;
   await Promise.all(IN_TIME.map(bring));
   opening = false;
@@ -159,6 +160,7 @@ function changed(stage) {
   const { state } = stage;
   const wasWaiting = document.activeElement?.id === "hangup" && !live;
   live = state === "connected" || state === "interrupted";
+  busy = live || state === "checking" || state === "connecting";
   actions.keepFocus(() => {
     if (state === "checking") begin();
     hub.emit("state", stage);
@@ -178,7 +180,7 @@ function begin() {
 
 /** As the last time, unless told otherwise; a call that stands is ended first. */
 async function connectAgain({ withMicrophone = usedMicrophone } = {}) {
-  if (live) await hangUp();
+  if (busy) await hangUp();
   connect({ withMicrophone });
 }
 

@@ -1,9 +1,9 @@
 /** Keys for what is done by ear: hold Space to talk, M, I, H; and ? for help. Off while typing, and while a dialog is open. */
 
 /** Where a letter is a letter. */
-const TYPING = "input, select, textarea, [contenteditable]";
+const TYPING = "input:not([type=checkbox], [type=range]), select, textarea, [contenteditable]";
 /** Where Space presses what has the focus. */
-const PRESSED = `${TYPING}, button, a, summary, [role="tab"], [role="separator"]`;
+const PRESSED = `${TYPING}, input, button, a, summary, [role="tab"], [role="separator"]`;
 
 /**
  * @param {Pick<import("./hub.js").Actions, "talk" | "interrupt" | "hangUp"> & {toggleMute: () => void, live: () => boolean, help: () => void}} actions

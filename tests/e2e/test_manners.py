@@ -1,18 +1,20 @@
 """What holds wherever the page is used: by keyboard, on any screen, and without telling the key."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, Download, Page, expect
+from playwright.async_api import Browser, Download, Page, Route, expect
 
 from tests.e2e.looks import AXE, violations
 from tests.e2e.tester import (
     button,
     connect,
     connected,
+    field,
     fill_in,
     hang_up,
     status,
@@ -206,3 +208,71 @@ async def test_the_first_load_is_quick(stage: Stage, browser: Browser) -> None:
         )
         await context.close()
     assert 0 < min(painted) < FIRST_LOAD_MS, painted
+
+
+async def test_a_double_click_is_meant_for_one_button(stage: Stage, page: Page) -> None:
+    """Connect and Hang up lie in one place: neither the second click nor a held key hits both."""
+    begun = len(stage.provider.calls)
+    await page.goto(stage.url)
+    await fill_in(page, MASTER_KEY)
+    await button(page, "Connect").dblclick()
+    await connected(page)
+    await page.locator("#hangup").dblclick()
+    await expect(status(page)).to_have_attribute("data-state", "ended")
+    await page.locator("#connect").focus()
+    for _ in range(5):
+        await page.keyboard.down("Enter")
+    await page.keyboard.up("Enter")
+    await connected(page)
+    assert len(stage.provider.calls) == begun + 2
+    await hang_up(page)
+
+
+async def test_no_second_call_begins_beside_the_first(stage: Stage, page: Page) -> None:
+    """Whatever offers to connect ends first what is under way."""
+    answers = asyncio.Event()
+
+    async def late(route: Route) -> None:
+        await answers.wait()
+        await route.continue_()
+
+    await page.route("**/v1/realtime/calls", late, times=1)
+    begun = len(stage.provider.calls)
+    await page.goto(stage.url)
+    await fill_in(page, MASTER_KEY)
+    await button(page, "Connect").click()
+    await expect(step(page, "answer")).to_have_attribute("data-state", "active")
+    await button(page, "I hear nothing").click()
+    await page.get_by_role("dialog").get_by_role("button", name="Connect now").click()
+    await connected(page)
+    answers.set()
+    await hang_up(page)
+    live = "peers.filter(({ connectionState }) => connectionState !== 'closed').length"
+    assert await page.evaluate(live) == 0
+    assert len(stage.provider.calls) == begun + 1
+
+
+async def test_a_call_ended_among_the_calls_says_so(stage: Stage, page: Page) -> None:
+    """By keyboard, on the operators' page: the end is told, and the focus is not lost."""
+    await connect(stage, page)
+    await page.get_by_role("link", name="Calls").click()
+    await button(page, "Hang up").press("Enter")
+    await expect(status(page)).to_be_visible()
+    await expect(status(page)).to_contain_text("Ended")
+    assert await page.evaluate("document.activeElement !== document.body")
+
+
+async def test_typing_leaves_hang_up_in_reach(stage: Stage, browser: Browser) -> None:
+    """Where a keyboard leaves a phone hardly any height, and a laptop at 200 % on its side."""
+    page = await browser.new_page(viewport={"width": 390, "height": 844})
+    page.set_default_timeout(PATIENCE_SECONDS * 1000)
+    await connect(stage, page)
+    await view(page, "Talk")
+    for width, height in ((390, 420), (360, 380), (320, 300), (640, 325)):
+        await field(page, "Message").blur()
+        await page.set_viewport_size({"width": width, "height": height})
+        await field(page, "Message").focus()
+        await expect(button(page, "Hang up")).to_be_in_viewport(ratio=1)
+        assert await button(page, "Hang up").evaluate(REACHED), (width, height)
+        assert await field(page, "Message").evaluate(REACHED), (width, height)
+    await page.close()

@@ -55,8 +55,8 @@ export function mount(root, hub, actions) {
   let ticking;
   let began = 0;
 
-  connect.addEventListener("click", () => actions.connect());
-  hangUp.addEventListener("click", () => actions.hangUp());
+  pressing(connect, actions.connect);
+  pressing(hangUp, actions.hangUp);
   mute.addEventListener("click", () => actions.mute(!known.muted));
   interrupt.addEventListener("click", () => actions.interrupt());
   holding(talk, (held) => actions.talk(held));
@@ -149,6 +149,16 @@ function phrase(stage, { key, step, microphone, muted, held, faults }, who, call
   if (muted) return [states.muted, details.muted];
   if (who === "you") return [states.you, details.you];
   return [states.listening, held || microphone ? details.listening : details.withoutMicrophone];
+}
+
+/**
+ * Two buttons lie in one place: the second click of a double one, or a key that is held, is not meant for the other.
+ * @param {HTMLButtonElement} button
+ * @param {() => void} onPress
+ */
+function pressing(button, onPress) {
+  button.addEventListener("click", ({ detail }) => { if (detail < 2) onPress(); });
+  button.addEventListener("keydown", (event) => { if (event.repeat) event.preventDefault(); });
 }
 
 /**
