@@ -19,6 +19,11 @@ const TITLES = /** @type {Record<string, string>} */ ({
   "session-created": "The provider is silent", connection: "The connection was lost", service: "The service does not answer", devices: "The microphone was not changed", hangup: "The hang up was not confirmed", page: "The page could not be set up", part: "This could not be loaded",
 });
 
+/** In place of "No answer from the provider", where there was one, or nobody has asked it. */
+const ANSWERS = /** @type {Record<string, string>} */ ({
+  token_rejected: "The token was refused", upstream_unavailable: "The provider failed",
+});
+
 const MICROPHONE = /** @type {Record<string, [string, string]>} */ ({
   NotAllowedError: ["The microphone was refused.", "Allow it for this page in the address bar (and in the system's privacy settings), then connect again."],
   NotFoundError: ["No microphone was found.", "Plug one in or choose one in the system's sound settings, then connect again."],
@@ -110,7 +115,7 @@ export function advise(step, error) {
   }
   if (error instanceof ApiError) {
     const wait = error.retryAfterSeconds === null ? "" : ` Wait ${seconds(error.retryAfterSeconds)}, then try again.`;
-    return { title, remedy, message: SAID[error.code ?? ""] ?? message, field: fieldOf(error), todo: (CODES[error.code ?? ""] ?? STATUSES[error.status] ?? STATUSES[error.status < 500 ? 400 : 500]) + wait };
+    return { title: (step === "answer" && ANSWERS[error.code ?? ""]) || title, remedy, message: SAID[error.code ?? ""] ?? message, field: fieldOf(error), todo: (CODES[error.code ?? ""] ?? STATUSES[error.status] ?? STATUSES[error.status < 500 ? 400 : 500]) + wait };
   }
   if (step === "service") return { title, remedy, message: "Your call goes on: sound and events go straight to the provider.", todo: CONNECTION.service ?? "" };
   if (step === "part") return { title, remedy, message: "It comes from the service when it is first used.", todo: "Check that the service is there, then try again. A call goes on without it." };

@@ -113,7 +113,7 @@ export const words = Object.freeze({
     answer: (/** @type {number} */ ms) => `Answered after ${milliseconds(ms)}`,
   },
   transcript: {
-    heading: "Conversation", label: "Transcript of both sides", empty: "Connect and speak. Both sides will be written down here.", you: "You", model: "Model",
+    heading: "Conversation", label: "Transcript of both sides", empty: "What both sides say will be written down here.", you: "You", model: "Model",
     unheard: { speaking: "speaking", untranscribed: "spoken, not transcribed", failed: "spoken, transcription failed" }, play: "Play the model's voice",
     answered: (/** @type {number} */ ms) => `answered after ${milliseconds(ms)}`, tokens: (/** @type {number} */ count) => `${count.toLocaleString("en")}\u00a0tokens`,
     interrupted: (/** @type {number | null} */ ms) => (ms === null ? "interrupted" : `interrupted after ${(ms / 1000).toFixed(1)}\u00a0s`),
@@ -244,7 +244,7 @@ export const words = Object.freeze({
   usage: {
     none: "Connect, and see here what the call uses and costs: by the service's account and by this page's.",
     caption: "Tokens of this call, by two accounts", service: "Service", page: "This page", kind: "Counted",
-    sofar: "Cost so far", total: "Cost", label: "Label", watch: "Watch", endsBy: "Ends by", endedBy: "Ended by", nobody: "–", differs: "differs",
+    sofar: "Cost so far", total: "Cost", label: "The account is", watch: "Watch", endsBy: "Ends by", endedBy: "Ended by", nobody: "–", differs: "differs",
     labels: { complete: "complete", partial: "partial", unknown: "unknown" },
     watches: { watched: "attached", lost: "cut off", clock: "none", whole: "to the end" },
     figures: {
@@ -253,7 +253,8 @@ export const words = Object.freeze({
     },
     why: {
       unread: "The service has not told its account yet.",
-      unwatched: "The service has nobody listen to this call, so it knows neither usage nor cost: `supervision` is off. Only this page counts.",
+      unheard: "The service has heard nothing of this call yet. Where supervision is off, it never will: then only this page counts.",
+      unwatched: "Nobody listened to this call for the service, so it knows neither usage nor cost: supervision was off. Only this page has counted.",
       same: "Both accounts agree.",
       behind: "They differ for now: the service writes its account down every few seconds, this page counts at once.",
       gaps: "They differ: for a while the service's watch was cut off, and this page heard what it missed.",
@@ -280,7 +281,7 @@ export const words = Object.freeze({
     notCounted: "No replay: a token that was taken back or has expired is refused as one that is not known.",
   },
   code: {
-    examples: "Languages", copy: "Copy the code", label: "Code", intro: "With the settings of the session form. Keys stay out: put yours into SIGNALLER_KEY.",
+    examples: "Languages", copy: "Copy the code", label: "Code", intro: "With the settings of the session form. The key stays out: export SIGNALLER_KEY with the one that you use here.",
     languages: { curl: "curl", browser: "Browser", node: "Node", python: "Python", swift: "Swift", kotlin: "Kotlin", dart: "Dart", native: "React Native" },
     failed: "The example could not be loaded: the service does not answer.",
   },
@@ -341,7 +342,7 @@ export const words = Object.freeze({
       serving: (/** @type {number} */ count) => (count === 1 ? "1 serves" : `${count} serve`), noneRests: "none rests",
       resting: (/** @type {number} */ resting, /** @type {number} */ all) => `${resting} of ${all} rest`,
       rests: (/** @type {string} */ model, /** @type {string} */ time) => `${model} for ${time}`,
-      answersIn: (/** @type {string} */ ms) => `${ms} ms`, replaysSince: "this replica, since it began", everywhere: "of all replicas",
+      answersIn: (/** @type {string} */ ms) => `${ms} ms`, replaysSince: "this replica, since it began", everywhere: "of all replicas, with unknown ones",
     },
   },
   copy: { name: "Copy", done: "Copied", refused: "Not allowed" },

@@ -170,7 +170,7 @@ async def test_a_provider_that_fails(scene: Scene, page: Page) -> None:
     again = await opened(
         page,
         "answer",
-        "No answer from the provider",
+        "The provider failed",
         "Answer500",
         "Request idreq_",
         mend="Try again",
@@ -369,7 +369,7 @@ async def test_on_a_phone_a_failure_is_a_sheet(scene: Scene, browser: Browser) -
     scene.switches.on = Faults(provider_500=True)
     await press_connect(scene.url, page)
     sheet = failure(page)
-    await expect(sheet).to_contain_text("No answer from the provider")
+    await expect(sheet).to_contain_text("The provider failed")
     box, bar = await sheet.bounding_box(), await button(page, "Connect").bounding_box()
     assert box is not None
     assert bar is not None

@@ -18,7 +18,7 @@ async def fails(scene: Scene, page: Any) -> None:
     """The provider's 500, somewhere in the middle of the ladder."""
     scene.switches.on = Faults(provider_500=True)
     await press_connect(scene.url, page)
-    await expect(failure(page)).to_contain_text("No answer from the provider")
+    await expect(failure(page)).to_contain_text("The provider failed")
     scene.switches.on = Faults()
 
 

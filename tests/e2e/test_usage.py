@@ -126,7 +126,7 @@ async def test_a_call_that_nobody_watches_has_no_cost(page: Page) -> None:
         await write(page, "Good morning")
         await view(page, "Usage")
         usage = page.get_by_role("tabpanel", name="Usage")
-        await expect(usage).to_contain_text("nobody listen to this call")
+        await expect(usage).to_contain_text("heard nothing of this call yet")
         await expect(
             usage.get_by_role("row", name=re.compile(r"Responses \u2013 1"))
         ).to_be_visible()
@@ -149,7 +149,8 @@ async def test_a_service_that_is_silent_leaves_the_call_alone(stage: Stage, page
     ("here", "there", "why"),
     [
         (1, None, "unread"),
-        (1, {"label": "unknown", "responses": None, "gaps": []}, "unwatched"),
+        (1, {"label": "unknown", "responses": None, "gaps": []}, "unheard"),
+        (1, {"label": "unknown", "responses": None, "gaps": [], "over": True}, "unwatched"),
         (1, {"label": "complete", "responses": 1, "gaps": []}, "same"),
         (2, {"label": "complete", "responses": 1, "gaps": []}, "behind"),
         (2, {"label": "partial", "responses": 1, "gaps": [{}]}, "gaps"),

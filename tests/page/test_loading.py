@@ -103,6 +103,8 @@ async def test_every_control_is_reached_by_keyboard_in_reading_order(
     ]
     wanted += ["#key", "Show the key", "JSON", "Copy link", "#model", "#voice", "#instructions"]
     wanted += ["#session-turns", "#session-transcription", "More"]
+    wanted += ["Allow microphone", "Microphone", "Test microphone", "Speaker", "Play a tone"]
+    wanted += ["Echo cancellation", "Noise suppression", "Automatic gain"]
     wanted += ["Width of the call's side", "Steps", "Events", "#events-search"]
     wanted += ["Pause", "Copy", "Save", "Load", "Clear", "HTTP", "Session", "Input", "Item"]
     wanted += ["Response", "Output", "Tool", "Error", "Other", "Compose", "Tools"]

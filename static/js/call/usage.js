@@ -1,7 +1,7 @@
 /** What a call has used, as its channel tells it, and how that compares with the service's account. Knows no DOM. */
 
 /** @typedef {Record<string, any>} Usage as the API of calls shows it; a number is null where nobody knows */
-/** @typedef {"unread" | "unwatched" | "same" | "behind" | "gaps" | "more" | "less"} Why */
+/** @typedef {"unread" | "unheard" | "unwatched" | "same" | "behind" | "gaps" | "more" | "less"} Why */
 
 /** The numbers of a usage, by their paths. */
 export const FIGURES = Object.freeze({
@@ -119,7 +119,7 @@ export function differing(channel, record) {
  */
 export function compare(channel, call, over) {
   if (!call) return "unread";
-  if (call.usage.label === "unknown") return "unwatched";
+  if (call.usage.label === "unknown") return over ? "unwatched" : "unheard";
   const names = differing(channel, call.usage);
   if (names.length === 0) return "same";
   if (!over && call.gaps.length === 0) return "behind";

@@ -247,7 +247,7 @@ export function mount(root, actions) {
     }, () => [title]);
     const said = live && ended ? text.countEnded(seen - ended, ended) : live ? text.count(seen, rows.size) : text.listed(seen);
     if (count.textContent !== said) count.textContent = said;
-    const total = live && seen ? text.sum(seen - ended, usd ? `${unsure ? "~ " : ""}${dollars(usd)}` : "") : "";
+    const total = live && seen ? text.sum(seen - ended, usd ? `${unsure ? "≥ " : ""}${dollars(usd)}` : "") : "";
     if (sum.textContent !== total) sum.textContent = total;
     keepFocus(() => clear.classList.toggle("is-away", !live || ![...rows.values()].some(({ call }) => call.status !== "live")), () => [title]);
     const read = live ? stage.state === "following" : listing === null;

@@ -31,11 +31,11 @@ export function shortMoment(seconds) {
 /** @param {number} amount of all calls that are shown; one call costs cents, and shows their hundredths */
 export const dollars = (amount) => `$${amount.toFixed(2)}`;
 
-/** @param {Call} call what it costs: `~` before what is partial, `?` for what nobody knows */
+/** @param {Call} call what it costs: `≥` before what is partial, `?` for what nobody knows */
 export function cost({ cost: { usd, label } }) {
   if (label === "unknown" || usd === null) return { shown: "?", said: text.costs.unknown };
   const shown = `$${Number(usd).toFixed(4)}`;
-  return label === "partial" ? { shown: `~ ${shown}`, said: text.costs.partial } : { shown, said: "" };
+  return label === "partial" ? { shown: `≥ ${shown}`, said: text.costs.partial } : { shown, said: "" };
 }
 
 /**

@@ -98,7 +98,7 @@ export function mount(root, hub, actions) {
     talk.disabled = mute.disabled = !live || !known.microphone;
     mute.title = live && !known.microphone ? text.noMicrophone : text.muteHint;
     talk.title = live && !known.microphone ? text.noMicrophone : text.talkHint;
-    mute.setAttribute("aria-pressed", String(known.muted));
+    mute.setAttribute("aria-pressed", String(live && known.muted));
     talk.setAttribute("aria-pressed", String(known.held));
     interrupt.disabled = !live || !interruptible;
     tell(live, state);
