@@ -189,11 +189,24 @@ export class RealtimeCall {
 
   async #openMicrophone() {
     const devices = this.#devices;
-    const stream = await openMicrophone(devices);
-    if (this.#over.signal.aborted) return close(stream); // permission came after the hang up
+    const stream = await this.#open(devices);
     for (const track of stream.getTracks()) this.#peer.addTrack(track, stream);
     this.#speakInto(stream, devices);
     this.use(this.#devices); // it may have changed while the browser asked
+  }
+
+  /**
+   * A microphone that is closed with the call, whenever the browser gives it.
+   * @param {import("./devices.js").Devices} devices
+   */
+  async #open(devices) {
+    const { signal } = this.#over;
+    signal.throwIfAborted();
+    const stream = await openMicrophone(devices);
+    if (signal.aborted) close(stream);
+    signal.throwIfAborted();
+    signal.addEventListener("abort", () => close(stream), { once: true });
+    return stream;
   }
 
   async #adjust() {
@@ -209,13 +222,8 @@ export class RealtimeCall {
       }
       close(this.#microphone); // Chromium changes nothing of an open track, and mixes the wishes of two that are open
     }
-    const stream = await openMicrophone(devices);
-    try {
-      await this.#peer.getSenders()[0]?.replaceTrack(stream.getTracks()[0] ?? null);
-    } catch (error) {
-      close(stream); // the call is over
-      throw error;
-    }
+    const stream = await this.#open(devices);
+    await this.#peer.getSenders()[0]?.replaceTrack(stream.getTracks()[0] ?? null);
     close(this.#microphone);
     this.#speakInto(stream, devices);
   }
@@ -338,7 +346,6 @@ export class RealtimeCall {
     this.#over.abort();
     clearTimeout(this.#patience);
     this.#steps.stop();
-    close(this.#microphone);
     this.#peer.close();
   }
 
