@@ -146,6 +146,7 @@ function wanted() {
  */
 function tell(type, detail) {
   if (type === "state") changed(detail);
+  else if (type === "microphone") actions.keepFocus(() => hub.emit(type, detail)); // without one there is nothing to mute
   else hub.emit(type, detail);
   if (type !== "event" || detail.direction !== "in") return;
   const { who, interruptible } = speaking.now;

@@ -98,6 +98,15 @@ MediaStreamTrack.prototype.getSettings = function () {
   return { ...getSettings.call(this), noiseSuppression: false };
 };
 """
+# Another program has the microphone, for a moment: no fake device can be kept busy by one.
+FAILS_ONCE = """() => {
+  const { mediaDevices } = navigator;
+  const opens = mediaDevices.getUserMedia.bind(mediaDevices);
+  mediaDevices.getUserMedia = () => {
+    mediaDevices.getUserMedia = opens;
+    return Promise.reject(new DOMException("busy", "NotReadableError"));
+  };
+}"""
 PLAYED = """
 globalThis.played = [];
 const { play } = HTMLMediaElement.prototype;
@@ -361,6 +370,45 @@ async def test_a_microphone_that_cannot_be_opened_leaves_the_call_as_it_was(
     await expect(failure(page)).to_contain_text("Close other programs that use it")
     assert await page.evaluate(f"{SPOKEN_INTO}.readyState") == "live"
     await connected(page)
+
+
+async def test_switched_in_vain_the_microphone_is_opened_as_it_was(
+    stage: Stage, page: Page
+) -> None:
+    """Chromium has to let it go before it opens it otherwise; if that fails, the call keeps it."""
+    await connect(stage, page)
+    first = await page.evaluate_handle(SPOKEN_INTO)
+    await page.evaluate(FAILS_ONCE)
+    await view(page, "Setup")
+    await page.get_by_role("switch", name="Noise suppression").uncheck()
+    await expect(failure(page)).to_contain_text("The microphone was not changed")
+    assert await page.evaluate(f"first => {SPOKEN_INTO} !== first", first)
+    assert await page.evaluate(f"{SPOKEN_INTO}.readyState") == "live"
+    assert await settings_of(page) == dict.fromkeys(SWITCHES, True)
+    await expect(button(page, "Mute")).to_be_enabled()
+
+
+async def test_a_call_that_loses_its_microphone_says_so(stage: Stage, page: Page) -> None:
+    """Meanwhile another program has taken it: nobody can be muted; another choice mends it."""
+    await connect(stage, page)
+    await page.evaluate(
+        """() => {
+          const { mediaDevices } = navigator;
+          globalThis.opens = mediaDevices.getUserMedia.bind(mediaDevices);
+          mediaDevices.getUserMedia = () =>
+            Promise.reject(new DOMException("busy", "NotReadableError"));
+        }"""
+    )
+    await view(page, "Setup")
+    await page.get_by_role("switch", name="Noise suppression").uncheck()
+    await expect(failure(page)).to_contain_text("The call has no microphone")
+    await expect(failure(page)).to_contain_text("the model does not hear you")
+    await expect(status(page)).to_contain_text("No microphone: write a message.")
+    await expect(button(page, "Mute")).to_be_disabled()
+    await page.evaluate("navigator.mediaDevices.getUserMedia = opens")
+    await choose(page, "Microphone", "Fake Audio Input 1")
+    await speaks_into(page, "Fake Audio Input 1")
+    await expect(button(page, "Mute")).to_be_enabled()
 
 
 async def test_a_browser_with_one_speaker_says_so(stage: Stage, page: Page) -> None:
