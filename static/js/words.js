@@ -102,7 +102,7 @@ export const words = Object.freeze({
     test: "Test microphone", stop: "Stop the test", level: "Microphone level",
     heard: { opening: "", listening: "Say something.", heard: "We hear you.", silence: "We hear nothing. Speak up, look for its switch, or choose another one.", live: "In a call its level is under Talk." },
     failed: "It cannot be opened. Close other programs that use it, or choose another one.",
-    tone: "Play a tone", playing: "Playing.", played: (/** @type {string} */ label) => `Played on ${label}.`, playedElsewhere: "That speaker cannot be used: played on the system default.",
+    tone: "Play a tone", playing: "Playing.", played: (/** @type {string} */ label) => `Played on ${label}.`, notPlayed: "Nothing sounds: the browser finds no speaker.", playedElsewhere: "That speaker cannot be used: played on the system default.",
     systemSpeaker: "the system default",
     processing: "Your voice, before it is sent", switches: { echoCancellation: "Echo cancellation", noiseSuppression: "Noise suppression", autoGainControl: "Automatic gain" },
     otherwise: (/** @type {string[]} */ names) => `Not as chosen, by the browser's own decision: ${names.join(", ").toLowerCase()}.`,

@@ -557,6 +557,30 @@ async def test_a_tone_comes_from_the_chosen_speaker(stage: Stage, page: Page) ->
     await page.wait_for_function(f"() => !({SOUNDS})()")
 
 
+async def test_a_tone_that_nobody_can_play_is_told(stage: Stage, page: Page) -> None:
+    """The browser refuses it, and then waits for ever: the button can be pressed again."""
+    await page.clock.install()
+    await page.goto(stage.url)
+    await page.evaluate(
+        """() => {
+          globalThis.plays = HTMLMediaElement.prototype.play;
+          HTMLMediaElement.prototype.play = () =>
+            Promise.reject(new DOMException("none", "NotSupportedError"));
+        }"""
+    )
+    tone = button(page, "Play a tone")
+    await tone.click()
+    await expect(check(page)).to_contain_text("Nothing sounds: the browser finds no speaker.")
+    await page.evaluate("() => { HTMLMediaElement.prototype.play = () => new Promise(() => {}); }")
+    await tone.click()
+    await expect(check(page)).to_contain_text("Playing.")
+    await page.clock.fast_forward(4000)
+    await expect(check(page)).to_contain_text("Nothing sounds: the browser finds no speaker.")
+    await page.evaluate("() => { HTMLMediaElement.prototype.play = plays; }")
+    await tone.click()
+    await expect(check(page)).to_contain_text("Played on the system default.")
+
+
 # 6. What was chosen is remembered.
 
 

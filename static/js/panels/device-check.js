@@ -8,6 +8,8 @@ import { words } from "../words.js";
 import { MicrophoneTest } from "./microphone-test.js";
 
 const text = words.devices;
+/** It lasts for one second. */
+const TONE_MS = 4000;
 
 /** @typedef {import("../call/devices.js").Devices} Devices */
 /** @typedef {import("../call/devices.js").Kind} Kind */
@@ -187,9 +189,17 @@ export function mount(root, hub, actions) {
     tone.setAttribute("aria-busy", "true");
     remark("speaker", text.playing);
     const label = listed(found, "speaker").devices.find(({ id }) => id === used.speaker)?.label ?? text.systemSpeaker;
-    const there = await playTone(used.speaker);
-    remark("speaker", there ? text.played(label) : text.playedElsewhere);
-    tone.removeAttribute("aria-busy");
+    const patience = new AbortController();
+    const timer = setTimeout(() => patience.abort(), TONE_MS);
+    try {
+      const there = await playTone(used.speaker, patience.signal);
+      remark("speaker", there ? text.played(label) : text.playedElsewhere);
+    } catch {
+      remark("speaker", text.notPlayed);
+    } finally {
+      clearTimeout(timer);
+      tone.removeAttribute("aria-busy");
+    }
   }
 
   return {
