@@ -126,8 +126,11 @@ async function connect({ withMicrophone = true } = {}) {
   const all = wanted();
   if (!all || opening) return;
   opening = true;
-  await Promise.all(IN_TIME.map(bring));
-  opening = false;
+  try {
+    await Promise.all(IN_TIME.map(bring));
+  } finally {
+    opening = false;
+  }
   const opened = new RealtimeCall((type, detail) => { if (call === opened) tell(type, detail); });
   call = opened;
   usedMicrophone = withMicrophone;

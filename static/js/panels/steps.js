@@ -77,8 +77,11 @@ export function mount(root, hub, actions) {
     const repeat = await repeating().catch((error) => hub.emit("trouble", { step: "part", error }));
     if (!repeat || tenTimes.getAttribute("aria-busy") === "true") return;
     tenTimes.setAttribute("aria-busy", "true");
-    await repeat.run();
-    tenTimes.removeAttribute("aria-busy");
+    try {
+      await repeat.run();
+    } finally {
+      tenTimes.removeAttribute("aria-busy");
+    }
   }
 
   function clear() {
