@@ -100,7 +100,7 @@ export const words = Object.freeze({
     gone: (/** @type {string} */ what, /** @type {string} */ label) => `${what} ${label || "that was chosen"} is not there: the system default is used.`,
     back: (/** @type {string} */ what, /** @type {string} */ label) => `${what} ${label} is back, and used again.`,
     test: "Test microphone", stop: "Stop the test", level: "Microphone level",
-    heard: { opening: "", listening: "Say something.", heard: "We hear you.", silence: "We hear nothing. Speak up, look for its switch, or choose another one.", live: "In a call its level is under Talk." },
+    heard: { opening: "", listening: "Say something.", heard: "We hear you.", silence: "We hear nothing. Speak up, look for its switch, or choose another one.", untold: "The browser does not tell how loud it is: it finds no speaker.", live: "In a call its level is under Talk." },
     failed: "It cannot be opened. Close other programs that use it, or choose another one.",
     tone: "Play a tone", playing: "Playing.", played: (/** @type {string} */ label) => `Played on ${label}.`, notPlayed: "Nothing sounds: the browser finds no speaker.", playedElsewhere: "That speaker cannot be used: played on the system default.",
     systemSpeaker: "the system default",

@@ -2,10 +2,7 @@
 
 import contextlib
 import json
-import time
-import wave
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -81,6 +78,15 @@ navigator.mediaDevices.getUserMedia = async (wanted) => {
   if (!first) return opens(wanted);
   first = false;
   return new MediaStreamAudioDestinationNode(new AudioContext()).stream;
+};
+"""
+KEEP_CONTEXTS = """
+globalThis.contexts = [];
+globalThis.AudioContext = class extends AudioContext {
+  constructor(...settings) {
+    super(...settings);
+    contexts.push(this);
+  }
 };
 """
 # Where Chromium opens anew: Firefox changes an open track, and tells so.
@@ -405,7 +411,7 @@ async def test_a_call_that_loses_its_microphone_says_so(stage: Stage, page: Page
     await expect(failure(page)).to_contain_text("the model does not hear you")
     await expect(status(page)).to_contain_text("No microphone: write a message.")
     await expect(button(page, "Mute")).to_be_disabled()
-    await page.evaluate("navigator.mediaDevices.getUserMedia = opens")
+    await page.evaluate("void (navigator.mediaDevices.getUserMedia = opens)")
     await choose(page, "Microphone", "Fake Audio Input 1")
     await speaks_into(page, "Fake Audio Input 1")
     await expect(button(page, "Mute")).to_be_enabled()
@@ -452,25 +458,57 @@ async def test_a_microphone_that_hears_is_told(stage: Stage, page: Page) -> None
     assert await open_streams(page) == 0
 
 
-async def test_a_silent_microphone_is_told_after_three_seconds(
-    stage: Stage, tmp_path: Path
-) -> None:
+async def test_a_silent_microphone_is_told_after_three_seconds(stage: Stage, page: Page) -> None:
     """Not before; with what to do about it."""
-    silence = tmp_path / "silence.wav"
-    with wave.open(str(silence), "wb") as file:
-        file.setparams((1, 2, 48_000, 0, "NONE", ""))
-        file.writeframes(bytes(2 * 48_000))
-    async with chromium(f"--use-file-for-fake-audio-capture={silence}", kind=WHOLE) as browser:
-        page = await browser.new_page()
-        await page.goto(stage.url)
-        began = time.monotonic()
-        await button(page, "Test microphone").click()
-        await expect(check(page)).to_contain_text("Say something.")
-        await expect(check(page)).to_contain_text("We hear nothing. Speak up")
-        assert time.monotonic() - began >= 3
-        await button(page, "Stop the test").click()
-        await expect(button(page, "Test microphone")).to_be_focused()
-        await expect(check(page)).to_contain_text("We hear nothing. Speak up")
+    await page.add_init_script(SILENT_AT_FIRST)
+    await page.add_init_script(KEEP_CONTEXTS)
+    await page.clock.install(time=0)
+    await page.goto(stage.url)
+    await page.clock.pause_at(60_000)
+    await button(page, "Test microphone").click()
+    await page.wait_for_function("contexts.length === 2 && contexts.every(({ state }) => state === 'running')")
+    await page.clock.run_for(2900)
+    await expect(check(page)).to_contain_text("Say something.")
+    await page.clock.run_for(200)
+    await expect(check(page)).to_contain_text("We hear nothing. Speak up")
+    await button(page, "Stop the test").click()
+    await expect(button(page, "Test microphone")).to_be_focused()
+    await expect(check(page)).to_contain_text("We hear nothing. Speak up")
+
+
+async def test_without_a_speaker_no_microphone_is_accused(stage: Stage, page: Page) -> None:
+    """The browser then runs nothing that could tell how loud it is."""
+    await page.add_init_script(
+        """
+        Object.defineProperty(AudioContext.prototype, "state", { get: () => "suspended" });
+        AnalyserNode.prototype.getFloatTimeDomainData = (samples) => samples.fill(0);
+        """
+    )
+    await page.clock.install()
+    await page.goto(stage.url)
+    await button(page, "Test microphone").click()
+    await expect(check(page)).to_contain_text("Say something.")
+    await page.clock.fast_forward(3000)
+    await expect(check(page)).to_contain_text("it finds no speaker.")
+    await expect(check(page)).not_to_contain_text("We hear nothing")
+
+
+async def test_a_microphone_whose_level_cannot_be_read_is_let_go(stage: Stage, page: Page) -> None:
+    """No red light stays on."""
+    await page.add_init_script(KEEP_STREAMS)
+    await page.goto(stage.url)
+    await page.evaluate(
+        """() => {
+          AudioContext.prototype.createMediaStreamSource = () => {
+            throw new DOMException("none", "NotSupportedError");
+          };
+        }"""
+    )
+    await button(page, "Test microphone").click()
+    await expect(check(page)).to_contain_text("It cannot be opened.")
+    await expect(button(page, "Test microphone")).to_be_enabled()
+    assert await page.evaluate("streams.length") == 1
+    assert await open_streams(page) == 0
 
 
 async def test_the_test_ends_when_a_call_begins(stage: Stage, page: Page) -> None:

@@ -44,13 +44,14 @@ export function MicrophoneTest(devices, onOpened, onFailed) {
 
   /** What is made of the levels of one test. */
   function judge() {
-    let [began, heard] = [0, false];
-    return (/** @type {number} */ level) => {
+    let [began, told, heard] = [0, false, false];
+    return (/** @type {number | null} */ level) => {
       began ||= performance.now();
       const ms = performance.now() - began;
-      meter.show(level);
-      heard ||= level > AUDIBLE;
-      say(heard ? "heard" : ms < SILENT_MS ? "listening" : "silence");
+      meter.show(level ?? 0);
+      told ||= level !== null;
+      heard ||= level !== null && level > AUDIBLE;
+      say(heard ? "heard" : ms < SILENT_MS ? "listening" : told ? "silence" : "untold");
       if (ms > TEST_MS) stop();
     };
   }
