@@ -62,9 +62,9 @@ const actions = {
   send: (event) => call?.send(event) ?? false,
   say,
   wanted,
-  hearNothing: () => openLate(hearing),
+  hearNothing: async () => (await loaded(hearing()))?.open(),
   endFaults: async () => (await faults()).end(),
-  saveDiagnostics: async () => (await import("./diagnostics.js")).save(journal.now, await call?.stats()),
+  saveDiagnostics: async () => (await loaded(import("./diagnostics.js")))?.save(journal.now, await call?.stats()),
   stats: async () => (await call?.stats()) ?? new Map(),
   voice: () => document.querySelector("audio"),
   chooseDevice: (kind) => devices.choose(kind),
@@ -109,15 +109,21 @@ readTester().then(async (settings) => {
 });
 
 async function help() {
-  await openLate(shortcuts);
+  (await loaded(shortcuts()))?.open();
 }
 
-/** @param {() => Promise<{open: () => void}>} dialog */
-async function openLate(dialog) {
+/**
+ * What comes when it is first used, or a sheet that says that it does not.
+ * @template T
+ * @param {Promise<T>} loading
+ * @returns {Promise<T | null>}
+ */
+async function loaded(loading) {
   try {
-    (await dialog()).open();
+    return await loading;
   } catch (error) {
     hub.emit("trouble", { step: "part", error });
+    return null;
   }
 }
 

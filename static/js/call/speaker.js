@@ -18,7 +18,7 @@ export async function playOn(element, speaker) {
     if (sink.sinkId !== speaker) await sink.setSinkId(speaker);
     return true;
   } catch {
-    if (sink.sinkId !== "") await sink.setSinkId("");
+    if (sink.sinkId !== "") await sink.setSinkId("").catch(() => {}); // then it stays where it is
     return false;
   }
 }

@@ -153,7 +153,7 @@ export function mount(root, hub, actions) {
       close(await openMicrophone(used));
       allowed();
     } catch (error) {
-      refuse(error);
+      failed(error);
     }
   }
 
