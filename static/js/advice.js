@@ -122,7 +122,7 @@ export function advise(step, error) {
   }
   if (error instanceof MicrophoneLost) {
     const { message: why, todo } = advise(step, error.cause);
-    return { title: "The call has no microphone", remedy, message: `${why} The call goes on, but the model does not hear you.`, todo };
+    return { title: "The call has no microphone", remedy, message: `${why} The model does not hear you any more.`, todo };
   }
   if (step === "devices" && error instanceof Error) {
     return { title, remedy, message: MICROPHONE[error.name]?.[0] ?? message, todo: ANOTHER_MICROPHONE[error.name] ?? "Choose another one." };

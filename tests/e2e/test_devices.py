@@ -19,6 +19,7 @@ from tests.e2e.tester import (
     field,
     fill_in,
     hang_up,
+    quiet,
     status,
     step,
     view,
@@ -268,6 +269,42 @@ async def test_without_a_microphone_it_says_so(stage: Stage, page: Page) -> None
     await expect(check(page)).to_contain_text("The microphone is allowed.")
 
 
+async def test_an_allowed_microphone_that_cannot_be_opened_is_told(
+    stage: Stage, page: Page
+) -> None:
+    """Another program has it while the page asks for permission."""
+    await page.add_init_script(TELLS_NOTHING)
+    await page.goto(stage.url)
+    await expect(check(page)).to_contain_text("has not been allowed yet")
+    await page.evaluate(FAILS_ONCE)
+    await button(page, "Allow microphone").click()
+    await expect(check(page)).to_contain_text("It cannot be opened. Close other programs")
+    await button(page, "Allow microphone").click()
+    await expect(check(page)).to_contain_text("The microphone is allowed.")
+
+
+async def test_a_speaker_that_refuses_all_leaves_no_error(stage: Stage, page: Page) -> None:
+    """Neither the chosen one nor the system's own: the page goes on."""
+    await page.goto(stage.url)
+    await choose(page, "Speaker", "Fake Audio Output 1")
+    await fill_in(page, MASTER_KEY)
+    await button(page, "Connect").click()
+    await connected(page)
+    await plays_on(page, "Fake Audio Output 1")
+    await page.evaluate(
+        """() => {
+          globalThis.tried = [];
+          HTMLMediaElement.prototype.setSinkId = (id) => {
+            tried.push(id);
+            return Promise.reject(new DOMException("none", "AbortError"));
+          };
+        }"""
+    )
+    await choose(page, "Speaker", "Fake Audio Output 2")
+    await page.wait_for_function("tried.at(-1) === ''")
+    await hang_up(page)  # an error would stand in the console by now
+
+
 async def test_an_insecure_page_says_so(stage: Stage) -> None:
     """By a name that is not this machine's, over http: nothing of it can work."""
     port = stage.url.rpartition(":")[2]
@@ -396,7 +433,7 @@ async def test_switched_in_vain_the_microphone_is_opened_as_it_was(
 
 async def test_a_call_that_loses_its_microphone_says_so(stage: Stage, page: Page) -> None:
     """Meanwhile another program has taken it: nobody can be muted; another choice mends it."""
-    await connect(stage, page)
+    await quiet(stage, page)
     await page.evaluate(
         """() => {
           const { mediaDevices } = navigator;
@@ -408,7 +445,7 @@ async def test_a_call_that_loses_its_microphone_says_so(stage: Stage, page: Page
     await view(page, "Setup")
     await page.get_by_role("switch", name="Noise suppression").uncheck()
     await expect(failure(page)).to_contain_text("The call has no microphone")
-    await expect(failure(page)).to_contain_text("the model does not hear you")
+    await expect(failure(page)).to_contain_text("The model does not hear you")
     await expect(status(page)).to_contain_text("No microphone: write a message.")
     await expect(button(page, "Mute")).to_be_disabled()
     await page.evaluate("void (navigator.mediaDevices.getUserMedia = opens)")
