@@ -101,7 +101,8 @@ for (const place of ["#stage-head", ".call-bar-state"]) find(place).append(hearN
 
 addEventListener("pagehide", () => void call?.hangUp({ keepalive: true }).catch(() => {})); // nobody is left to tell
 readTester().then(async (settings) => {
-  if (settings.faults.length) await faults().catch(() => {}); // with what tells of them, so that nothing moves; but nothing waits in vain
+  // First the switches of the faults, or the form below them would move; the page goes on without them.
+  if (settings.faults.length) await faults().catch(() => {});
   hub.emit("settings", settings);
 }, (error) => {
   hub.emit("settings", { key: null, models: [], demo: false, faults: [] });

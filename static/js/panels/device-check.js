@@ -106,7 +106,7 @@ export function mount(root, hub, actions) {
     const now = available(chosen, found);
     for (const kind of KINDS) {
       if (now[kind] === used[kind]) continue;
-      if (kind === "microphone") test.stop(); // what it has said is of another one
+      if (kind === "microphone") test.stop(); // its verdict is about the one before
       const isGone = now[kind] === "";
       const label = listed(isGone ? before : found, kind).devices.find(({ id }) => id === chosen[kind])?.label ?? "";
       remark(kind, isGone ? text.gone(text.names[kind], label) : text.back(text.names[kind], label));
@@ -214,7 +214,7 @@ export function mount(root, hub, actions) {
 }
 
 /**
- * An open list is not built anew under the hand.
+ * Built anew only when the devices have changed: that closes a list from which somebody chooses.
  * @param {HTMLSelectElement} picker
  * @param {ReturnType<typeof listed>} list
  * @param {string} value
