@@ -10,7 +10,7 @@ import { element, icon } from "./element.js";
 import { record } from "./events/record.js";
 import { keepFocus } from "./focus.js";
 import { Hub } from "./hub.js";
-import { late } from "./late.js";
+import { late, loaded } from "./late.js";
 import { Layout } from "./layout.js";
 import * as callBar from "./panels/call-bar.js";
 import * as deviceCheck from "./panels/device-check.js";
@@ -62,9 +62,9 @@ const actions = {
   send: (event) => call?.send(event) ?? false,
   say,
   wanted,
-  hearNothing: async () => (await loaded(hearing()))?.open(),
+  hearNothing: async () => (await loaded(hub, hearing()))?.open(),
   endFaults: async () => (await faults()).end(),
-  saveDiagnostics: async () => (await loaded(import("./diagnostics.js")))?.save(journal.now, await call?.stats()),
+  saveDiagnostics: async () => (await loaded(hub, import("./diagnostics.js")))?.save(journal.now, await call?.stats()),
   stats: async () => (await call?.stats()) ?? new Map(),
   voice: () => document.querySelector("audio"),
   chooseDevice: (kind) => devices.choose(kind),
@@ -110,22 +110,7 @@ readTester().then(async (settings) => {
 });
 
 async function help() {
-  (await loaded(shortcuts()))?.open();
-}
-
-/**
- * What comes when it is first used, or a sheet that says that it does not.
- * @template T
- * @param {Promise<T>} loading
- * @returns {Promise<T | null>}
- */
-async function loaded(loading) {
-  try {
-    return await loading;
-  } catch (error) {
-    hub.emit("trouble", { step: "part", error });
-    return null;
-  }
+  (await loaded(hub, shortcuts()))?.open();
 }
 
 /** @param {{withMicrophone?: boolean}} [options] */

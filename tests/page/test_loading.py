@@ -59,6 +59,28 @@ async def test_diagnostics_that_do_not_come_are_told(service: Service, page: Pag
     await expect(failure(page)).to_contain_text("This could not be loaded")
 
 
+@pytest.mark.parametrize(
+    ("opener", "module", "within"),
+    [
+        ("Compose", "event-composer.js", "Event as JSON"),
+        ("Tools", "tools.js", "No function call waits."),
+    ],
+)
+async def test_a_pane_that_does_not_come_is_told_and_tried_again(
+    service: Service, page: Page, opener: str, module: str, within: str
+) -> None:
+    """It is not empty for ever."""
+    await page.goto(service.url)
+    await page.route(f"**/panels/{module}", lambda route: route.abort())
+    await view(page, "Events")
+    await button(page, opener).click()
+    await expect(failure(page)).to_contain_text("This could not be loaded")
+    await page.unroute(f"**/panels/{module}")
+    await button(page, opener).click()
+    await button(page, opener).click()
+    await expect(page.get_by_role("tabpanel", name="Events")).to_contain_text(within)
+
+
 async def test_outside_the_demo_the_key_is_empty(service: Service, page: Page) -> None:
     """Without a key nothing is sent; the field is pointed out instead."""
     service.key = None
