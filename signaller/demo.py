@@ -32,7 +32,8 @@ PRICES = {
 """By LiteLLM's names, as in `model_info`: a model of that name costs so much at OpenAI. The demo's
 own costs nothing, but nobody would see what a cost looks like."""
 ANSWER_SECONDS = 10
-"""Half of what a service waits for: whoever switches slow answers on wants to see what happens."""
+"""A service waits for twenty. With slow answers switched on, the page shows the 504 after half of
+that."""
 SHUTDOWN_SECONDS = 2
 
 _of_provider: ContextVar[bool] = ContextVar("signaller_of_provider", default=False)

@@ -1,7 +1,7 @@
 /** What to do about a failure, in words. Knows no DOM. */
 
 import { AnswerError, ApiError, NetworkError } from "./api.js";
-import { DeviceGone } from "./call/devices.js";
+import { DeviceGone, MicrophoneLost } from "./call/devices.js";
 import { CallLost } from "./call/realtime-call.js";
 import { fieldAt } from "./session/settings.js";
 
@@ -127,6 +127,10 @@ export function advise(step, error) {
   if (error instanceof AnswerError) return { title, remedy, message, todo: "Something between this page and the service may change its answers; ask the operator." };
   if (error instanceof DeviceGone) {
     return { title: `The ${error.kind} has gone`, remedy: error.kind === "microphone" ? remedy : null, message: `${error.label} is no longer there. Your call goes on with the system's own.`, todo: "Once it is back, it is used again." };
+  }
+  if (error instanceof MicrophoneLost) {
+    const { message: why, todo } = advise(step, error.cause);
+    return { title: "The call has no microphone", remedy, message: `${why} The model does not hear you any more.`, todo };
   }
   if (step === "devices" && error instanceof Error) {
     return { title, remedy, message: MICROPHONE[error.name]?.[0] ?? message, todo: ANOTHER_MICROPHONE[error.name] ?? "Choose another one." };

@@ -26,7 +26,7 @@
  * @property {{side: "local" | "remote"} & import("./call/candidates.js").Candidate} candidate
  * @property {{side: "local" | "remote", sdp: string}} description
  * @property {{answers: boolean}} service whether it answers while a call goes on; told when that changes
- * @property {MediaStream | null} microphone told again when it is replaced in a call
+ * @property {MediaStream | null} microphone told again when it is replaced in a call; null: none is open
  * @property {MediaStream | null} voice
  * @property {import("./call/devices.js").Devices} devices what to speak into and to listen with, at once and whenever that is chosen or comes and goes
  * @property {import("./call/stats.js").Figures & {at: number}} stats how well sound travels, once a second

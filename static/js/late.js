@@ -3,7 +3,7 @@
 import { element } from "./element.js";
 
 /**
- * A part that is loaded, with its stylesheet, and built by the first who asks for it. Where that fails, the next one tries again.
+ * A part that is loaded, with its stylesheet, and built by the first who asks for it.
  * @template Module, Part
  * @param {string} name of the part's file in css/
  * @param {() => Promise<Module>} load
@@ -11,12 +11,21 @@ import { element } from "./element.js";
  * @returns {() => Promise<Part>}
  */
 export function late(name, load, build) {
-  /** @type {Promise<Part> | null} */
-  let coming = null;
-  const come = async () => {
+  return once(async () => {
     const [module] = await Promise.all([load(), stylesheet(`../css/${name}.css`)]);
     return await build(module);
-  };
+  });
+}
+
+/**
+ * Whoever asks gets the same. Where it fails, the next one tries again.
+ * @template Part
+ * @param {() => Promise<Part>} come
+ * @returns {() => Promise<Part>}
+ */
+export function once(come) {
+  /** @type {Promise<Part> | null} */
+  let coming = null;
   return () => {
     coming ??= come().catch((error) => {
       coming = null;
@@ -24,6 +33,22 @@ export function late(name, load, build) {
     });
     return coming;
   };
+}
+
+/**
+ * What comes; or null, and a sheet that says that it does not.
+ * @template Part
+ * @param {import("./hub.js").Hub} hub
+ * @param {Promise<Part>} coming
+ * @returns {Promise<Part | null>}
+ */
+export async function loaded(hub, coming) {
+  try {
+    return await coming;
+  } catch (error) {
+    hub.emit("trouble", { step: "part", error });
+    return null;
+  }
 }
 
 /**

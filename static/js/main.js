@@ -10,7 +10,7 @@ import { element, icon } from "./element.js";
 import { record } from "./events/record.js";
 import { keepFocus } from "./focus.js";
 import { Hub } from "./hub.js";
-import { late } from "./late.js";
+import { late, loaded } from "./late.js";
 import { Layout } from "./layout.js";
 import * as callBar from "./panels/call-bar.js";
 import * as deviceCheck from "./panels/device-check.js";
@@ -62,9 +62,9 @@ const actions = {
   send: (event) => call?.send(event) ?? false,
   say,
   wanted,
-  hearNothing: () => openLate(hearing),
+  hearNothing: async () => (await loaded(hub, hearing()))?.open(),
   endFaults: async () => (await faults()).end(),
-  saveDiagnostics: async () => (await import("./diagnostics.js")).save(journal.now, await call?.stats()),
+  saveDiagnostics: async () => (await loaded(hub, import("./diagnostics.js")))?.save(journal.now, await call?.stats()),
   stats: async () => (await call?.stats()) ?? new Map(),
   voice: () => document.querySelector("audio"),
   chooseDevice: (kind) => devices.choose(kind),
@@ -102,7 +102,8 @@ for (const place of ["#stage-head", ".call-bar-state"]) find(place).append(hearN
 
 addEventListener("pagehide", () => void call?.hangUp({ keepalive: true }).catch(() => {})); // nobody is left to tell
 readTester().then(async (settings) => {
-  if (settings.faults.length) await faults().catch(() => {}); // with what tells of them, so that nothing moves; but nothing waits in vain
+  // First the switches of the faults, or the form below them would move; the page goes on without them.
+  if (settings.faults.length) await faults().catch(() => {});
   hub.emit("settings", settings);
 }, (error) => {
   hub.emit("settings", { key: null, models: [], demo: false, faults: [] });
@@ -110,16 +111,7 @@ readTester().then(async (settings) => {
 });
 
 async function help() {
-  await openLate(shortcuts);
-}
-
-/** @param {() => Promise<{open: () => void}>} dialog */
-async function openLate(dialog) {
-  try {
-    (await dialog()).open();
-  } catch (error) {
-    hub.emit("trouble", { step: "part", error });
-  }
+  (await loaded(hub, shortcuts()))?.open();
 }
 
 /** @param {{withMicrophone?: boolean}} [options] */
@@ -127,8 +119,11 @@ async function connect({ withMicrophone = true } = {}) {
   const all = busy || opening ? null : wanted();
   if (!all) return;
   opening = true;
-  await Promise.all(IN_TIME.map(bring));
-  opening = false;
+  try {
+    await Promise.all(IN_TIME.map(bring));
+  } finally {
+    opening = false;
+  }
   const opened = new RealtimeCall((type, detail) => { if (call === opened) tell(type, detail); });
   call = opened;
   usedMicrophone = withMicrophone;
@@ -147,6 +142,7 @@ function wanted() {
  */
 function tell(type, detail) {
   if (type === "state") changed(detail);
+  else if (type === "microphone") actions.keepFocus(() => hub.emit(type, detail)); // without one there is nothing to mute
   else hub.emit(type, detail);
   if (type !== "event" || detail.direction !== "in") return;
   const { who, interruptible } = speaking.now;

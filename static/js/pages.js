@@ -21,13 +21,14 @@ export function Pages(hub, actions) {
   const root = element("section", { class: "calls", id: "calls", tabindex: "-1", "aria-label": text.calls });
   find("#work").append(root);
   const view = late("calls", () => import("./operators/calls.js"), ({ mount }) => mount(root, actions));
-  /** @type {ReturnType<typeof view> | null} */
+  const isCalls = () => document.body.dataset.page === "calls";
+  /** @type {Awaited<ReturnType<typeof view>> | null} */
   let opened = null;
 
   // The hash says which page it is: it must not become that of a place in the page.
   find(".skip-link").addEventListener("click", (event) => {
     event.preventDefault();
-    (document.body.dataset.page === "calls" ? root : find("#stage")).focus();
+    (isCalls() ? root : find("#stage")).focus();
   });
   hub.on("link", (hash) => talk.setAttribute("href", hash));
   addEventListener("hashchange", () => void update());
@@ -44,11 +45,17 @@ export function Pages(hub, actions) {
     }
     if (page === "talk") {
       talk.setAttribute("href", location.hash || "#/talk"); // with whatever settings it has
-      (await opened)?.close();
+      opened?.close();
       return;
     }
-    opened = view();
-    (await opened).open(id);
+    try {
+      opened = await view();
+    } catch (error) {
+      hub.emit("trouble", { step: "part", error });
+      if (isCalls()) location.replace(talk.href); // there the sheet is seen, and the way here tries again
+      return;
+    }
+    if (isCalls()) opened.open(id);
   }
 }
 

@@ -2,10 +2,7 @@
 
 import contextlib
 import json
-import time
-import wave
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,6 +19,7 @@ from tests.e2e.tester import (
     field,
     fill_in,
     hang_up,
+    quiet,
     status,
     step,
     view,
@@ -83,6 +81,15 @@ navigator.mediaDevices.getUserMedia = async (wanted) => {
   return new MediaStreamAudioDestinationNode(new AudioContext()).stream;
 };
 """
+KEEP_CONTEXTS = """
+globalThis.contexts = [];
+globalThis.AudioContext = class extends AudioContext {
+  constructor(...settings) {
+    super(...settings);
+    contexts.push(this);
+  }
+};
+"""
 # Where Chromium opens anew: Firefox changes an open track, and tells so.
 OBEYS = """
 const { getSettings } = MediaStreamTrack.prototype;
@@ -98,6 +105,15 @@ MediaStreamTrack.prototype.getSettings = function () {
   return { ...getSettings.call(this), noiseSuppression: false };
 };
 """
+# Another program has the microphone, for a moment: no fake device can be kept busy by one.
+FAILS_ONCE = """() => {
+  const { mediaDevices } = navigator;
+  const opens = mediaDevices.getUserMedia.bind(mediaDevices);
+  mediaDevices.getUserMedia = () => {
+    mediaDevices.getUserMedia = opens;
+    return Promise.reject(new DOMException("busy", "NotReadableError"));
+  };
+}"""
 PLAYED = """
 globalThis.played = [];
 const { play } = HTMLMediaElement.prototype;
@@ -253,6 +269,42 @@ async def test_without_a_microphone_it_says_so(stage: Stage, page: Page) -> None
     await expect(check(page)).to_contain_text("The microphone is allowed.")
 
 
+async def test_an_allowed_microphone_that_cannot_be_opened_is_told(
+    stage: Stage, page: Page
+) -> None:
+    """Another program has it while the page asks for permission."""
+    await page.add_init_script(TELLS_NOTHING)
+    await page.goto(stage.url)
+    await expect(check(page)).to_contain_text("has not been allowed yet")
+    await page.evaluate(FAILS_ONCE)
+    await button(page, "Allow microphone").click()
+    await expect(check(page)).to_contain_text("It cannot be opened. Close other programs")
+    await button(page, "Allow microphone").click()
+    await expect(check(page)).to_contain_text("The microphone is allowed.")
+
+
+async def test_a_speaker_that_refuses_all_leaves_no_error(stage: Stage, page: Page) -> None:
+    """Neither the chosen one nor the system's own: the page goes on."""
+    await page.goto(stage.url)
+    await choose(page, "Speaker", "Fake Audio Output 1")
+    await fill_in(page, MASTER_KEY)
+    await button(page, "Connect").click()
+    await connected(page)
+    await plays_on(page, "Fake Audio Output 1")
+    await page.evaluate(
+        """() => {
+          globalThis.tried = [];
+          HTMLMediaElement.prototype.setSinkId = (id) => {
+            tried.push(id);
+            return Promise.reject(new DOMException("none", "AbortError"));
+          };
+        }"""
+    )
+    await choose(page, "Speaker", "Fake Audio Output 2")
+    await page.wait_for_function("tried.at(-1) === ''")
+    await hang_up(page)  # an error would stand in the console by now
+
+
 async def test_an_insecure_page_says_so(stage: Stage) -> None:
     """By a name that is not this machine's, over http: nothing of it can work."""
     port = stage.url.rpartition(":")[2]
@@ -363,6 +415,45 @@ async def test_a_microphone_that_cannot_be_opened_leaves_the_call_as_it_was(
     await connected(page)
 
 
+async def test_switched_in_vain_the_microphone_is_opened_as_it_was(
+    stage: Stage, page: Page
+) -> None:
+    """Chromium has to let it go before it opens it otherwise; if that fails, the call keeps it."""
+    await connect(stage, page)
+    first = await page.evaluate_handle(SPOKEN_INTO)
+    await page.evaluate(FAILS_ONCE)
+    await view(page, "Setup")
+    await page.get_by_role("switch", name="Noise suppression").uncheck()
+    await expect(failure(page)).to_contain_text("The microphone was not changed")
+    assert await page.evaluate(f"first => {SPOKEN_INTO} !== first", first)
+    assert await page.evaluate(f"{SPOKEN_INTO}.readyState") == "live"
+    assert await settings_of(page) == dict.fromkeys(SWITCHES, True)
+    await expect(button(page, "Mute")).to_be_enabled()
+
+
+async def test_a_call_that_loses_its_microphone_says_so(stage: Stage, page: Page) -> None:
+    """Meanwhile another program has taken it: nobody can be muted; another choice mends it."""
+    await quiet(stage, page)
+    await page.evaluate(
+        """() => {
+          const { mediaDevices } = navigator;
+          globalThis.opens = mediaDevices.getUserMedia.bind(mediaDevices);
+          mediaDevices.getUserMedia = () =>
+            Promise.reject(new DOMException("busy", "NotReadableError"));
+        }"""
+    )
+    await view(page, "Setup")
+    await page.get_by_role("switch", name="Noise suppression").uncheck()
+    await expect(failure(page)).to_contain_text("The call has no microphone")
+    await expect(failure(page)).to_contain_text("The model does not hear you")
+    await expect(status(page)).to_contain_text("No microphone: write a message.")
+    await expect(button(page, "Mute")).to_be_disabled()
+    await page.evaluate("void (navigator.mediaDevices.getUserMedia = opens)")
+    await choose(page, "Microphone", "Fake Audio Input 1")
+    await speaks_into(page, "Fake Audio Input 1")
+    await expect(button(page, "Mute")).to_be_enabled()
+
+
 async def test_a_browser_with_one_speaker_says_so(stage: Stage, page: Page) -> None:
     """Firefox before 116, and Safari: no picker is offered."""
     await page.add_init_script("delete HTMLMediaElement.prototype.setSinkId")
@@ -404,25 +495,57 @@ async def test_a_microphone_that_hears_is_told(stage: Stage, page: Page) -> None
     assert await open_streams(page) == 0
 
 
-async def test_a_silent_microphone_is_told_after_three_seconds(
-    stage: Stage, tmp_path: Path
-) -> None:
+async def test_a_silent_microphone_is_told_after_three_seconds(stage: Stage, page: Page) -> None:
     """Not before; with what to do about it."""
-    silence = tmp_path / "silence.wav"
-    with wave.open(str(silence), "wb") as file:
-        file.setparams((1, 2, 48_000, 0, "NONE", ""))
-        file.writeframes(bytes(2 * 48_000))
-    async with chromium(f"--use-file-for-fake-audio-capture={silence}", kind=WHOLE) as browser:
-        page = await browser.new_page()
-        await page.goto(stage.url)
-        began = time.monotonic()
-        await button(page, "Test microphone").click()
-        await expect(check(page)).to_contain_text("Say something.")
-        await expect(check(page)).to_contain_text("We hear nothing. Speak up")
-        assert time.monotonic() - began >= 3
-        await button(page, "Stop the test").click()
-        await expect(button(page, "Test microphone")).to_be_focused()
-        await expect(check(page)).to_contain_text("We hear nothing. Speak up")
+    await page.add_init_script(SILENT_AT_FIRST)
+    await page.add_init_script(KEEP_CONTEXTS)
+    await page.clock.install(time=0)
+    await page.goto(stage.url)
+    await page.clock.pause_at(60_000)
+    await button(page, "Test microphone").click()
+    await page.wait_for_function("contexts.length === 2 && contexts.every(({ state }) => state === 'running')")
+    await page.clock.run_for(2900)
+    await expect(check(page)).to_contain_text("Say something.")
+    await page.clock.run_for(200)
+    await expect(check(page)).to_contain_text("We hear nothing. Speak up")
+    await button(page, "Stop the test").click()
+    await expect(button(page, "Test microphone")).to_be_focused()
+    await expect(check(page)).to_contain_text("We hear nothing. Speak up")
+
+
+async def test_without_a_speaker_no_microphone_is_accused(stage: Stage, page: Page) -> None:
+    """The browser then runs nothing that could tell how loud it is."""
+    await page.add_init_script(
+        """
+        Object.defineProperty(AudioContext.prototype, "state", { get: () => "suspended" });
+        AnalyserNode.prototype.getFloatTimeDomainData = (samples) => samples.fill(0);
+        """
+    )
+    await page.clock.install()
+    await page.goto(stage.url)
+    await button(page, "Test microphone").click()
+    await expect(check(page)).to_contain_text("Say something.")
+    await page.clock.fast_forward(3000)
+    await expect(check(page)).to_contain_text("it finds no speaker.")
+    await expect(check(page)).not_to_contain_text("We hear nothing")
+
+
+async def test_a_microphone_whose_level_cannot_be_read_is_let_go(stage: Stage, page: Page) -> None:
+    """No red light stays on."""
+    await page.add_init_script(KEEP_STREAMS)
+    await page.goto(stage.url)
+    await page.evaluate(
+        """() => {
+          AudioContext.prototype.createMediaStreamSource = () => {
+            throw new DOMException("none", "NotSupportedError");
+          };
+        }"""
+    )
+    await button(page, "Test microphone").click()
+    await expect(check(page)).to_contain_text("It cannot be opened.")
+    await expect(button(page, "Test microphone")).to_be_enabled()
+    assert await page.evaluate("streams.length") == 1
+    assert await open_streams(page) == 0
 
 
 async def test_the_test_ends_when_a_call_begins(stage: Stage, page: Page) -> None:
@@ -507,6 +630,30 @@ async def test_a_tone_comes_from_the_chosen_speaker(stage: Stage, page: Page) ->
     assert await page.evaluate("played[0].sink") == await picker(page, "Speaker").input_value()
     await expect(check(page)).to_contain_text("Played on Fake Audio Output 2.")
     await page.wait_for_function(f"() => !({SOUNDS})()")
+
+
+async def test_a_tone_that_nobody_can_play_is_told(stage: Stage, page: Page) -> None:
+    """The browser refuses it, and then waits for ever: the button can be pressed again."""
+    await page.clock.install()
+    await page.goto(stage.url)
+    await page.evaluate(
+        """() => {
+          globalThis.plays = HTMLMediaElement.prototype.play;
+          HTMLMediaElement.prototype.play = () =>
+            Promise.reject(new DOMException("none", "NotSupportedError"));
+        }"""
+    )
+    tone = button(page, "Play a tone")
+    await tone.click()
+    await expect(check(page)).to_contain_text("Nothing sounds: the browser finds no speaker.")
+    await page.evaluate("() => { HTMLMediaElement.prototype.play = () => new Promise(() => {}); }")
+    await tone.click()
+    await expect(check(page)).to_contain_text("Playing.")
+    await page.clock.fast_forward(4000)
+    await expect(check(page)).to_contain_text("Nothing sounds: the browser finds no speaker.")
+    await page.evaluate("() => { HTMLMediaElement.prototype.play = plays; }")
+    await tone.click()
+    await expect(check(page)).to_contain_text("Played on the system default.")
 
 
 # 6. What was chosen is remembered.

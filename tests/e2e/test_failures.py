@@ -269,6 +269,22 @@ async def test_a_channel_that_does_not_open(
     await expect(step(page, "dtls")).to_have_attribute("data-state", "done")
 
 
+async def test_a_provider_that_ends_a_call_before_it_began(
+    scene: Scene, page: Page, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody is told that they hung up."""
+
+    async def deaf(*_: object) -> None:
+        pass
+
+    monkeypatch.setattr(RTCSctpTransport, "start", deaf)
+    await press_connect(scene.url, page)
+    await expect(step(page, "data-channel")).to_have_attribute("data-state", "active")
+    await scene.provider.hang_up(scene.provider.calls[0])
+    await expect(status(page)).to_have_attribute("data-state", "ended")
+    await expect(status(page)).to_contain_text("by the other side")
+
+
 async def test_a_provider_that_is_silent(
     scene: Scene, page: Page, monkeypatch: pytest.MonkeyPatch
 ) -> None:

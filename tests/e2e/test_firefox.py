@@ -29,6 +29,16 @@ from tests.support.stage import PATIENCE_SECONDS, Stage, staged
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")  # the browser lives on that loop
 
+# The empty page before ours has no microphone to ask for.
+ASKED = """
+globalThis.asked = [];
+const { mediaDevices } = navigator;
+const opens = mediaDevices?.getUserMedia.bind(mediaDevices);
+if (opens) mediaDevices.getUserMedia = (wanted) => {
+  asked.push(wanted);
+  return opens(wanted);
+};
+"""
 STEPS = (
     *("key", "microphone", "token", "offer", "answer", "apply"),
     *("ice", "dtls", "data-channel", "session-created", "first-audio"),
@@ -103,6 +113,16 @@ async def test_mute_and_interrupt(stage: Stage, page: Page) -> None:
     cleared = [each for each in await logged(page) if "cleared" in each["event"].get("type", "")]
     assert len(cleared) == 1
     await hang_up(page)
+
+
+async def test_no_microphone_is_opened_for_a_call_that_is_over(stage: Stage, page: Page) -> None:
+    """What is switched afterwards is for the next call."""
+    await page.add_init_script(ASKED)
+    await connect(stage, page)
+    await hang_up(page)
+    await view(page, "Setup")
+    await page.get_by_role("switch", name="Noise suppression").uncheck()
+    assert await page.evaluate("asked.length") == 1
 
 
 async def test_i_hear_nothing_finds_all_in_order(stage: Stage, page: Page) -> None:

@@ -1,5 +1,6 @@
 """The demo's faults, switched on in its page: each is seen, explained, and over by one press."""
 
+import asyncio
 import re
 from collections.abc import AsyncIterator
 from typing import Any
@@ -7,13 +8,12 @@ from typing import Any
 import httpx
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, Locator, Page, expect
+from playwright.async_api import Browser, Locator, Page, Route, expect
 
 from signaller.loopback.switches import NAMES
-from tests.e2e.looks import AXE, SHIFTS, clean, shift
-from tests.e2e.tester import button, connected, failure, field, fill_in, status, step, view, write
+from tests.e2e.looks import AXE, PAINTED, SHIFTS, clean, shift
+from tests.e2e.tester import button, connected, failure, status, step, turns, write
 from tests.support.demo import demo
-from tests.support.service import MASTER_KEY
 from tests.support.stage import PATIENCE_SECONDS, staged
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")  # the browser lives on that loop
@@ -68,15 +68,18 @@ async def switch_on(url: str, page: Page, name: str) -> Locator:
         ("expired_token", "answer", "401 token_rejected"),
         ("provider_500", "answer", "The provider fails or is over its limits"),
         ("udp_blocked", "ice", "is probably blocking UDP"),
-        ("slow_answer_seconds", "answer", "504 upstream_timeout"),
     ],
 )
 async def test_a_fault_is_explained_and_over_by_one_press(
     url: str, page: Page, name: str, rung: str, said: str
 ) -> None:
     """On the rung that fails, with its name below; the next call is good."""
+    await page.clock.install()
     line = await switch_on(url, page, name)
     await button(page, "Connect").click()
+    if rung == "ice":
+        await expect(step(page, rung)).to_have_attribute("data-state", "active")
+        await page.clock.fast_forward(15_000)
     card = step(page, rung).get_by_role("alert")
     await expect(card).to_contain_text(said)
     await expect(line).to_be_visible()
@@ -87,18 +90,49 @@ async def test_a_fault_is_explained_and_over_by_one_press(
     await connected(page)
 
 
-async def test_a_dead_sideband_is_seen_in_usage(url: str, page: Page) -> None:
-    """The call is a good one; the service finds out, and the page says so."""
+async def test_a_slow_answer_is_counted_down(url: str, page: Page) -> None:
+    """The board names it meanwhile; nobody has to wait for it."""
+    line = await switch_on(url, page, "slow_answer_seconds")
+    await button(page, "Connect").click()
+    await expect(step(page, "answer")).to_contain_text(re.compile(r"gives up in \d+ s"))
+    await expect(line).to_be_visible()
+    await button(page, "Cancel").click()
+    await expect(status(page)).to_contain_text("You hung up")
+
+
+async def test_a_dead_sideband_leaves_a_good_call(url: str, page: Page) -> None:
+    """The service finds out after a while, which its watch's tests show."""
     line = await switch_on(url, page, "dead_sideband")
     await button(page, "Connect").click()
     await connected(page)
     await expect(line).to_be_visible()
     await write(page, "Good morning")
-    await view(page, "Usage")
-    await expect(page.get_by_role("tabpanel", name="Usage")).to_contain_text(
-        "the service's watch was cut off", timeout=2000 * PATIENCE_SECONDS
-    )
-    await expect(status(page)).to_have_attribute("data-state", "connected")
+    await expect(turns(page, "model", "You wrote: Good morning").first).to_be_visible()
+
+
+async def test_the_last_press_counts(url: str, page: Page) -> None:
+    """Though the answer to the first one comes after the second's."""
+    await page.goto(url)
+    await button(page, "See it fail").click()
+    first = asyncio.Event()
+    waiting: list[Route] = []
+
+    async def hold(route: Route) -> None:
+        if route.request.method == "PUT" and not waiting:
+            waiting.append(route)
+            first.set()
+        else:
+            await route.continue_()
+
+    await page.route("**/demo/faults", hold)
+    await button(page, "Expired token").click()
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        await first.wait()
+    await button(page, "UDP blocked").click()
+    await expect(button(page, "UDP blocked")).to_have_attribute("aria-pressed", "true")
+    async with page.expect_request_finished():
+        await waiting[0].fulfill(json={"expired_token": True})
+    await expect(status(page)).to_have_text("Ready Fault on: UDP blocked")
 
 
 async def test_one_is_on_at_a_time(url: str, page: Page) -> None:
@@ -148,8 +182,7 @@ async def test_no_other_service_has_them(page: Page) -> None:
     page.on("request", lambda request: requested.append(request.url))
     async with staged() as stage:
         await page.goto(stage.url)
-        await fill_in(page, MASTER_KEY)
-        await expect(field(page, "Key")).to_have_value(MASTER_KEY)
+        await expect(status(page)).to_contain_text("Enter the service's key")  # it is told by now
         await expect(button(page, "See it fail")).to_have_count(0)
     assert [each for each in requested if "fault" in each and "fault-line" not in each] == []
 
@@ -171,16 +204,14 @@ async def test_on_a_phone_the_failure_says_that_it_is_on(url: str, browser: Brow
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 async def test_axe_finds_nothing_in_the_board(url: str, browser: Browser, scheme: Any) -> None:
-    """Closed, with one on, and with its failure; nothing has moved on the way."""
+    """Closed, with one on, and with its failure."""
     page = await browser.new_page(
         viewport={"width": 1280, "height": 800}, color_scheme=scheme, reduced_motion="reduce"
     )
     page.set_default_timeout(PATIENCE_SECONDS * 1000)
-    await page.add_init_script(SHIFTS)
     await page.add_init_script(path=AXE)
     await page.goto(url)
     await expect(button(page, "See it fail")).to_be_visible()
-    await shift(page)
     await clean(page, "closed", "Setup")
     await button(page, "See it fail").click()
     await button(page, "Provider fails").click()
@@ -190,3 +221,20 @@ async def test_axe_finds_nothing_in_the_board(url: str, browser: Browser, scheme
     await expect(failure(page).first).to_be_visible()
     await clean(page, "failed", "Steps")
     await page.close()
+
+
+async def test_nothing_moves_once_the_board_is_open(url: str, page: Page) -> None:
+    """A fault is switched on, met, and off again."""
+    await page.add_init_script(SHIFTS)
+    await page.goto(url)
+    await button(page, "See it fail").click()
+    await expect(button(page, "Provider fails")).to_be_visible()
+    await page.evaluate(PAINTED)
+    await page.evaluate("shifts.length = 0")  # the board makes itself room, as it was asked to
+    await button(page, "Provider fails").click()
+    await expect(status(page)).to_contain_text("Fault on")
+    await button(page, "Connect").click()
+    await expect(step(page, "answer").get_by_role("alert")).to_be_visible()
+    await button(page, "Turn off").click()
+    await expect(page.get_by_text("Fault on:")).to_have_count(0)
+    await shift(page)

@@ -37,6 +37,50 @@ async def test_the_page_is_filled_from_what_the_operator_tells(
     await expect(page.locator("#demo-note")).to_be_visible()
 
 
+async def test_calls_that_do_not_come_lead_back_to_talk(service: Service, page: Page) -> None:
+    """With a sheet that says so; the way there tries again."""
+    await page.goto(service.url)
+    await page.route("**/operators/calls.js", lambda route: route.abort())
+    calls = page.get_by_role("link", name="Calls", exact=True)
+    await calls.click()
+    await expect(failure(page)).to_contain_text("This could not be loaded")
+    await expect(page.locator("#key")).to_be_visible()
+    await expect(calls).to_be_focused()
+    await page.unroute("**/operators/calls.js")
+    await calls.click()
+    await expect(page.get_by_role("heading", name="Calls")).to_be_visible()
+
+
+async def test_diagnostics_that_do_not_come_are_told(service: Service, page: Page) -> None:
+    """A service that is gone takes what is loaded late with it."""
+    await page.goto(service.url)
+    await page.route("**/diagnostics.js", lambda route: route.abort())
+    await button(page, "Save diagnostics").click()
+    await expect(failure(page)).to_contain_text("This could not be loaded")
+
+
+@pytest.mark.parametrize(
+    ("opener", "module", "within"),
+    [
+        ("Compose", "event-composer.js", "Event as JSON"),
+        ("Tools", "tools.js", "No function call waits."),
+    ],
+)
+async def test_a_pane_that_does_not_come_is_told_and_tried_again(
+    service: Service, page: Page, opener: str, module: str, within: str
+) -> None:
+    """It is not empty for ever."""
+    await page.goto(service.url)
+    await page.route(f"**/panels/{module}", lambda route: route.abort())
+    await view(page, "Events")
+    await button(page, opener).click()
+    await expect(failure(page)).to_contain_text("This could not be loaded")
+    await page.unroute(f"**/panels/{module}")
+    await button(page, opener).click()
+    await button(page, opener).click()
+    await expect(page.get_by_role("tabpanel", name="Events")).to_contain_text(within)
+
+
 async def test_outside_the_demo_the_key_is_empty(service: Service, page: Page) -> None:
     """Without a key nothing is sent; the field is pointed out instead."""
     service.key = None

@@ -31,6 +31,16 @@ export class DeviceGone extends Error {
   }
 }
 
+/** A call that goes on has no microphone any more; `cause` says why none could be opened. */
+export class MicrophoneLost extends Error {
+  name = "MicrophoneLost";
+
+  /** @param {unknown} cause */
+  constructor(cause) {
+    super("No microphone could be opened.", { cause });
+  }
+}
+
 /** @returns {Devices} as they were chosen the last time in this browser */
 export function remembered() {
   let said;

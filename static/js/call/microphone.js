@@ -30,16 +30,16 @@ export function close(stream) {
  * How loud it is, some twenty times a second, until `signal` closes it.
  * @param {import("./devices.js").Devices} devices
  * @param {AbortSignal} signal
- * @param {(level: number) => void} onLevel from 0 to 1
+ * @param {(level: number | null) => void} onLevel from 0 to 1; null: the browser does not tell
  */
 export async function listen(devices, signal, onLevel) {
   const stream = await openMicrophone(devices);
   if (signal.aborted) return close(stream); // permission came too late
+  signal.addEventListener("abort", () => close(stream), { once: true });
   const source = new LevelSource(stream);
-  const timer = setInterval(() => onLevel(source.read()), LOOK_EVERY_MS);
+  const timer = setInterval(() => onLevel(source.hears ? source.read() : null), LOOK_EVERY_MS);
   signal.addEventListener("abort", () => {
     clearInterval(timer);
     source.close();
-    close(stream);
   }, { once: true });
 }

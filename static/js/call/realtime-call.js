@@ -3,7 +3,7 @@
 import { ApiError, checkKey, endCall, mintToken, postOffer } from "../api.js";
 import { whenAudible } from "./audible.js";
 import { candidatesOf } from "./candidates.js";
-import { USUAL, alike, constraints, otherwise } from "./devices.js";
+import { MicrophoneLost, USUAL, alike, constraints, otherwise } from "./devices.js";
 import { close, openMicrophone } from "./microphone.js";
 import { watchService } from "./service-watch.js";
 import { StepClock } from "./step-clock.js";
@@ -64,6 +64,8 @@ export class RealtimeCall {
   #devices = USUAL;
   /** What the microphone was opened with. */
   #opened = USUAL;
+  /** What was tried last: while a microphone is open nothing is tried twice. */
+  #tried = USUAL;
   #adjusting = Promise.resolve();
   /** @type {{token: string, location: string} | null} */
   #remote = null;
@@ -136,7 +138,10 @@ export class RealtimeCall {
   use(devices) {
     this.#devices = devices;
     this.#adjusting = this.#adjusting.then(() => this.#adjust()).catch((error) => {
-      if (!this.#over.signal.aborted) this.#emit("trouble", { step: "devices", error });
+      if (this.#over.signal.aborted) return;
+      const isOpen = this.#microphone?.getTracks().some(({ readyState }) => readyState === "live");
+      if (!isOpen) this.#emit("microphone", null);
+      this.#emit("trouble", { step: "devices", error: isOpen ? error : new MicrophoneLost(error) });
     });
   }
 
@@ -189,33 +194,58 @@ export class RealtimeCall {
 
   async #openMicrophone() {
     const devices = this.#devices;
-    const stream = await openMicrophone(devices);
-    if (this.#over.signal.aborted) return close(stream); // permission came after the hang up
+    const stream = await this.#open(devices);
     for (const track of stream.getTracks()) this.#peer.addTrack(track, stream);
+    this.#tried = devices;
     this.#speakInto(stream, devices);
     this.use(this.#devices); // it may have changed while the browser asked
   }
 
+  /**
+   * A microphone that is closed with the call, whenever the browser gives it.
+   * @param {import("./devices.js").Devices} devices
+   */
+  async #open(devices) {
+    const { signal } = this.#over;
+    signal.throwIfAborted();
+    const stream = await openMicrophone(devices);
+    if (signal.aborted) close(stream);
+    signal.throwIfAborted();
+    signal.addEventListener("abort", () => close(stream), { once: true });
+    return stream;
+  }
+
   async #adjust() {
     const [track] = this.#microphone?.getTracks() ?? [];
-    const devices = this.#devices;
+    const [devices, opened] = [this.#devices, this.#opened];
     const isLive = track?.readyState === "live";
-    if (!track || (isLive && alike(devices, this.#opened))) return;
-    if (isLive && devices.microphone === this.#opened.microphone) {
-      await track.applyConstraints(constraints(devices));
-      if (otherwise(track.getSettings(), devices).length === 0) {
-        this.#opened = devices;
-        return;
-      }
-      close(this.#microphone); // Chromium changes nothing of an open track, and mixes the wishes of two that are open
+    if (!track || (isLive && alike(devices, this.#tried))) return;
+    this.#tried = devices;
+    if (!isLive || devices.microphone !== opened.microphone) {
+      await this.#replaceMicrophone(devices);
+      return;
     }
-    const stream = await openMicrophone(devices);
+    await track.applyConstraints(constraints(devices));
+    if (otherwise(track.getSettings(), devices).length === 0) {
+      this.#opened = devices;
+      return;
+    }
+    close(this.#microphone); // Chromium changes nothing of an open track, and mixes the wishes of two that are open
     try {
-      await this.#peer.getSenders()[0]?.replaceTrack(stream.getTracks()[0] ?? null);
+      await this.#replaceMicrophone(devices);
     } catch (error) {
-      close(stream); // the call is over
+      await this.#replaceMicrophone(opened).catch(() => {}); // why it failed before is what matters
       throw error;
     }
+  }
+
+  /**
+   * The one before is let go when this one is open.
+   * @param {import("./devices.js").Devices} devices
+   */
+  async #replaceMicrophone(devices) {
+    const stream = await this.#open(devices);
+    await this.#peer.getSenders()[0]?.replaceTrack(stream.getTracks()[0] ?? null);
     close(this.#microphone);
     this.#speakInto(stream, devices);
   }
@@ -338,7 +368,6 @@ export class RealtimeCall {
     this.#over.abort();
     clearTimeout(this.#patience);
     this.#steps.stop();
-    close(this.#microphone);
     this.#peer.close();
   }
 

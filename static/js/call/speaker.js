@@ -18,39 +18,51 @@ export async function playOn(element, speaker) {
     if (sink.sinkId !== speaker) await sink.setSinkId(speaker);
     return true;
   } catch {
-    if (sink.sinkId !== "") await sink.setSinkId("");
+    if (sink.sinkId !== "") await sink.setSinkId("").catch(() => {}); // then it stays where it is
     return false;
   }
 }
 
 /**
- * Three notes; resolves when they are over.
+ * Three notes; resolves when they are over, and rejects where nothing sounds before `signal` ends: a browser without a speaker
+ * waits for ever.
  * @param {string} speaker
+ * @param {AbortSignal} signal
  */
-export async function playTone(speaker) {
+export async function playTone(speaker, signal) {
   const context = new AudioContext();
-  const target = context.createMediaStreamDestination();
-  const loudness = new GainNode(context, { gain: 0 });
-  const tone = new OscillatorNode(context);
-  tone.connect(loudness).connect(target);
   const element = new Audio();
-  element.srcObject = target.stream;
+  const over = new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason), { once: true }));
   try {
-    const there = await playOn(element, speaker);
-    await element.play();
-    const begin = context.currentTime + SOFT_SECONDS;
-    NOTES.forEach((frequency, index) => {
-      const at = begin + index * NOTE_SECONDS;
-      tone.frequency.setValueAtTime(frequency, at);
-      loudness.gain.setTargetAtTime(LOUDNESS, at, SOFT_SECONDS);
-      loudness.gain.setTargetAtTime(0, at + NOTE_SECONDS - 3 * SOFT_SECONDS, SOFT_SECONDS);
-    });
-    tone.start(begin);
-    tone.stop(begin + NOTES.length * NOTE_SECONDS + 3 * SOFT_SECONDS);
-    await new Promise((resolve) => tone.addEventListener("ended", resolve, { once: true }));
-    return there;
+    return await Promise.race([play(context, element, speaker), over]);
   } finally {
     element.srcObject = null;
     void context.close();
   }
+}
+
+/**
+ * @param {AudioContext} context
+ * @param {HTMLMediaElement} element
+ * @param {string} speaker
+ */
+async function play(context, element, speaker) {
+  const target = context.createMediaStreamDestination();
+  const loudness = new GainNode(context, { gain: 0 });
+  const tone = new OscillatorNode(context);
+  tone.connect(loudness).connect(target);
+  element.srcObject = target.stream;
+  const there = await playOn(element, speaker);
+  await element.play();
+  const begin = context.currentTime + SOFT_SECONDS;
+  NOTES.forEach((frequency, index) => {
+    const at = begin + index * NOTE_SECONDS;
+    tone.frequency.setValueAtTime(frequency, at);
+    loudness.gain.setTargetAtTime(LOUDNESS, at, SOFT_SECONDS);
+    loudness.gain.setTargetAtTime(0, at + NOTE_SECONDS - 3 * SOFT_SECONDS, SOFT_SECONDS);
+  });
+  tone.start(begin);
+  tone.stop(begin + NOTES.length * NOTE_SECONDS + 3 * SOFT_SECONDS);
+  await new Promise((resolve) => tone.addEventListener("ended", resolve, { once: true }));
+  return there;
 }

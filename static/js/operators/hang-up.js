@@ -34,8 +34,11 @@ export function HangUp(describedBy, hangUp) {
     show(false);
     ask.focus();
     ask.setAttribute("aria-disabled", "true"); // it keeps the focus
-    await hangUp();
-    ask.removeAttribute("aria-disabled");
+    try {
+      await hangUp();
+    } finally {
+      ask.removeAttribute("aria-disabled");
+    }
   });
 
   /** @param {boolean} asked */

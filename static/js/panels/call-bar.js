@@ -132,7 +132,7 @@ export function mount(root, hub, actions) {
  * @returns {[string, string]}
  */
 function phrase(stage, { key, step, microphone, muted, held, faults }, who, call) {
-  const { state, error, seconds = 0 } = stage;
+  const { state, by, error, seconds = 0 } = stage;
   const { states, details } = words;
   switch (state) {
     case "idle": return [states.idle, faults.length ? words.faults.on(faults) : key ? details.idle : details.idleWithoutKey];
@@ -142,7 +142,7 @@ function phrase(stage, { key, step, microphone, muted, held, faults }, who, call
       return [states.connecting, waiting ?? /** @type {Record<string, string>} */ (words.steps.names)[step] ?? ""];
     }
     case "interrupted": return [states.interrupted, details.interrupted];
-    case "ended": return [states.ended, seconds ? endedAfter(stage, call, minutes(seconds)) : details.byUs];
+    case "ended": return [states.ended, by === "us" && !seconds ? details.byUs : endedAfter(stage, call, minutes(seconds))];
     case "failed": return error?.step === "connection" ? [states.ended, endedAfter(stage, call, minutes(seconds))] : [states.failed, error ? advise(error.step, error.cause).title : ""];
   }
   if (who === "model") return [states.model, muted ? details.modelMuted : microphone ? details.model : ""];

@@ -1,19 +1,15 @@
 /** Before a call: whether there is a microphone and a speaker, which ones, and whether they work. The choice is remembered. */
 
 import { DeviceGone, KINDS, PROCESSING, alike, available, isNamed, listed, otherwise, remember, remembered, standing } from "../call/devices.js";
-import { close, listen, openMicrophone } from "../call/microphone.js";
+import { close, openMicrophone } from "../call/microphone.js";
 import { canChoose, playTone } from "../call/speaker.js";
 import { element } from "../element.js";
 import { words } from "../words.js";
+import { MicrophoneTest } from "./microphone-test.js";
 
 const text = words.devices;
-/** Some -46 dBFS: above the noise of a microphone, below a quiet voice. */
-const AUDIBLE = 0.23;
-const [SILENT_MS, TEST_MS] = [3000, 10_000];
-/** Screen readers get a calmer figure than the eye. */
-const SPOKEN_EVERY_MS = 500;
-/** How much of its level the meter keeps from one look to the next. */
-const FALL = 0.9;
+/** It lasts for one second. */
+const TONE_MS = 4000;
 
 /** @typedef {import("../call/devices.js").Devices} Devices */
 /** @typedef {import("../call/devices.js").Kind} Kind */
@@ -27,19 +23,18 @@ export function mount(root, hub, actions) {
   const button = (/** @type {string} */ name) => /** @type {HTMLButtonElement} */ (element("button", { class: "button", type: "button" }, name));
   const line = (/** @type {string} */ name) => element("p", { class: `hint ${name}`, role: "status" });
   const said = element("p", { class: "devices-standing", id: "devices-standing", role: "status" });
-  const [allow, test, tone] = [button(text.allow), button(text.test), button(text.tone)];
+  const [allow, tone] = [button(text.allow), button(text.tone)];
   const picker = (/** @type {Kind} */ kind) => /** @type {HTMLSelectElement} */ (element("select", { id: `${kind}-device`, "aria-describedby": "devices-standing" }));
   const pickers = { microphone: picker("microphone"), speaker: picker("speaker") };
-  const [verdict, played, processed] = [line("devices-verdict"), line("devices-played"), line("devices-processed")];
-  const notes = { microphone: verdict, speaker: played };
-  const meter = Meter();
+  const [played, processed] = [line("devices-played"), line("devices-processed")];
+  const test = MicrophoneTest(() => used, allowed, failed);
   const switches = new Map(PROCESSING.map((name) => [name, /** @type {HTMLInputElement} */ (element("input", { type: "checkbox", role: "switch" }))]));
   const field = (/** @type {Kind} */ kind, /** @type {HTMLElement[]} */ ...rest) => element("div", { class: "field devices-field" }, element("label", { for: `${kind}-device` }, text.names[kind]), ...rest);
   root.append(element("section", { class: "devices", "aria-labelledby": "devices-title" },
     element("div", { class: "devices-head" }, element("h2", { id: "devices-title" }, text.heading), allow),
     said,
     element("div", { class: "devices-pair" },
-      field("microphone", pickers.microphone, element("div", { class: "devices-try" }, test, meter.root), verdict),
+      field("microphone", pickers.microphone, ...test.nodes),
       canChoose ? field("speaker", pickers.speaker, tone, played)
         : element("div", { class: "field devices-field" }, element("p", { class: "devices-name" }, text.names.speaker), element("p", { class: "devices-fixed" }, text.fixedSpeaker), tone, played)),
     element("div", { class: "devices-processing", role: "group", "aria-labelledby": "devices-processing" },
@@ -57,8 +52,6 @@ export function mount(root, hub, actions) {
   let refused = false;
   let looks = 0;
   let [busy, live] = [false, false];
-  /** @type {AbortController | null} */
-  let testing = null;
 
   for (const [name, box] of switches) {
     box.checked = chosen[name];
@@ -66,7 +59,6 @@ export function mount(root, hub, actions) {
   }
   for (const kind of KINDS) pickers[kind].addEventListener("change", () => choose({ [kind]: pickers[kind].value }));
   allow.addEventListener("click", () => void ask());
-  test.addEventListener("click", () => { if (testing) stop(); else void listenFor(); });
   tone.addEventListener("click", () => void play());
   mediaDevices?.addEventListener("devicechange", () => void look());
   hub.on("microphone", (stream) => {
@@ -77,12 +69,11 @@ export function mount(root, hub, actions) {
   });
   hub.on("state", ({ state, error }) => {
     live = state === "connected" || state === "interrupted";
-    if (state === "checking") stop();
+    if (state === "checking") test.stop();
     busy = !["idle", "ended", "failed"].includes(state);
     if (error?.step === "microphone") refuse(error.cause);
     update();
-    if (state === "connected") say("live");
-    else if (!live && verdict.dataset.heard === "live") say("opening");
+    if (state === "connected" || !live) test.yield(live);
   });
   hub.emit("devices", { ...used });
   update();
@@ -115,7 +106,7 @@ export function mount(root, hub, actions) {
     const now = available(chosen, found);
     for (const kind of KINDS) {
       if (now[kind] === used[kind]) continue;
-      if (kind === "microphone") stop(); // what it has said is of another one
+      if (kind === "microphone") test.stop(); // its verdict is about the one before
       const isGone = now[kind] === "";
       const label = listed(isGone ? before : found, kind).devices.find(({ id }) => id === chosen[kind])?.label ?? "";
       remark(kind, isGone ? text.gone(text.names[kind], label) : text.back(text.names[kind], label));
@@ -138,7 +129,7 @@ export function mount(root, hub, actions) {
     processed.textContent = ""; // told anew by whoever opens it
     const [before, now] = [used, available(chosen, found)];
     tell(now);
-    if (testing && !alike(before, now)) void listenFor();
+    if (!alike(before, now)) test.restart();
     update();
   }
 
@@ -151,7 +142,7 @@ export function mount(root, hub, actions) {
       fill(pickers[kind], listed(found, kind), used[kind]);
       pickers[kind].disabled = !named;
     }
-    actions.keepFocus(() => { test.disabled = busy || now === "none" || now === "insecure"; });
+    actions.keepFocus(() => { test.button.disabled = busy || now === "none" || now === "insecure"; });
     const hadFocus = document.activeElement === allow;
     allow.classList.toggle("is-away", !["unasked", "refused"].includes(now));
     if (hadFocus && now === "allowed") pickers.microphone.focus();
@@ -162,7 +153,7 @@ export function mount(root, hub, actions) {
       close(await openMicrophone(used));
       allowed();
     } catch (error) {
-      refuse(error);
+      failed(error);
     }
   }
 
@@ -177,29 +168,10 @@ export function mount(root, hub, actions) {
     void look();
   }
 
-  async function listenFor() {
-    testing?.abort();
-    const mine = testing = new AbortController();
-    const { signal } = mine;
-    test.textContent = text.stop;
-    say("opening");
-    try {
-      let [began, heard] = [0, false];
-      await listen(used, signal, (level) => {
-        began ||= performance.now();
-        meter.show(level);
-        const ms = performance.now() - began;
-        heard ||= level > AUDIBLE;
-        say(heard ? "heard" : ms < SILENT_MS ? "listening" : "silence");
-        if (ms > TEST_MS) stop();
-      });
-      if (!signal.aborted) allowed();
-    } catch (error) {
-      if (testing !== mine) return;
-      stop();
-      refuse(error);
-      if (!refused) remark("microphone", text.failed);
-    }
+  /** @param {unknown} error */
+  function failed(error) {
+    refuse(error);
+    if (!refused) remark("microphone", text.failed);
   }
 
   /**
@@ -208,23 +180,8 @@ export function mount(root, hub, actions) {
    * @param {string} what
    */
   function remark(kind, what) {
-    notes[kind].textContent = what;
-    delete notes[kind].dataset.heard;
-  }
-
-  /** @param {keyof typeof text.heard} what */
-  function say(what) {
-    if (verdict.textContent !== text.heard[what]) verdict.textContent = text.heard[what];
-    verdict.dataset.heard = what;
-  }
-
-  function stop() {
-    if (!testing) return;
-    testing.abort();
-    testing = null;
-    test.textContent = text.test;
-    meter.clear();
-    if (verdict.dataset.heard === "listening") say("opening");
+    if (kind === "microphone") test.remark(what);
+    else played.textContent = what;
   }
 
   async function play() {
@@ -232,9 +189,17 @@ export function mount(root, hub, actions) {
     tone.setAttribute("aria-busy", "true");
     remark("speaker", text.playing);
     const label = listed(found, "speaker").devices.find(({ id }) => id === used.speaker)?.label ?? text.systemSpeaker;
-    const there = await playTone(used.speaker);
-    remark("speaker", there ? text.played(label) : text.playedElsewhere);
-    tone.removeAttribute("aria-busy");
+    const patience = new AbortController();
+    const timer = setTimeout(() => patience.abort(), TONE_MS);
+    try {
+      const there = await playTone(used.speaker, patience.signal);
+      remark("speaker", there ? text.played(label) : text.playedElsewhere);
+    } catch {
+      remark("speaker", text.notPlayed);
+    } finally {
+      clearTimeout(timer);
+      tone.removeAttribute("aria-busy");
+    }
   }
 
   return {
@@ -242,14 +207,14 @@ export function mount(root, hub, actions) {
     /** @param {Kind} kind */
     choose(kind) {
       actions.show("setup");
-      [pickers[kind], allow, test].find((each) => !each.disabled && each.checkVisibility({ visibilityProperty: true }))?.focus();
+      [pickers[kind], allow, test.button].find((each) => !each.disabled && each.checkVisibility({ visibilityProperty: true }))?.focus();
     },
     useSystemSpeaker: () => choose({ speaker: "" }),
   };
 }
 
 /**
- * An open list is not built anew under the hand.
+ * Built anew only when the devices have changed: that closes a list from which somebody chooses.
  * @param {HTMLSelectElement} picker
  * @param {ReturnType<typeof listed>} list
  * @param {string} value
@@ -259,35 +224,4 @@ function fill(picker, { system, devices }, value) {
   const is = [...picker.options].map(({ value: id, text: label }) => ({ id, label }));
   if (JSON.stringify(is) !== JSON.stringify(wanted)) picker.replaceChildren(...wanted.map(({ id, label }) => element("option", { value: id }, label)));
   picker.value = value;
-}
-
-function Meter() {
-  const bar = element("span", { class: "devices-level" });
-  const root = element("div", { class: "devices-meter", role: "meter", "aria-label": text.level, "aria-valuemin": "0", "aria-valuemax": "100" }, bar);
-  let [shown, loudest, told] = [0, 0, 0];
-
-  /** @param {number} level */
-  function tell(level) {
-    root.setAttribute("aria-valuenow", String(Math.round(level * 100)));
-    [loudest, told] = [0, performance.now()];
-  }
-  /** @param {number} level */
-  function draw(level) {
-    shown = level;
-    bar.style.setProperty("--level", level.toFixed(2));
-  }
-  tell(0);
-  return {
-    root,
-    /** @param {number} level from 0 to 1 */
-    show(level) {
-      draw(Math.max(level, shown * FALL)); // or a short sound could not be seen
-      loudest = Math.max(loudest, level);
-      if (performance.now() - told > SPOKEN_EVERY_MS) tell(loudest);
-    },
-    clear() {
-      draw(0);
-      tell(0);
-    },
-  };
 }

@@ -6,6 +6,7 @@ import { gist, isBad, joined } from "../events/gist.js";
 import { EventLog, LineFault, reading, writing } from "../events/log.js";
 import { Shown } from "../events/shown.js";
 import { slices } from "../events/slices.js";
+import { loaded, once } from "../late.js";
 import { words } from "../words.js";
 import { JsonTree } from "./json-tree.js";
 import { VirtualList } from "./virtual-list.js";
@@ -68,8 +69,14 @@ export function mount(root, hub, actions, { log, tools }) {
   let open = null;
   /** @type {Row | null} what the detail shows */
   let read = null;
-  /** @type {{edit: (event: object) => void} | null} */
-  let composer = null;
+  const composer = once(async () => {
+    const { mount: mountComposer } = await import("./event-composer.js");
+    return mountComposer(panes.compose.body, hub, actions);
+  });
+  const answers = once(async () => {
+    const { mount: mountTools } = await import("./tools.js");
+    mountTools(panes.tools.body, tools, (event) => void edit(event));
+  });
   let said = "";
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let saying;
@@ -130,34 +137,17 @@ export function mount(root, hub, actions, { log, tools }) {
     const within = from && panes[from].box.contains(document.activeElement);
     open = name;
     if (name === "detail") showDetail();
-    if (name === "compose") void compose();
-    if (name === "tools") void answer();
+    if (name === "compose") void loaded(hub, composer());
+    if (name === "tools") void loaded(hub, answers());
     update();
     list.reveal();
     if (within && !name) (from === "detail" ? list.box : openers[/** @type {"compose" | "tools"} */ (from)]).focus();
   }
 
-  async function compose() {
-    if (!panes.compose.body.hasChildNodes()) panes.compose.body.append(element("p", { class: "hint" }));
-    else if (composer) return composer;
-    const { mount: mountComposer } = await import("./event-composer.js");
-    panes.compose.body.replaceChildren();
-    composer = mountComposer(panes.compose.body, hub, actions);
-    return composer;
-  }
-
-  async function answer() {
-    if (panes.tools.body.hasChildNodes()) return;
-    panes.tools.body.append(element("p", { class: "hint" }));
-    const { mount: mountTools } = await import("./tools.js");
-    panes.tools.body.replaceChildren();
-    mountTools(panes.tools.body, tools, (event) => void edit(event));
-  }
-
   /** @param {object} event */
   async function edit(event) {
     show("compose");
-    (await compose())?.edit(event);
+    (await loaded(hub, composer()))?.edit(event);
   }
 
   function showDetail() {

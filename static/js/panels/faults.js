@@ -21,6 +21,7 @@ export function mount(root, hub) {
   let key = "";
   /** @type {string[]} */
   let on = [];
+  let asked = 0;
 
   open.addEventListener("click", () => {
     board.hidden = !board.hidden;
@@ -44,12 +45,14 @@ export function mount(root, hub) {
 
   /** @param {() => Promise<string[]>} asking */
   async function change(asking) {
-    try {
-      on = await asking();
-    } catch {
+    const mine = ++asked;
+    const answer = await asking().catch(() => null);
+    if (mine !== asked) return; // something else was asked for meanwhile
+    if (!answer) {
       said.textContent = text.failed;
       return;
     }
+    on = answer;
     for (const [name, button] of buttons) button.setAttribute("aria-pressed", String(on.includes(name)));
     said.textContent = on.map((name) => /** @type {Record<string, string>} */ (text.shown)[name] ?? "").join(" ") || text.none;
     hub.emit("faults", on);

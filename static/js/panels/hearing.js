@@ -31,24 +31,33 @@ export function Hearing(read, actions) {
   document.body.append(dialog);
   /** @type {Mend | null} */
   let remedy = null;
+  let runs = 0;
 
   close.addEventListener("click", () => dialog.close());
   mend.addEventListener("click", () => void repair());
 
   async function run() {
+    const mine = ++runs;
     remedy = null;
     mend.setAttribute("aria-busy", "true");
     paint({});
     const known = read();
     said.textContent = known.live ? text.listening : text.whys.noCall;
-    const { verdicts, failed, why, mend: found } = examine(await look(known));
-    if (!dialog.open) return;
+    try {
+      const seen = await look(known);
+      if (dialog.open && mine === runs) tell(examine(seen));
+    } finally {
+      if (mine === runs) mend.removeAttribute("aria-busy");
+    }
+  }
+
+  /** @param {ReturnType<typeof examine>} examined */
+  function tell({ verdicts, failed, why, mend: found }) {
     paint(verdicts);
     said.dataset.state = failed ? "bad" : "good";
     said.textContent = /** @type {Record<string, string>} */ (text.whys)[why] ?? "";
     remedy = found;
     mend.textContent = found ? text.mends[found] : "";
-    mend.removeAttribute("aria-busy");
     mend.classList.remove("is-away");
   }
 
@@ -121,13 +130,16 @@ async function loudness(microphone) {
   const until = performance.now() + LISTEN_MS;
   let loudest = 0;
   let told = false;
-  while (performance.now() < until && loudest < 0.02) {
-    await later(LOOK_EVERY_MS);
-    told ||= source.hears;
-    const level = source.read();
-    loudest = Math.max(loudest, level > 0 ? 10 ** ((level - 1) * 3) : 0); // from its scale of 60 dB
+  try {
+    while (performance.now() < until && loudest < 0.02) {
+      await later(LOOK_EVERY_MS);
+      told ||= source.hears;
+      const level = source.read();
+      loudest = Math.max(loudest, level > 0 ? 10 ** ((level - 1) * 3) : 0); // from its scale of 60 dB
+    }
+  } finally {
+    source.close();
   }
-  source.close();
   return told ? loudest : null;
 }
 

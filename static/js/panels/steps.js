@@ -4,7 +4,7 @@ import { advise } from "../advice.js";
 import { STEPS } from "../call/step-clock.js";
 import { CopyButton } from "../copy-button.js";
 import { element } from "../element.js";
-import { late } from "../late.js";
+import { late, loaded } from "../late.js";
 import { figure, milliseconds } from "../milliseconds.js";
 import { words } from "../words.js";
 import { explained } from "./failure.js";
@@ -74,11 +74,14 @@ export function mount(root, hub, actions) {
 
   const repeating = late("repeat", () => import("./repeat.js"), ({ mount }) => mount(measured, hub, actions));
   async function connectTenTimes() {
-    const repeat = await repeating().catch((error) => hub.emit("trouble", { step: "part", error }));
+    const repeat = await loaded(hub, repeating());
     if (!repeat || tenTimes.getAttribute("aria-busy") === "true") return;
     tenTimes.setAttribute("aria-busy", "true");
-    await repeat.run();
-    tenTimes.removeAttribute("aria-busy");
+    try {
+      await repeat.run();
+    } finally {
+      tenTimes.removeAttribute("aria-busy");
+    }
   }
 
   function clear() {
