@@ -65,7 +65,7 @@ export const words = Object.freeze({
     link: {
       left: (/** @type {string[]} */ what) => `Left out of the link: ${what.join(" ")}`, unknown: (/** @type {string} */ name) => `“${name}” is no setting.`,
       broken: (/** @type {string} */ name, /** @type {string} */ why) => `“${name}”: ${why}`, idle: (/** @type {string} */ name) => `“${name}” does not go with the others.`,
-      noModel: (/** @type {string} */ name) => `There is no model “${name}” here.`,
+      noModel: (/** @type {string} */ name) => `There is no model “${name}” here.`, secret: (/** @type {number} */ number, /** @type {string} */ member) => `Tool ${number} came without its ${member}: no link carries it.`,
     },
   },
   written: {

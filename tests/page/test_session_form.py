@@ -23,6 +23,7 @@ KEPT: dict[str, Any] = {
 }
 """What the form has no field for."""
 TOOL = '[{"type": "function", "name": "now"}]'
+SECRET = {"type": "mcp", "server_url": "https://tools.example", "authorization": "letmein"}
 
 
 @pytest.fixture
@@ -35,6 +36,14 @@ async def opened(service: Service, page: Page, link: str = "") -> None:
     """The page, once it knows the models."""
     await page.goto(service.url + link)
     await expect(page.locator("#key")).to_have_value("sk-page")
+
+
+async def to_the_calls_and_back(page: Page) -> None:
+    """By the links at the top; the form is in front again."""
+    await page.get_by_role("link", name="Calls").click()
+    await expect(page.locator("#calls")).to_be_visible()
+    await page.get_by_role("link", name="Talk").click()
+    await expect(page.locator("#calls")).to_be_hidden()
 
 
 async def asked_for(service: Service, page: Page) -> Any:
@@ -188,11 +197,63 @@ async def test_the_link_to_the_talk_keeps_the_settings(service: Service, page: P
     """To the calls and back, the form is as it was."""
     await opened(service, page)
     await field(page, "Voice").fill("marin")
-    await page.get_by_role("link", name="Calls").click()
-    await expect(page.locator("#calls")).to_be_visible()
-    await page.get_by_role("link", name="Talk").click()
+    await to_the_calls_and_back(page)
     await expect(field(page, "Voice")).to_have_value("marin")
     assert page.url.endswith("voice=marin")
+
+
+async def test_what_a_link_cannot_say_is_still_there(service: Service, page: Page) -> None:
+    """To the calls and back: credentials of a tool, and what is half typed."""
+    await opened(service, page)
+    await page.get_by_text("More", exact=True).first.click()
+    tools = field(page, "Tools")
+    await tools.fill(json.dumps([SECRET]))
+    await to_the_calls_and_back(page)
+    await expect(tools).to_have_value(json.dumps([SECRET]))
+    await tools.fill("[")
+    await to_the_calls_and_back(page)
+    await expect(tools).to_have_value("[")
+    await tools.fill(json.dumps([SECRET]))
+    assert (await asked_for(service, page))["tools"] == [SECRET]
+    assert "letmein" not in page.url
+
+
+async def test_credentials_that_no_link_carries_are_named(
+    service: Service, page: Page, note: Locator
+) -> None:
+    """When the page is loaded anew: a mask in their place would go to the provider."""
+    await opened(service, page)
+    await page.get_by_text("More", exact=True).first.click()
+    await field(page, "Tools").fill(json.dumps([SECRET]))
+    await field(page, "Tools").blur()
+    await page.reload()
+    await expect(page.locator("#key")).to_have_value("sk-page")
+    await expect(note).to_contain_text("Tool 1 came without its authorization")
+    bare = {name: value for name, value in SECRET.items() if name != "authorization"}
+    assert (await asked_for(service, page))["tools"] == [bare]
+
+
+async def test_the_way_back_leads_to_what_stood_there(service: Service, page: Page) -> None:
+    """A link that was followed is an address of its own."""
+    await opened(service, page)
+    await field(page, "Voice").fill("marin")
+    await field(page, "Voice").blur()
+    await page.goto(f"{service.url}/#/talk?voice=cedar")
+    await expect(field(page, "Voice")).to_have_value("cedar")
+    await page.go_back()
+    await expect(field(page, "Voice")).to_have_value("marin")
+
+
+async def test_a_key_leaves_the_address_on_the_way_from_the_calls(
+    service: Service, page: Page, note: Locator
+) -> None:
+    """And does not come back with the link to the talk."""
+    await opened(service, page, "/#/calls")
+    await page.goto(f"{service.url}/#/talk?key=sk-page&voice=cedar")
+    await expect(note).to_contain_text("“key” is no setting.")
+    talk = page.get_by_role("link", name="Talk")
+    await expect(talk).to_have_attribute("href", "#/talk?model=gpt-realtime&voice=cedar")
+    assert "sk-page" not in page.url
 
 
 async def test_a_link_fills_the_form(service: Service, page: Page) -> None:

@@ -223,17 +223,21 @@ async def test_other_addresses_say_nothing_of_a_session(page: Page, link: str) -
 
 
 async def test_what_opens_doors_is_in_no_link(page: Page) -> None:
-    """A tool's server has credentials of its own."""
+    """A tool has credentials of its own; whoever follows the link is told that they are missing."""
     tool = {
         "type": "mcp",
         "server_url": "https://tools.example",
         "authorization": "secret-1",
         "headers": {"x-key": "secret-2"},
     }
-    link, read = await page.evaluate(LINK, {"type": "realtime", "tools": [tool]})
+    link, read = await page.evaluate(LINK, {"type": "realtime", "tools": [{"type": "mcp"}, tool]})
     assert "secret" not in link
-    (masked,) = read["session"]["tools"]
-    assert masked == {**tool, "authorization": "***", "headers": {"x-key": "***"}}
+    bare = {"type": "mcp", "server_url": "https://tools.example"}
+    assert read["session"]["tools"] == [{"type": "mcp"}, bare]
+    assert read["ignored"] == [
+        "“tools”: Tool 2 came without its authorization: no link carries it.",
+        "“tools”: Tool 2 came without its headers: no link carries it.",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -48,6 +48,7 @@ export function mount(root, hub, actions) {
   let models = { names: [], complete: false };
   /** @type {string[]} what a link said and is not understood */
   let left = [];
+  let standing = ""; // the hash of what stands here; it says less, so it is not read again
 
   form.addEventListener("submit", (event) => {
     event.preventDefault();
@@ -119,9 +120,10 @@ export function mount(root, hub, actions) {
 
   /** What a link asks for replaces what stands here; in a call, once that is over. */
   function follow() {
-    const link = readLink(location.hash);
+    const link = location.hash === standing ? null : readLink(location.hash);
     missed = busy && link !== null;
     if (busy || !link) return;
+    standing = location.hash;
     left = link.ignored;
     const { model } = wanted();
     open({ ...(model !== undefined && { model }), ...link.session });
@@ -171,10 +173,10 @@ export function mount(root, hub, actions) {
 
   /** In the address, not in the history. */
   function keepLink() {
-    const hash = linkTo(wanted());
-    if (document.body.dataset.page !== "calls") history.replaceState(history.state, "", hash);
-    hub.emit("link", hash);
-    return hash;
+    standing = linkTo(wanted());
+    if (!location.hash.startsWith("#/calls")) history.replaceState(history.state, "", standing);
+    hub.emit("link", standing);
+    return standing;
   }
 
   /** @returns {Session | null} null, and the field pointed out, when something is not understood */

@@ -1,7 +1,7 @@
 /** The set-up of a session as the page's address, for oneself and for colleagues: never a key. Knows no DOM. */
 
 import { words } from "../words.js";
-import { applies, masked, NAMES, read, write } from "./settings.js";
+import { applies, masked, NAMES, read, unmasked, write } from "./settings.js";
 import { isObject, readSession } from "./written.js";
 
 /** @typedef {import("../hub.js").Session} Session */
@@ -45,7 +45,9 @@ export function readLink(hash) {
   const { session, faults } = write(base, values);
   for (const name of named) if (!applies(name, values)) ignored.push(text.idle(name));
   for (const [name, why] of faults) ignored.push(text.broken(name, why));
-  return { session, ignored };
+  const open = unmasked(session);
+  for (const { number, member } of open.missing) ignored.push(text.broken("tools", text.secret(number, member)));
+  return { session: open.session, ignored };
 }
 
 /**

@@ -20,6 +20,8 @@ const text = words.setup.faults;
 /** Chosen where a field cannot show what the session says: it stays. */
 export const KEPT = "kept";
 const MASK = "***";
+/** What a tool opens doors with. */
+const SECRETS = ["authorization", "headers"];
 const TURNS = ["audio", "input", "turn_detection"];
 const TRANSCRIPTION = ["audio", "input", "transcription"];
 
@@ -129,10 +131,40 @@ export function fieldAt(param) {
  * @returns {Session}
  */
 export function masked(session) {
-  if (!Array.isArray(session.tools)) return session;
   const mask = (/** @type {unknown} */ value) => (isObject(value) ? Object.fromEntries(Object.keys(value).map((name) => [name, MASK])) : MASK);
-  const secret = ["authorization", "headers"];
-  return { ...session, tools: session.tools.map((tool) => (isObject(tool) ? Object.fromEntries(Object.entries(tool).map(([name, value]) => [name, secret.includes(name) ? mask(value) : value])) : tool)) };
+  return withTools(session, (tool) => Object.fromEntries(Object.entries(tool).map(([name, value]) => [name, SECRETS.includes(name) ? mask(value) : value])));
+}
+
+/**
+ * What is masked opens no door: it is taken away, and told.
+ * @param {Session} session
+ * @returns {{session: Session, missing: {number: number, member: string}[]}} number: of the tool, from 1
+ */
+export function unmasked(session) {
+  /** @type {{number: number, member: string}[]} */
+  const missing = [];
+  const open = withTools(session, (tool, at) => {
+    const kept = { ...tool };
+    for (const member of SECRETS) {
+      const value = tool[member];
+      const rest = isObject(value) ? Object.entries(value).filter(([, each]) => each !== MASK) : [];
+      if (value !== MASK && !(isObject(value) && rest.length < Object.keys(value).length)) continue;
+      if (rest.length) kept[member] = Object.fromEntries(rest);
+      else delete kept[member];
+      missing.push({ number: at + 1, member });
+    }
+    return kept;
+  });
+  return { session: open, missing };
+}
+
+/**
+ * @param {Session} session
+ * @param {(tool: Record<string, unknown>, at: number) => object} change
+ * @returns {Session}
+ */
+function withTools(session, change) {
+  return Array.isArray(session.tools) ? { ...session, tools: session.tools.map((tool, at) => (isObject(tool) ? change(tool, at) : tool)) } : session;
 }
 
 /** @param {unknown} turns */
