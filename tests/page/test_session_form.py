@@ -274,6 +274,20 @@ async def test_a_link_fills_the_form(service: Service, page: Page) -> None:
     }
 
 
+async def test_a_transcription_gains_no_model(service: Service, page: Page) -> None:
+    """The one that writes down is all it needs; it is named below."""
+    audio = {"input": {"transcription": {"model": "gpt-4o-transcribe"}}}
+    wanted = {"type": "transcription", "audio": audio}
+    await opened(service, page, f"/#/talk?session={json.dumps(wanted)}")
+    await expect(field(page, "Model")).to_have_value("")
+    assert await asked_for(service, page) == wanted
+    await page.goto(f"{service.url}/#/talk?model=gpt-realtime-mini")
+    await expect(field(page, "Model")).to_have_value("gpt-realtime-mini")
+    await page.goto(f"{service.url}/#/talk?session={json.dumps(wanted)}")
+    await expect(field(page, "Transcription")).to_have_value("gpt-4o-transcribe")
+    await expect(field(page, "Model")).to_have_value("")
+
+
 async def test_what_a_link_says_wrongly_is_left_out_with_a_word(
     service: Service, page: Page, note: Locator
 ) -> None:

@@ -125,15 +125,17 @@ export function mount(root, hub, actions) {
     if (busy || !link) return;
     standing = location.hash;
     left = link.ignored;
-    const { model } = wanted();
-    open({ ...(model !== undefined && { model }), ...link.session });
+    open(link.session, wanted().model);
   }
 
-  /** @param {Session} session from elsewhere: it may name a model that is not here, or none */
-  function open({ type, model, ...rest }) {
+  /**
+   * @param {Session} session from elsewhere: it may name a model that is not here, or none
+   * @param {string} [usual] the model of a session that names none
+   */
+  function open({ type, model, ...rest }, usual = models.names[0]) {
     const strange = models.complete && typeof model === "string" && !models.names.includes(model);
     if (strange) left.push(text.link.noModel(model));
-    const named = strange ? models.names[0] : model ?? models.names[0];
+    const named = !strange && model !== undefined ? model : type === "realtime" ? usual : undefined; // a transcription needs none of its own
     base = { type, ...(named !== undefined && { model: named }), ...rest };
     fill();
     update();
