@@ -236,7 +236,8 @@ export const words = Object.freeze({
     answer: "Answer", request: "Request", field: "Field", requestId: "Request id", dismiss: "Dismiss",
     remedies: {
       again: "Try again", reconnect: "Connect again", token: "Get a fresh token", withoutMicrophone: "Connect without a microphone", devices: "Choose another microphone", key: "Correct the key", model: "Choose another model",
-      voice: "Choose another voice", instructions: "Correct the instructions", tools: "Correct the tools", turns: "Correct the turn detection", transcription: "Correct the transcription",
+      voice: "Choose another voice", instructions: "Correct the instructions", tools: "Correct the tools", turns: "Correct the turn detection", threshold: "Correct the threshold", silence: "Correct the silence",
+      prefix: "Correct the prefix", eagerness: "Choose another eagerness", transcription: "Correct the transcription", language: "Correct the language",
       output: "Choose another output", reasoning: "Choose another effort", session: "Correct the session",
     },
   },

@@ -337,7 +337,9 @@ async def test_a_copied_link_opens_the_same_session(
         ("session.instructions", "Instructions", "Correct the instructions"),
         ("session.tools[0].name", "Tools", "Correct the tools"),
         ("session.audio.input.turn_detection.type", "Turn detection", "Correct the turn detection"),
+        ("session.audio.input.turn_detection.threshold", "Threshold", "Correct the threshold"),
         ("session.audio.input.transcription.model", "Transcription", "Correct the transcription"),
+        ("session.audio.input.transcription.language", "Language", "Correct the language"),
         ("session.audio.output.speed", "Session as JSON", "Correct the session"),
     ],
 )
@@ -347,7 +349,7 @@ async def test_what_the_provider_refuses_is_pointed_out(
     """With its own sentence, and a button that goes there."""
     said = {"message": "This one will not do.", "type": "invalid_request_error", "param": param}
     service.mint = JSONResponse({"error": {**said, "code": "invalid_value"}}, 400)
-    await opened(service, page)
+    await opened(service, page, "/#/talk?turns=server_vad&transcription=whisper-1&language=de")
     await button(page, "Connect").click()
     refused = field(page, name)
     await expect(refused).to_have_attribute("aria-invalid", "true")
