@@ -72,7 +72,7 @@ export const words = Object.freeze({
     place: (/** @type {number} */ line, /** @type {number} */ column, /** @type {string} */ wanted, /** @type {string} */ found) => `Line ${line}, column ${column}: ${wanted} should stand here, ${found}.`,
     wanted: { value: "a value", name: "a name in double quotes", colon: "a colon", object: "a comma or “}”", list: "a comma or “]”", nothing: "nothing more" },
     found: (/** @type {string} */ what) => `not “${what}”`, end: "but it ends", openText: "but this one is not closed in its line, or holds a wrong “\\”",
-    notSession: "A session is an object: {…}.", notList: "Tools are a list: […].", tool: (/** @type {number} */ number, /** @type {string} */ why) => `Tool ${number}: ${why}`,
+    notSession: "A session is an object: {…}.", notText: (/** @type {string} */ name) => `“${name}” has to be a text, in double quotes.`, notList: "Tools are a list: […].", tool: (/** @type {number} */ number, /** @type {string} */ why) => `Tool ${number}: ${why}`,
     notTool: "an object is needed.", noType: "“type” is missing.", noName: "“name” is missing.",
   },
   faults: {

@@ -143,6 +143,31 @@ async def test_json_without_a_model_asks_for_one(service: Service, page: Page) -
     assert service.minted == []
 
 
+@pytest.mark.parametrize("member", ["model", "type"])
+async def test_a_name_that_is_no_text_is_said(service: Service, page: Page, member: str) -> None:
+    """It goes nowhere."""
+    await opened(service, page)
+    await button(page, "JSON").click()
+    editor = field(page, "Session as JSON")
+    await editor.fill(json.dumps({"model": "gpt-realtime", member: 42}))
+    await button(page, "Connect").click()
+    await expect(editor).to_be_focused()
+    await expect(editor).to_have_accessible_description(
+        f"“{member}” has to be a text, in double quotes."
+    )
+    assert service.minted == []
+
+
+async def test_the_bar_has_a_voice_or_says_so(service: Service, page: Page) -> None:
+    """One's own goes by its id; what is no voice is none."""
+    await opened(service, page)
+    await button(page, "JSON").click()
+    for voice, said in (("marin", "marin"), ({"id": "voice_1"}, "voice_1"), ({}, "default voice")):
+        wanted = {"model": "gpt-realtime", "audio": {"output": {"voice": voice}}}
+        await field(page, "Session as JSON").fill(json.dumps(wanted))
+        await expect(page.locator(".call-bar-who")).to_contain_text(said)
+
+
 async def test_a_fault_in_the_tools_is_said_beside_them(service: Service, page: Page) -> None:
     """As soon as the field is left; it keeps from connecting, and shows itself."""
     await opened(service, page)

@@ -133,7 +133,7 @@ export function mount(root, hub, actions) {
    * @param {string} [usual] the model of a session that names none
    */
   function open({ type, model, ...rest }, usual = models.names[0]) {
-    const strange = models.complete && typeof model === "string" && !models.names.includes(model);
+    const strange = models.complete && model !== undefined && !models.names.includes(model);
     if (strange) left.push(text.link.noModel(model));
     const named = !strange && model !== undefined ? model : type === "realtime" ? usual : undefined; // a transcription needs none of its own
     base = { type, ...(named !== undefined && { model: named }), ...rest };
@@ -170,7 +170,7 @@ export function mount(root, hub, actions) {
 
   function tell() {
     const session = wanted();
-    hub.emit("session", { ...session, model: typeof session.model === "string" ? session.model : "" });
+    hub.emit("session", { ...session, model: session.model ?? "" });
   }
 
   /** In the address, not in the history. */

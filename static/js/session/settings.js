@@ -77,6 +77,16 @@ export function isKept(session, name) {
 }
 
 /**
+ * What a session speaks with: a name, or the id of a voice of one's own.
+ * @param {Session} session
+ */
+export function voiceOf(session) {
+  const voice = at(session, FIELDS.voice.path);
+  const name = isObject(voice) ? voice.id : voice;
+  return typeof name === "string" ? name : null;
+}
+
+/**
  * Whether a field means something, beside what else is chosen.
  * @param {Name} name
  * @param {Values} values

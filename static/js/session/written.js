@@ -16,7 +16,7 @@ export const TOOL = Object.freeze({
 /**
  * Throws Error, which says what is wrong and where.
  * @param {string} written
- * @returns {any}
+ * @returns {unknown}
  */
 function read(written) {
   try {
@@ -34,7 +34,10 @@ function read(written) {
 export function readSession(written) {
   const session = read(written);
   if (!isObject(session)) throw new Error(text.notSession);
-  return { type: "realtime", ...session };
+  const { type = "realtime", model } = session;
+  if (typeof type !== "string") throw new Error(text.notText("type"));
+  if (model !== undefined && typeof model !== "string") throw new Error(text.notText("model"));
+  return { type, ...session };
 }
 
 /**
@@ -56,7 +59,7 @@ const isText = (/** @type {unknown} */ value) => typeof value === "string" && va
 
 /**
  * @param {unknown} value
- * @returns {value is Record<string, any>}
+ * @returns {value is Record<string, unknown>}
  */
 export function isObject(value) {
   return value !== null && typeof value === "object" && !Array.isArray(value);
