@@ -59,7 +59,7 @@ export const words = Object.freeze({
       output: { "": "The provider's choice", audio: "Sound", text: "Text only" },
       reasoning: { "": "The provider's choice", minimal: "Minimal", low: "Low", medium: "Medium", high: "High" },
     },
-    faults: {
+    complaints: {
       threshold: "Only 0 to 1.", milliseconds: "A whole number.", choice: (/** @type {string} */ options) => `Choose one of ${options}.`,
     },
     link: {
@@ -68,7 +68,7 @@ export const words = Object.freeze({
       noModel: (/** @type {string} */ name) => `There is no model “${name}” here.`, secret: (/** @type {number} */ number, /** @type {string} */ member) => `Tool ${number} came without its ${member}: no link carries it.`,
     },
   },
-  written: {
+  json: {
     place: (/** @type {number} */ line, /** @type {number} */ column, /** @type {string} */ wanted, /** @type {string} */ found) => `Line ${line}, column ${column}: ${wanted} should stand here, ${found}.`,
     wanted: { value: "a value", name: "a name in double quotes", colon: "a colon", object: "a comma or “}”", list: "a comma or “]”", nothing: "nothing more" },
     found: (/** @type {string} */ what) => `not “${what}”`, end: "but it ends", openText: "but this one is not closed in its line, or holds a wrong “\\”",

@@ -2,7 +2,7 @@
 
 import { element } from "../element.js";
 import { applies, CHOICES, isKept, KEPT, NAMES, read } from "../session/settings.js";
-import { readTools, TOOL } from "../session/written.js";
+import { readTools, TOOL } from "../session/json.js";
 import { words } from "../words.js";
 
 const text = words.setup;

@@ -5,7 +5,7 @@ import { CopyButton } from "../copy-button.js";
 import { element } from "../element.js";
 import { linkTo, readLink } from "../session/link.js";
 import { write } from "../session/settings.js";
-import { readSession } from "../session/written.js";
+import { readSession } from "../session/json.js";
 import { words } from "../words.js";
 import { SessionFields } from "./session-fields.js";
 
@@ -67,7 +67,7 @@ export function mount(root, hub, actions) {
   });
   form.addEventListener("change", ({ target }) => {
     const name = fields.nameOf(target);
-    const why = name && write(base, fields.values()).faults.get(name);
+    const why = name && write(base, fields.values()).complaints.get(name);
     if (why) fields.complain(name, why);
     if (target === json) parsed(complainJson);
     if (target !== key) keepLink();
@@ -188,9 +188,9 @@ export function mount(root, hub, actions) {
       if (!session) correct("session");
       return session;
     }
-    const { session, faults } = write(base, fields.values());
-    for (const [name, why] of faults) fields.complain(name, why);
-    const [first] = faults.keys();
+    const { session, complaints } = write(base, fields.values());
+    for (const [name, why] of complaints) fields.complain(name, why);
+    const [first] = complaints.keys();
     if (first) correct(first);
     return first ? null : session;
   }

@@ -2,7 +2,7 @@
 
 import { words } from "../words.js";
 
-const text = words.written;
+const text = words.json;
 const SPACE = /[ \t\n\r]*/y;
 const STRING = /"(?:[^"\\\u0000-\u001f]|\\(?:["\\/bfnrt]|u[\da-fA-F]{4}))*"/y;
 const SIMPLE = /true|false|null|-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/y;
@@ -22,7 +22,7 @@ function read(written) {
   try {
     return JSON.parse(written);
   } catch (error) {
-    throw new Error(fault(written), { cause: error });
+    throw new Error(complaint(written), { cause: error });
   }
 }
 
@@ -69,7 +69,7 @@ export function isObject(value) {
  * Browsers do not agree on whether they tell the place, and in which words: so the text is read once more, up to where it is no JSON.
  * @param {string} written
  */
-function fault(written) {
+function complaint(written) {
   let at = 0;
   /** @type {("{" | "[")[]} what is open */
   const open = [];
