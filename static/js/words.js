@@ -41,7 +41,7 @@ export const words = Object.freeze({
     show: "Show", hide: "Hide", showKey: "Show the key",
     intro: "Sent with the token. What is empty is left to the provider.", fixed: "In a call these are fixed; they are sent with the next one.",
     json: "JSON", jsonHint: "The session as JSON, or as a form", copyLink: "Copy link", copyLinkHint: "An address that opens the page with this session, without the key", more: "More",
-    modelMissing: "Name a model first.", kept: "As the JSON says", example: "Add an example", asJson: "Session as JSON",
+    modelMissing: "Name a model first.", noModel: "None", kept: "As the JSON says", example: "Add an example", asJson: "Session as JSON",
     names: {
       model: "Model", voice: "Voice", instructions: "Instructions", turns: "Turn detection", threshold: "Threshold", silence: "Silence", prefix: "Prefix", eagerness: "Eagerness",
       transcription: "Transcription", language: "Language", output: "Output", reasoning: "Reasoning effort", tools: "Tools",
