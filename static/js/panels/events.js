@@ -342,10 +342,7 @@ function draw(node, { title, direction, family, entries, divider }) {
 
 /** @param {Row[]} rows */
 async function toLines(rows) {
-  /** @type {string[]} */
-  const lines = [];
-  await slices(writing(rows, lines));
-  return lines;
+  return (await slices(writing(rows))) ?? [];
 }
 
 /** @param {number} at */
