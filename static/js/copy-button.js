@@ -18,8 +18,11 @@ export function CopyButton(button, text) {
   });
 }
 
-/** @param {string} text */
-async function copy(text) {
+/**
+ * Whether it was allowed.
+ * @param {string} text
+ */
+export async function copy(text) {
   try {
     await navigator.clipboard.writeText(text); // absent on plain http, refused without permission
     return true;

@@ -3,6 +3,8 @@
  * ICE session is masked, and of a conversation there are only the kinds of events and their sizes.
  */
 
+import { read, voiceOf } from "./session/settings.js";
+
 /**
  * @param {import("./call/journal.js").Known} known
  * @param {RTCStatsReport} [stats]
@@ -22,13 +24,12 @@ export async function save(known, stats) {
  */
 export async function diagnostics({ states, steps, exchanges, candidates, descriptions, events, muted, id, session }, stats) {
   const devices = (await navigator.mediaDevices?.enumerateDevices().catch(() => null)) ?? [];
-  const audio = /** @type {any} */ (session?.audio);
   return {
     about: "signaller voice tester: diagnostics without keys, tokens and what was said",
     at: new Date().toISOString(),
     browser: { agent: navigator.userAgent, online: navigator.onLine, secure: isSecureContext },
     devices: Object.groupBy ? Object.fromEntries(Object.entries(Object.groupBy(devices, ({ kind }) => kind)).map(([kind, all]) => [kind, all?.length])) : devices.length,
-    call: { id, muted, model: session?.model ?? null, voice: audio?.output?.voice ?? null, instructions: session?.instructions?.length ?? 0 },
+    call: { id, muted, model: session?.model ?? null, voice: session && voiceOf(session), instructions: session ? read(session).instructions.length : 0 },
     states: states.map(({ state, by, seconds, error }) => ({ state, by, seconds, failed: error && { step: error.step, ...told(error.cause) } })),
     steps, exchanges, candidates,
     descriptions: descriptions.map(({ side, sdp }) => ({ side, sdp: masked(sdp) })),

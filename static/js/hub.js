@@ -2,7 +2,7 @@
 
 /** @typedef {"idle" | "checking" | "connecting" | "connected" | "interrupted" | "ended" | "failed"} State */
 /** @typedef {{state: State, by?: "us" | "them", error?: import("./call/realtime-call.js").StepFailure, seconds?: number}} Stage */
-/** @typedef {{type: string, model?: string, instructions?: string, audio?: any, tools?: any} & Record<string, unknown>} Session what a client may ask for; the page knows some of its members */
+/** @typedef {{type: string, model?: string} & Record<string, unknown>} Session what a client may ask for; what the page knows of the rest is in session/settings.js */
 /** @typedef {{key: string, session: Session, devices: import("./call/devices.js").Devices}} Wanted what to connect with */
 /**
  * What is told, by name. `state` with `checking` begins a call, with `ended` or `failed` ends it: who keeps something of a

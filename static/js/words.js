@@ -41,7 +41,7 @@ export const words = Object.freeze({
     show: "Show", hide: "Hide", showKey: "Show the key",
     intro: "Sent with the token. What is empty is left to the provider.", fixed: "In a call these are fixed; they are sent with the next one.",
     json: "JSON", jsonHint: "The session as JSON, or as a form", copyLink: "Copy link", copyLinkHint: "An address that opens the page with this session, without the key", more: "More",
-    modelMissing: "Name a model first.", kept: "As the JSON says", example: "Add an example", asJson: "Session as JSON",
+    modelMissing: "Name a model first.", noModel: "None", kept: "As the JSON says", example: "Add an example", asJson: "Session as JSON",
     names: {
       model: "Model", voice: "Voice", instructions: "Instructions", turns: "Turn detection", threshold: "Threshold", silence: "Silence", prefix: "Prefix", eagerness: "Eagerness",
       transcription: "Transcription", language: "Language", output: "Output", reasoning: "Reasoning effort", tools: "Tools",
@@ -59,20 +59,20 @@ export const words = Object.freeze({
       output: { "": "The provider's choice", audio: "Sound", text: "Text only" },
       reasoning: { "": "The provider's choice", minimal: "Minimal", low: "Low", medium: "Medium", high: "High" },
     },
-    faults: {
+    complaints: {
       threshold: "Only 0 to 1.", milliseconds: "A whole number.", choice: (/** @type {string} */ options) => `Choose one of ${options}.`,
     },
     link: {
       left: (/** @type {string[]} */ what) => `Left out of the link: ${what.join(" ")}`, unknown: (/** @type {string} */ name) => `“${name}” is no setting.`,
       broken: (/** @type {string} */ name, /** @type {string} */ why) => `“${name}”: ${why}`, idle: (/** @type {string} */ name) => `“${name}” does not go with the others.`,
-      noModel: (/** @type {string} */ name) => `There is no model “${name}” here.`,
+      noModel: (/** @type {string} */ name) => `There is no model “${name}” here.`, secret: (/** @type {number} */ number, /** @type {string} */ member) => `Tool ${number} came without its ${member}: no link carries it.`,
     },
   },
-  written: {
+  json: {
     place: (/** @type {number} */ line, /** @type {number} */ column, /** @type {string} */ wanted, /** @type {string} */ found) => `Line ${line}, column ${column}: ${wanted} should stand here, ${found}.`,
     wanted: { value: "a value", name: "a name in double quotes", colon: "a colon", object: "a comma or “}”", list: "a comma or “]”", nothing: "nothing more" },
     found: (/** @type {string} */ what) => `not “${what}”`, end: "but it ends", openText: "but this one is not closed in its line, or holds a wrong “\\”",
-    notSession: "A session is an object: {…}.", notList: "Tools are a list: […].", tool: (/** @type {number} */ number, /** @type {string} */ why) => `Tool ${number}: ${why}`,
+    notSession: "A session is an object: {…}.", notText: (/** @type {string} */ name) => `“${name}” has to be a text, in double quotes.`, notList: "Tools are a list: […].", tool: (/** @type {number} */ number, /** @type {string} */ why) => `Tool ${number}: ${why}`,
     notTool: "an object is needed.", noType: "“type” is missing.", noName: "“name” is missing.",
   },
   faults: {
@@ -236,7 +236,8 @@ export const words = Object.freeze({
     answer: "Answer", request: "Request", field: "Field", requestId: "Request id", dismiss: "Dismiss",
     remedies: {
       again: "Try again", reconnect: "Connect again", token: "Get a fresh token", withoutMicrophone: "Connect without a microphone", devices: "Choose another microphone", key: "Correct the key", model: "Choose another model",
-      voice: "Choose another voice", instructions: "Correct the instructions", tools: "Correct the tools", turns: "Correct the turn detection", transcription: "Correct the transcription",
+      voice: "Choose another voice", instructions: "Correct the instructions", tools: "Correct the tools", turns: "Correct the turn detection", threshold: "Correct the threshold", silence: "Correct the silence",
+      prefix: "Correct the prefix", eagerness: "Choose another eagerness", transcription: "Correct the transcription", language: "Correct the language",
       output: "Choose another output", reasoning: "Choose another effort", session: "Correct the session",
     },
   },

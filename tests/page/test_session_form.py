@@ -23,6 +23,7 @@ KEPT: dict[str, Any] = {
 }
 """What the form has no field for."""
 TOOL = '[{"type": "function", "name": "now"}]'
+SECRET = {"type": "mcp", "server_url": "https://tools.example", "authorization": "letmein"}
 
 
 @pytest.fixture
@@ -35,6 +36,14 @@ async def opened(service: Service, page: Page, link: str = "") -> None:
     """The page, once it knows the models."""
     await page.goto(service.url + link)
     await expect(page.locator("#key")).to_have_value("sk-page")
+
+
+async def to_the_calls_and_back(page: Page) -> None:
+    """By the links at the top; the form is in front again."""
+    await page.get_by_role("link", name="Calls").click()
+    await expect(page.locator("#calls")).to_be_visible()
+    await page.get_by_role("link", name="Talk").click()
+    await expect(page.locator("#calls")).to_be_hidden()
 
 
 async def asked_for(service: Service, page: Page) -> Any:
@@ -134,6 +143,31 @@ async def test_json_without_a_model_asks_for_one(service: Service, page: Page) -
     assert service.minted == []
 
 
+@pytest.mark.parametrize("member", ["model", "type"])
+async def test_a_name_that_is_no_text_is_said(service: Service, page: Page, member: str) -> None:
+    """It goes nowhere."""
+    await opened(service, page)
+    await button(page, "JSON").click()
+    editor = field(page, "Session as JSON")
+    await editor.fill(json.dumps({"model": "gpt-realtime", member: 42}))
+    await button(page, "Connect").click()
+    await expect(editor).to_be_focused()
+    await expect(editor).to_have_accessible_description(
+        f"“{member}” has to be a text, in double quotes."
+    )
+    assert service.minted == []
+
+
+async def test_the_bar_has_a_voice_or_says_so(service: Service, page: Page) -> None:
+    """One's own goes by its id; what is no voice is none."""
+    await opened(service, page)
+    await button(page, "JSON").click()
+    for voice, said in (("marin", "marin"), ({"id": "voice_1"}, "voice_1"), ({}, "default voice")):
+        wanted = {"model": "gpt-realtime", "audio": {"output": {"voice": voice}}}
+        await field(page, "Session as JSON").fill(json.dumps(wanted))
+        await expect(page.locator(".call-bar-who")).to_contain_text(said)
+
+
 async def test_a_fault_in_the_tools_is_said_beside_them(service: Service, page: Page) -> None:
     """As soon as the field is left; it keeps from connecting, and shows itself."""
     await opened(service, page)
@@ -188,11 +222,63 @@ async def test_the_link_to_the_talk_keeps_the_settings(service: Service, page: P
     """To the calls and back, the form is as it was."""
     await opened(service, page)
     await field(page, "Voice").fill("marin")
-    await page.get_by_role("link", name="Calls").click()
-    await expect(page.locator("#calls")).to_be_visible()
-    await page.get_by_role("link", name="Talk").click()
+    await to_the_calls_and_back(page)
     await expect(field(page, "Voice")).to_have_value("marin")
     assert page.url.endswith("voice=marin")
+
+
+async def test_what_a_link_cannot_say_is_still_there(service: Service, page: Page) -> None:
+    """To the calls and back: credentials of a tool, and what is half typed."""
+    await opened(service, page)
+    await page.get_by_text("More", exact=True).first.click()
+    tools = field(page, "Tools")
+    await tools.fill(json.dumps([SECRET]))
+    await to_the_calls_and_back(page)
+    await expect(tools).to_have_value(json.dumps([SECRET]))
+    await tools.fill("[")
+    await to_the_calls_and_back(page)
+    await expect(tools).to_have_value("[")
+    await tools.fill(json.dumps([SECRET]))
+    assert (await asked_for(service, page))["tools"] == [SECRET]
+    assert "letmein" not in page.url
+
+
+async def test_credentials_that_no_link_carries_are_named(
+    service: Service, page: Page, note: Locator
+) -> None:
+    """When the page is loaded anew: a mask in their place would go to the provider."""
+    await opened(service, page)
+    await page.get_by_text("More", exact=True).first.click()
+    await field(page, "Tools").fill(json.dumps([SECRET]))
+    await field(page, "Tools").blur()
+    await page.reload()
+    await expect(page.locator("#key")).to_have_value("sk-page")
+    await expect(note).to_contain_text("Tool 1 came without its authorization")
+    bare = {name: value for name, value in SECRET.items() if name != "authorization"}
+    assert (await asked_for(service, page))["tools"] == [bare]
+
+
+async def test_the_way_back_leads_to_what_stood_there(service: Service, page: Page) -> None:
+    """A link that was followed is an address of its own."""
+    await opened(service, page)
+    await field(page, "Voice").fill("marin")
+    await field(page, "Voice").blur()
+    await page.goto(f"{service.url}/#/talk?voice=cedar")
+    await expect(field(page, "Voice")).to_have_value("cedar")
+    await page.go_back()
+    await expect(field(page, "Voice")).to_have_value("marin")
+
+
+async def test_a_key_leaves_the_address_on_the_way_from_the_calls(
+    service: Service, page: Page, note: Locator
+) -> None:
+    """And does not come back with the link to the talk."""
+    await opened(service, page, "/#/calls")
+    await page.goto(f"{service.url}/#/talk?key=sk-page&voice=cedar")
+    await expect(note).to_contain_text("“key” is no setting.")
+    talk = page.get_by_role("link", name="Talk")
+    await expect(talk).to_have_attribute("href", "#/talk?model=gpt-realtime&voice=cedar")
+    assert "sk-page" not in page.url
 
 
 async def test_a_link_fills_the_form(service: Service, page: Page) -> None:
@@ -211,6 +297,20 @@ async def test_a_link_fills_the_form(service: Service, page: Page) -> None:
         "instructions": "One\ntwo",
         "audio": {"input": {"turn_detection": None}},
     }
+
+
+async def test_a_transcription_gains_no_model(service: Service, page: Page) -> None:
+    """The one that writes down is all it needs; it is named below."""
+    audio = {"input": {"transcription": {"model": "gpt-4o-transcribe"}}}
+    wanted = {"type": "transcription", "audio": audio}
+    await opened(service, page, f"/#/talk?session={json.dumps(wanted)}")
+    await expect(field(page, "Model")).to_have_value("")
+    assert await asked_for(service, page) == wanted
+    await page.goto(f"{service.url}/#/talk?model=gpt-realtime-mini")
+    await expect(field(page, "Model")).to_have_value("gpt-realtime-mini")
+    await page.goto(f"{service.url}/#/talk?session={json.dumps(wanted)}")
+    await expect(field(page, "Transcription")).to_have_value("gpt-4o-transcribe")
+    await expect(field(page, "Model")).to_have_value("")
 
 
 async def test_what_a_link_says_wrongly_is_left_out_with_a_word(
@@ -262,7 +362,9 @@ async def test_a_copied_link_opens_the_same_session(
         ("session.instructions", "Instructions", "Correct the instructions"),
         ("session.tools[0].name", "Tools", "Correct the tools"),
         ("session.audio.input.turn_detection.type", "Turn detection", "Correct the turn detection"),
+        ("session.audio.input.turn_detection.threshold", "Threshold", "Correct the threshold"),
         ("session.audio.input.transcription.model", "Transcription", "Correct the transcription"),
+        ("session.audio.input.transcription.language", "Language", "Correct the language"),
         ("session.audio.output.speed", "Session as JSON", "Correct the session"),
     ],
 )
@@ -272,7 +374,7 @@ async def test_what_the_provider_refuses_is_pointed_out(
     """With its own sentence, and a button that goes there."""
     said = {"message": "This one will not do.", "type": "invalid_request_error", "param": param}
     service.mint = JSONResponse({"error": {**said, "code": "invalid_value"}}, 400)
-    await opened(service, page)
+    await opened(service, page, "/#/talk?turns=server_vad&transcription=whisper-1&language=de")
     await button(page, "Connect").click()
     refused = field(page, name)
     await expect(refused).to_have_attribute("aria-invalid", "true")

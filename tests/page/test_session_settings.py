@@ -15,8 +15,8 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")  # the browser lives on t
 
 WRITE = """async ([base, changes]) => {
   const { read, write } = await import("/js/session/settings.js");
-  const { session, faults } = write(base, { ...read(base), ...changes });
-  return [session, Object.fromEntries(faults)];
+  const { session, complaints } = write(base, { ...read(base), ...changes });
+  return [session, Object.fromEntries(complaints)];
 }"""
 LINK = """async (session) => {
   const { linkTo, readLink } = await import("/js/session/link.js");
@@ -25,7 +25,7 @@ LINK = """async (session) => {
 }"""
 READ_LINK = 'async (hash) => (await import("/js/session/link.js")).readLink(hash)'
 FAULT = """async ([reader, written]) => {
-  try { (await import("/js/session/written.js"))[reader](written); }
+  try { (await import("/js/session/json.js"))[reader](written); }
   catch (error) { return error.message; }
 }"""
 FIELD_AT = 'async (param) => (await import("/js/session/settings.js")).fieldAt(param)'
@@ -91,8 +91,8 @@ async def test_a_link_carries_all_of_a_session(page: Page, session: dict[str, An
 async def test_a_change_leaves_its_neighbours(page: Page) -> None:
     """A field changes its own member, and takes along only what means nothing any more."""
     changes = {"voice": "cedar", "turns": "semantic_vad", "eagerness": "high", "output": "text"}
-    session, faults = await page.evaluate(WRITE, [STRANGE, changes])
-    assert faults == {}
+    session, complaints = await page.evaluate(WRITE, [STRANGE, changes])
+    assert complaints == {}
     assert session["audio"] == {
         "input": {
             "noise_reduction": {"type": "near_field"},
@@ -112,8 +112,8 @@ async def test_what_is_emptied_goes_with_what_it_leaves_empty(page: Page) -> Non
     """The provider chooses again, and is sent no empty objects."""
     empty = dict.fromkeys(("instructions", "voice", "turns", "transcription", "language"), "")
     empty |= dict.fromkeys(("output", "reasoning", "tools"), "")
-    session, faults = await page.evaluate(WRITE, [PLAIN, empty])
-    assert (session, faults) == ({"type": "realtime", "model": "gpt-realtime"}, {})
+    session, complaints = await page.evaluate(WRITE, [PLAIN, empty])
+    assert (session, complaints) == ({"type": "realtime", "model": "gpt-realtime"}, {})
 
 
 @pytest.mark.parametrize(
@@ -136,8 +136,8 @@ async def test_what_is_emptied_goes_with_what_it_leaves_empty(page: Page) -> Non
 )
 async def test_turns_are_detected_as_chosen(page: Page, changes: object, turns: object) -> None:
     """Each kind has its own figures, and none of another."""
-    session, faults = await page.evaluate(WRITE, [{"type": "realtime"}, changes])
-    assert faults == {}
+    session, complaints = await page.evaluate(WRITE, [{"type": "realtime"}, changes])
+    assert complaints == {}
     assert session == {"type": "realtime", "audio": {"input": {"turn_detection": turns}}}
 
 
@@ -148,9 +148,9 @@ async def test_turns_are_detected_as_chosen(page: Page, changes: object, turns: 
 async def test_a_figure_that_is_none_is_told(page: Page, name: str, typed: str) -> None:
     """It is left as it was."""
     base = {"type": "realtime", "audio": {"input": {"turn_detection": {"type": "server_vad"}}}}
-    session, faults = await page.evaluate(WRITE, [base, {name: typed}])
+    session, complaints = await page.evaluate(WRITE, [base, {name: typed}])
     assert session == base
-    assert list(faults) == [name]
+    assert list(complaints) == [name]
 
 
 @pytest.mark.parametrize(
@@ -223,17 +223,21 @@ async def test_other_addresses_say_nothing_of_a_session(page: Page, link: str) -
 
 
 async def test_what_opens_doors_is_in_no_link(page: Page) -> None:
-    """A tool's server has credentials of its own."""
+    """A tool has credentials of its own; whoever follows the link is told that they are missing."""
     tool = {
         "type": "mcp",
         "server_url": "https://tools.example",
         "authorization": "secret-1",
         "headers": {"x-key": "secret-2"},
     }
-    link, read = await page.evaluate(LINK, {"type": "realtime", "tools": [tool]})
+    link, read = await page.evaluate(LINK, {"type": "realtime", "tools": [{"type": "mcp"}, tool]})
     assert "secret" not in link
-    (masked,) = read["session"]["tools"]
-    assert masked == {**tool, "authorization": "***", "headers": {"x-key": "***"}}
+    bare = {"type": "mcp", "server_url": "https://tools.example"}
+    assert read["session"]["tools"] == [{"type": "mcp"}, bare]
+    assert read["ignored"] == [
+        "“tools”: Tool 2 came without its authorization: no link carries it.",
+        "“tools”: Tool 2 came without its headers: no link carries it.",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -263,5 +267,5 @@ async def test_a_refused_parameter_has_a_field(page: Page, param: str, field: ob
 
 async def test_the_example_is_a_list_of_functions(page: Page) -> None:
     """What the button fills in is no fault itself."""
-    tool = await page.evaluate('async () => (await import("/js/session/written.js")).TOOL')
+    tool = await page.evaluate('async () => (await import("/js/session/json.js")).TOOL')
     assert await page.evaluate(FAULT, ["readTools", json.dumps([tool])]) is None

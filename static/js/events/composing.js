@@ -1,6 +1,6 @@
 /** Events that a client may send: proposals, what is checked before one is sent, and what answers it. Knows no DOM. */
 
-import { TOOL } from "../session/written.js";
+import { TOOL } from "../session/json.js";
 import { words } from "../words.js";
 
 const text = words.compose;

@@ -126,22 +126,19 @@ function foldingKey(direction, event) {
 }
 
 /**
- * Write JSON Lines in the order of arrival, an event a step, so that whoever drives it can pause.
+ * JSON Lines in the order of arrival. Each step is short, and gives a line or nothing yet, so that whoever drives it can pause.
  * @param {Row[]} rows
- * @param {string[]} lines
+ * @returns {Generator<string | undefined, void>}
  */
-export function* writing(rows, lines) {
-  /** @type {Entry[]} */
+export function* writing(rows) {
+  /** @type {Entry[]} each at the place of its order, so that nothing has to be sorted */
   const entries = [];
+  const first = rows.find((row) => row.entries.length)?.entries[0]?.order ?? 0;
   for (const row of rows) {
-    yield;
-    entries.push(...row.entries);
+    for (const entry of row.entries) entries[entry.order - first] = entry;
+    yield undefined;
   }
-  entries.sort((one, other) => one.order - other.order);
-  for (const { at, direction, event } of entries) {
-    yield;
-    lines.push(`${JSON.stringify({ at: Math.round(at), direction, event })}\n`);
-  }
+  for (const entry of entries) yield entry && `${JSON.stringify({ at: Math.round(entry.at), direction: entry.direction, event: entry.event })}\n`;
 }
 
 /** A file is not what was saved here. */

@@ -3,16 +3,21 @@
 const SLICE_MS = 8;
 
 /**
- * Returns whether it came to its end.
- * @param {Iterator<unknown>} work a step of it is short
+ * Returns what its steps have given, or null if it did not come to its end.
+ * @template T
+ * @param {Iterator<T | undefined, void>} work a step of it is short
  * @param {AbortSignal} [signal]
  */
 export async function slices(work, signal) {
+  /** @type {T[]} */
+  const given = [];
   for (;;) {
     const until = performance.now() + SLICE_MS;
     do {
-      if (signal?.aborted) return false;
-      if (work.next().done) return true;
+      if (signal?.aborted) return null;
+      const { done, value } = work.next();
+      if (done) return given;
+      if (value !== undefined) given.push(value);
     } while (performance.now() < until);
     await new Promise((resolve) => setTimeout(resolve));
   }

@@ -4,6 +4,7 @@ import { advise } from "../advice.js";
 import { minutes } from "../amounts.js";
 import { element, icon } from "../element.js";
 import { endedAfter } from "../ending.js";
+import { voiceOf } from "../session/settings.js";
 import { words } from "../words.js";
 import { CallMeter } from "./call-meter.js";
 
@@ -64,8 +65,7 @@ export function mount(root, hub, actions) {
   hub.on("settings", ({ key }) => update(() => { known.key = key !== null; }));
   hub.on("session", (session) => {
     model.textContent = session.model || text.noModel;
-    const spoken = session.audio?.output?.voice;
-    voice.textContent = spoken?.id ?? spoken ?? text.defaultVoice;
+    voice.textContent = voiceOf(session) ?? text.defaultVoice;
   });
   hub.on("faults", (on) => update(() => { known.faults = on; }));
   hub.on("step", ({ name, state }) => update(() => { if (state === "active") known.step = name; }));

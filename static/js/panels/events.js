@@ -1,5 +1,6 @@
 /** Everything that was sent and received: found, read, kept, written by hand. */
 
+import { copy } from "../copy-button.js";
 import { element, icon } from "../element.js";
 import { FAMILIES } from "../events/families.js";
 import { gist, isBad, joined } from "../events/gist.js";
@@ -88,7 +89,7 @@ export function mount(root, hub, actions, { log, tools }) {
     filter();
   });
   buttons.pause.addEventListener("click", () => shown.pause(!shown.paused));
-  buttons.copy.addEventListener("click", copy);
+  buttons.copy.addEventListener("click", copyAll);
   buttons.save.addEventListener("click", save);
   buttons.load.addEventListener("click", () => file.click());
   buttons.clear.addEventListener("click", () => shown.log.clear());
@@ -167,7 +168,7 @@ export function mount(root, hub, actions, { log, tools }) {
       drawPins();
     });
     const taken = element("button", { class: "button button-quiet", type: "button" }, words.copy.name);
-    taken.addEventListener("click", async () => { taken.textContent = (await written(JSON.stringify(events.length > 1 ? events : events[0], null, 2))) ? words.copy.done : words.copy.refused; });
+    taken.addEventListener("click", async () => { taken.textContent = (await copy(JSON.stringify(events.length > 1 ? events : events[0], null, 2))) ? words.copy.done : words.copy.refused; });
     const again = element("button", { class: "button button-quiet", type: "button" }, text.edit);
     again.addEventListener("click", () => void edit(events[0]));
     const focused = head.contains(document.activeElement) ? [...head.children].indexOf(/** @type {Element} */ (document.activeElement)) : -1;
@@ -197,9 +198,9 @@ export function mount(root, hub, actions, { log, tools }) {
     list.reveal();
   }
 
-  async function copy() {
+  async function copyAll() {
     const lines = await toLines(shown.rows);
-    say((await written(lines.join(""))) ? text.copied(lines.length) : text.notCopied);
+    say((await copy(lines.join(""))) ? text.copied(lines.length) : text.notCopied);
   }
 
   async function save() {
@@ -331,23 +332,10 @@ function draw(node, { title, direction, family, entries, divider }) {
 
 /** @param {Row[]} rows */
 async function toLines(rows) {
-  /** @type {string[]} */
-  const lines = [];
-  await slices(writing(rows, lines));
-  return lines;
+  return (await slices(writing(rows))) ?? [];
 }
 
 /** @param {number} at */
 function seconds(at) {
   return (at / 1000).toFixed(3);
-}
-
-/** @param {string} what */
-async function written(what) {
-  try {
-    await navigator.clipboard.writeText(what); // absent on plain http, refused without permission
-    return true;
-  } catch {
-    return false;
-  }
 }

@@ -33,7 +33,7 @@ export function explained(step, error, actions, onDismiss) {
  * @param {() => void} onDismiss
  */
 function mending(remedy, actions, onDismiss) {
-  const button = element("button", { class: "button failure-mend", type: "button" }, text.remedies[remedy] ?? text.remedies.session);
+  const button = element("button", { class: "button failure-mend", type: "button" }, text.remedies[remedy]);
   button.addEventListener("click", () => {
     if (remedy === "again" || remedy === "reconnect" || remedy === "token") actions.connectAgain();
     else if (remedy === "withoutMicrophone") actions.connectAgain({ withMicrophone: false });

@@ -3,18 +3,28 @@
 import { advise } from "../advice.js";
 import { CopyButton } from "../copy-button.js";
 import { element } from "../element.js";
-import { linkTo, readLink } from "../session/link.js";
-import { write } from "../session/settings.js";
-import { readSession } from "../session/written.js";
+import { modelsOf, withModel } from "../session/models.js";
 import { words } from "../words.js";
+import { KeyField } from "./key-field.js";
 import { SessionFields } from "./session-fields.js";
+import { SessionJson } from "./session-json.js";
+import { SessionLink } from "./session-link.js";
 
 const text = words.setup;
-/** LiteLLM's patterns: the page cannot list what they match, so the name is typed. */
-const isPattern = (/** @type {string} */ name) => /[*?[]/.test(name);
 
 /** @typedef {import("../hub.js").Session} Session */
 /** @typedef {import("../advice.js").Field} Field */
+/**
+ * @typedef {object} Editor of a session: its fields, or its JSON
+ * @property {HTMLElement} root
+ * @property {(session: Session) => void} show
+ * @property {() => {session: Session, complaints: Map<any, string>}} read as far as it is understood, and what is wrong with the rest
+ * @property {(name: any, message: string) => void} complain
+ * @property {(name?: any) => void} clear without a name, all
+ * @property {(name: any) => void} focus
+ * @property {(target: EventTarget | null) => Field | undefined} nameOf
+ * @property {(fixed: boolean) => void} fix
+ */
 
 /**
  * @param {HTMLElement} root
@@ -22,135 +32,113 @@ const isPattern = (/** @type {string} */ name) => /[*?[]/.test(name);
  * @param {import("../hub.js").Actions} actions
  */
 export function mount(root, hub, actions) {
-  const key = /** @type {HTMLInputElement} */ (element("input", { id: "key", type: "password", autocomplete: "off", autocapitalize: "none", spellcheck: "false", "aria-describedby": "key-hint", placeholder: text.keyPlaceholder }));
-  const show = element("button", { class: "button button-quiet", type: "button", "aria-pressed": "false", "aria-controls": "key", "aria-label": text.showKey }, text.show);
-  const keyHint = element("p", { class: "hint", id: "key-hint" }, text.keyHint);
+  const [key, fields, json] = [KeyField(), SessionFields(), SessionJson()];
+  const link = SessionLink(hub, wanted, follow);
   const demo = element("div", { class: "note", id: "demo-note", hidden: "" }, text.demo);
   const asJson = element("button", { class: "button button-quiet", type: "button", "aria-pressed": "false", title: text.jsonHint }, text.json);
   const copy = /** @type {HTMLButtonElement} */ (element("button", { class: "button button-quiet session-copy", type: "button", "aria-label": text.copyLink, title: text.copyLinkHint }, text.copyLink));
   const note = element("p", { class: "hint session-note", role: "status" });
-  const fields = SessionFields();
-  const json = /** @type {HTMLTextAreaElement} */ (element("textarea", { id: "session-json", rows: "14", spellcheck: "false", autocapitalize: "none", "aria-describedby": "session-json-hint" }));
-  const jsonHint = element("p", { class: "hint", id: "session-json-hint" });
-  const jsonBox = element("div", { class: "field", hidden: "" }, element("label", { class: "visually-hidden", for: "session-json" }, text.asJson), json, jsonHint);
-  const form = /** @type {HTMLFormElement} */ (element("form", { class: "session-form", id: "call-form", novalidate: "" },
-    demo,
-    element("div", { class: "field" }, element("label", { for: "key" }, text.key), element("div", { class: "field-row" }, key, show), keyHint),
+  const form = element("form", { class: "session-form", id: "call-form", novalidate: "" },
+    demo, key.root,
     element("div", { class: "session-head" }, element("h2", { id: "session-heading" }, text.heading), asJson, copy, note),
-    fields.root, jsonBox,
-    element("button", { type: "submit", class: "visually-hidden", tabindex: "-1", "aria-hidden": "true" }))); // so that Enter connects
+    fields.root, json.root,
+    element("button", { type: "submit", class: "visually-hidden", tabindex: "-1", "aria-hidden": "true" })); // so that Enter connects
   root.append(form);
 
-  /** @type {Session} what the fields change */
-  let base = { type: "realtime" };
-  let [written, busy, missed] = [false, false, false];
-  /** @type {{names: string[], complete: boolean}} */
-  let models = { names: [], complete: false };
+  /** @type {Editor} */
+  let editor = fields;
+  let busy = false;
+  let models = modelsOf([]);
   /** @type {string[]} what a link said and is not understood */
   let left = [];
 
   form.addEventListener("submit", (event) => {
     event.preventDefault();
-    keepLink();
+    link.keep();
     actions.connect();
   });
   form.addEventListener("input", ({ target }) => {
-    const name = fields.nameOf(target);
-    if (target === key) clearKey();
-    else if (target === json) clearJson();
-    else if (name) fields.clear(name);
-    if (target === json) base = parsed(() => {}) ?? base;
+    const name = editor.nameOf(target);
+    if (name) editor.clear(name);
     left = [];
     update();
-    if (target !== key) tell();
+    if (name) tell();
   });
   form.addEventListener("change", ({ target }) => {
-    const name = fields.nameOf(target);
-    const why = name && write(base, fields.values()).faults.get(name);
-    if (why) fields.complain(name, why);
-    if (target === json) parsed(complainJson);
-    if (target !== key) keepLink();
+    const name = editor.nameOf(target);
+    if (!name) return;
+    const why = editor.read().complaints.get(name);
+    if (why) editor.complain(name, why);
+    link.keep();
   });
   asJson.addEventListener("click", () => {
-    const session = settled();
-    if (session) turn(session);
+    if (!pointOut()) turn();
   });
   CopyButton(copy, () => {
-    settled();
-    return new URL(keepLink(), location.href).href;
+    pointOut();
+    return new URL(link.keep(), location.href).href;
   });
-  show.addEventListener("click", () => {
-    const visible = key.type === "password";
-    key.type = visible ? "text" : "password";
-    show.textContent = visible ? text.hide : text.show;
-    show.setAttribute("aria-pressed", String(visible));
-  });
-  addEventListener("hashchange", follow);
   hub.on("settings", learn);
   hub.on("state", ({ state, error }) => {
     busy = !["idle", "ended", "failed"].includes(state);
-    for (const field of [key, json, fields.root]) field.disabled = busy;
+    key.control.disabled = busy;
+    for (const each of [fields, json]) each.fix(busy);
     if (state === "checking") {
-      clearKey();
-      clearJson();
-      fields.clear();
+      key.clear();
+      editor.clear();
       left = [];
     }
     update();
-    if (!busy && missed) follow();
+    link.wait(busy);
     const { field, message } = error ? advise(error.step, error.cause) : {};
     if (!field) return;
     complain(field, message ?? "");
     actions.show("setup");
   });
-  follow();
+  link.follow();
   update();
 
-  /** @param {{key: string | null, models: string[], demo: boolean}} settings */
+  /** @param {import("../hub.js").Events["settings"]} settings */
   function learn({ key: known, models: all, demo: isDemo }) {
-    if (known && !key.value) key.value = known;
+    if (known && !key.value()) key.fill(known);
     demo.hidden = !isDemo;
-    const names = all.filter((name) => !isPattern(name));
     const session = wanted();
-    models = { names, complete: names.length === all.length && names.length > 0 };
-    fields.offer(names, models.complete);
+    models = modelsOf(all);
+    fields.offer(models);
     open(session);
   }
 
-  /** What a link asks for replaces what stands here; in a call, once that is over. */
-  function follow() {
-    const link = readLink(location.hash);
-    missed = busy && link !== null;
-    if (busy || !link) return;
-    left = link.ignored;
-    const { model } = wanted();
-    open({ ...(model !== undefined && { model }), ...link.session });
+  /** @param {{session: Session, ignored: string[]}} found */
+  function follow({ session, ignored }) {
+    left = ignored;
+    open(session, wanted().model);
   }
 
-  /** @param {Session} session from elsewhere: it may name a model that is not here, or none */
-  function open({ type, model, ...rest }) {
-    const strange = models.complete && typeof model === "string" && !models.names.includes(model);
-    if (strange) left.push(text.link.noModel(model));
-    const named = strange ? models.names[0] : model ?? models.names[0];
-    base = { type, ...(named !== undefined && { model: named }), ...rest };
-    fill();
+  /**
+   * @param {Session} given
+   * @param {string} [usual] its model, if it names none
+   */
+  function open(given, usual) {
+    const { session, strange } = withModel(given, models, usual);
+    if (strange !== null) left.push(text.link.noModel(strange));
+    fill(session);
     update();
     tell();
-    if (left.length) keepLink(); // without what was left out: it may be a key
+    if (left.length) link.keep(); // without what was left out: it may be a key
   }
 
   /** @param {Session} session */
-  function turn(session) {
-    [base, written] = [session, !written];
-    fill();
+  function fill(session) {
+    asJson.setAttribute("aria-pressed", String(editor === json));
+    for (const each of [fields, json]) each.root.hidden = each !== editor;
+    editor.show(session);
   }
 
-  function fill() {
-    asJson.setAttribute("aria-pressed", String(written));
-    [fields.root.hidden, jsonBox.hidden] = [written, !written];
-    if (written) json.value = JSON.stringify(base, null, 2);
-    else fields.show(base);
-    clearJson();
+  /** From the fields to the JSON, or back. */
+  function turn() {
+    const session = wanted();
+    editor = editor === json ? fields : json;
+    fill(session);
   }
 
   function update() {
@@ -159,49 +147,23 @@ export function mount(root, hub, actions) {
     note.classList.toggle("is-left", left.length > 0 && !busy);
   }
 
-  /** @returns {Session} as far as it is understood */
+  /** As far as it is understood. */
   function wanted() {
-    return written ? base : write(base, fields.values()).session;
+    return editor.read().session;
   }
 
   function tell() {
     const session = wanted();
-    hub.emit("session", { ...session, model: typeof session.model === "string" ? session.model : "" });
+    hub.emit("session", { ...session, model: session.model ?? "" });
   }
 
-  /** In the address, not in the history. */
-  function keepLink() {
-    const hash = linkTo(wanted());
-    if (document.body.dataset.page !== "calls") history.replaceState(history.state, "", hash);
-    hub.emit("link", hash);
-    return hash;
-  }
-
-  /** @returns {Session | null} null, and the field pointed out, when something is not understood */
-  function settled() {
-    if (written) {
-      const session = parsed(complainJson);
-      if (!session) correct("session");
-      return session;
-    }
-    const { session, faults } = write(base, fields.values());
-    for (const [name, why] of faults) fields.complain(name, why);
-    const [first] = faults.keys();
+  /** Whether something is not understood: it is complained of, and the first has the focus. */
+  function pointOut() {
+    const { complaints } = editor.read();
+    for (const [name, why] of complaints) editor.complain(name, why);
+    const [first] = complaints.keys();
     if (first) correct(first);
-    return first ? null : session;
-  }
-
-  /**
-   * @param {(why: string) => void} refuse
-   * @returns {Session | null}
-   */
-  function parsed(refuse) {
-    try {
-      return readSession(json.value);
-    } catch (error) {
-      refuse(/** @type {Error} */ (error).message);
-      return null;
-    }
+    return first !== undefined;
   }
 
   /**
@@ -209,13 +171,21 @@ export function mount(root, hub, actions) {
    * @param {string} message
    */
   function complain(field, message) {
-    if (field === "key") {
-      key.setAttribute("aria-invalid", "true");
-      keyHint.textContent = message;
-    } else if (written || field === "session") {
-      if (!written) turn(wanted());
-      complainJson(message);
-    } else fields.complain(field, message);
+    if (field === "key") key.complain(message);
+    else editorOf(field).complain(field, message);
+  }
+
+  /** @param {Field} field */
+  function correct(field) {
+    actions.show("setup");
+    if (field === "key") key.control.focus();
+    else editorOf(field).focus(field);
+  }
+
+  /** @param {Field} field */
+  function editorOf(field) {
+    if (field === "session" && editor !== json) turn();
+    return editor;
   }
 
   /**
@@ -228,43 +198,15 @@ export function mount(root, hub, actions) {
     return null;
   }
 
-  /** @param {string} message */
-  function complainJson(message) {
-    json.setAttribute("aria-invalid", "true");
-    jsonHint.textContent = message;
-  }
-
-  function clearKey() {
-    key.removeAttribute("aria-invalid");
-    keyHint.textContent = text.keyHint;
-  }
-
-  function clearJson() {
-    json.removeAttribute("aria-invalid");
-    jsonHint.textContent = "";
-  }
-
-  /** @param {Field} field */
-  function correct(field) {
-    actions.show("setup");
-    if (field === "key") key.focus();
-    else if (written || field === "session") json.focus();
-    else fields.focus(field);
-  }
-
   return {
-    key: () => key.value.trim(),
-    setKey(/** @type {string} */ given) {
-      key.value = given;
-      clearKey();
-    },
-    correct,
+    key: key.value, setKey: key.fill, correct,
     /** What to connect with; null, and the field pointed out, when something is missing or not understood. */
     read() {
-      if (!key.value.trim()) return refuse("key", text.keyMissing);
-      const session = settled();
-      if (session && !session.model && session.type === "realtime") return refuse("model", text.modelMissing);
-      return session && { key: key.value.trim(), session };
+      if (!key.value()) return refuse("key", text.keyMissing);
+      if (pointOut()) return null;
+      const session = wanted();
+      if (!session.model && session.type === "realtime") return refuse("model", text.modelMissing);
+      return { key: key.value(), session };
     },
   };
 }

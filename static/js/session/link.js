@@ -1,8 +1,8 @@
 /** The set-up of a session as the page's address, for oneself and for colleagues: never a key. Knows no DOM. */
 
 import { words } from "../words.js";
-import { applies, masked, NAMES, read, write } from "./settings.js";
-import { isObject, readSession } from "./written.js";
+import { applies, masked, NAMES, read, unmasked, write } from "./settings.js";
+import { isObject, readSession } from "./json.js";
 
 /** @typedef {import("../hub.js").Session} Session */
 
@@ -42,10 +42,12 @@ export function readLink(hash) {
   }
   const named = NAMES.filter((name) => link.has(name));
   const values = { ...read(base), ...Object.fromEntries(named.map((name) => [name, link.get(name) ?? ""])) };
-  const { session, faults } = write(base, values);
+  const { session, complaints } = write(base, values);
   for (const name of named) if (!applies(name, values)) ignored.push(text.idle(name));
-  for (const [name, why] of faults) ignored.push(text.broken(name, why));
-  return { session, ignored };
+  for (const [name, why] of complaints) ignored.push(text.broken(name, why));
+  const open = unmasked(session);
+  for (const { number, member } of open.missing) ignored.push(text.broken("tools", text.secret(number, member)));
+  return { session: open.session, ignored };
 }
 
 /**

@@ -4,7 +4,7 @@
  */
 
 import { words } from "../words.js";
-import { isObject, readTools } from "./written.js";
+import { isObject, readTools } from "./json.js";
 
 /** @typedef {import("../hub.js").Session} Session */
 /** @typedef {keyof typeof FIELDS} Name */
@@ -16,10 +16,12 @@ import { isObject, readTools } from "./written.js";
  * @property {(typed: string) => unknown} write throws Error, which says what is wrong
  */
 
-const text = words.setup.faults;
+const text = words.setup.complaints;
 /** Chosen where a field cannot show what the session says: it stays. */
 export const KEPT = "kept";
 const MASK = "***";
+/** What a tool opens doors with. */
+const SECRETS = ["authorization", "headers"];
 const TURNS = ["audio", "input", "turn_detection"];
 const TRANSCRIPTION = ["audio", "input", "transcription"];
 
@@ -75,6 +77,16 @@ export function isKept(session, name) {
 }
 
 /**
+ * What a session speaks with: a name, or the id of a voice of one's own.
+ * @param {Session} session
+ */
+export function voiceOf(session) {
+  const voice = at(session, FIELDS.voice.path);
+  const name = isObject(voice) ? voice.id : voice;
+  return typeof name === "string" ? name : null;
+}
+
+/**
  * Whether a field means something, beside what else is chosen.
  * @param {Name} name
  * @param {Values} values
@@ -88,13 +100,13 @@ export function applies(name, values) {
  * What cannot be understood is told, and stays as it was.
  * @param {Session} base
  * @param {Values} values
- * @returns {{session: Session, faults: Map<Name, string>}}
+ * @returns {{session: Session, complaints: Map<Name, string>}}
  */
 export function write(base, values) {
   const was = read(base);
   const session = structuredClone(base);
   /** @type {Map<Name, string>} */
-  const faults = new Map();
+  const complaints = new Map();
   for (const name of NAMES) {
     const ofTurns = OF_KINDS.includes(name);
     const changed = values[name] !== was[name] || (ofTurns && values.turns !== was.turns);
@@ -104,10 +116,10 @@ export function write(base, values) {
       const value = typed === "" ? undefined : understood(typed);
       put(session, path, name === "turns" && isObject(value) ? { ...value, ...shared(at(base, path)) } : value);
     } catch (error) {
-      faults.set(name, /** @type {Error} */ (error).message);
+      complaints.set(name, /** @type {Error} */ (error).message);
     }
   }
-  return { session, faults };
+  return { session, complaints };
 }
 
 /**
@@ -118,8 +130,8 @@ export function write(base, values) {
 export function fieldAt(param) {
   const [whole, ...steps] = param.split(/[.[]/u);
   if (whole !== "session") return param === "model" ? "model" : null;
-  const longest = (/** @type {Name} */ name) => FIELDS[name].path.length;
-  const found = NAMES.filter((name) => FIELDS[name].path.every((step, at) => step === steps[at])).sort((one, other) => longest(other) - longest(one));
+  const depth = (/** @type {Name} */ name) => FIELDS[name].path.length;
+  const found = NAMES.filter((name) => FIELDS[name].path.every((step, index) => step === steps[index])).sort((one, other) => depth(other) - depth(one));
   return found[0] ?? "session";
 }
 
@@ -129,10 +141,40 @@ export function fieldAt(param) {
  * @returns {Session}
  */
 export function masked(session) {
-  if (!Array.isArray(session.tools)) return session;
   const mask = (/** @type {unknown} */ value) => (isObject(value) ? Object.fromEntries(Object.keys(value).map((name) => [name, MASK])) : MASK);
-  const secret = ["authorization", "headers"];
-  return { ...session, tools: session.tools.map((tool) => (isObject(tool) ? Object.fromEntries(Object.entries(tool).map(([name, value]) => [name, secret.includes(name) ? mask(value) : value])) : tool)) };
+  return withTools(session, (tool) => Object.fromEntries(Object.entries(tool).map(([name, value]) => [name, SECRETS.includes(name) ? mask(value) : value])));
+}
+
+/**
+ * What is masked opens no door: it is taken away, and told.
+ * @param {Session} session
+ * @returns {{session: Session, missing: {number: number, member: string}[]}} number: of the tool, from 1
+ */
+export function unmasked(session) {
+  /** @type {{number: number, member: string}[]} */
+  const missing = [];
+  const open = withTools(session, (tool, index) => {
+    const kept = { ...tool };
+    for (const member of SECRETS) {
+      const value = tool[member];
+      const rest = isObject(value) ? Object.entries(value).filter(([, each]) => each !== MASK) : [];
+      if (value !== MASK && !(isObject(value) && rest.length < Object.keys(value).length)) continue;
+      if (rest.length) kept[member] = Object.fromEntries(rest);
+      else delete kept[member];
+      missing.push({ number: index + 1, member });
+    }
+    return kept;
+  });
+  return { session: open, missing };
+}
+
+/**
+ * @param {Session} session
+ * @param {(tool: Record<string, unknown>, index: number) => object} change
+ * @returns {Session}
+ */
+function withTools(session, change) {
+  return Array.isArray(session.tools) ? { ...session, tools: session.tools.map((tool, index) => (isObject(tool) ? change(tool, index) : tool)) } : session;
 }
 
 /** @param {unknown} turns */
@@ -195,16 +237,16 @@ function number(path, fits, why) {
 /**
  * @param {string[]} path
  * @param {readonly string[]} options
- * @param {(value: unknown) => unknown} [read]
- * @param {(option: string) => unknown} [write]
+ * @param {(value: unknown) => unknown} [optionOf]
+ * @param {(option: string) => unknown} [valueOf]
  * @returns {Field}
  */
-function choice(path, options, read = (value) => value, write = (option) => option) {
+function choice(path, options, optionOf = (value) => value, valueOf = (option) => option) {
   return {
-    path, read: (value) => options.find((option) => option === read(value)) ?? null,
+    path, read: (value) => options.find((option) => option === optionOf(value)) ?? null,
     write(typed) {
       if (!options.includes(typed)) throw new Error(text.choice(options.join(", ")));
-      return write(typed);
+      return valueOf(typed);
     },
   };
 }

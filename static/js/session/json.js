@@ -2,7 +2,7 @@
 
 import { words } from "../words.js";
 
-const text = words.written;
+const text = words.json;
 const SPACE = /[ \t\n\r]*/y;
 const STRING = /"(?:[^"\\\u0000-\u001f]|\\(?:["\\/bfnrt]|u[\da-fA-F]{4}))*"/y;
 const SIMPLE = /true|false|null|-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/y;
@@ -16,13 +16,13 @@ export const TOOL = Object.freeze({
 /**
  * Throws Error, which says what is wrong and where.
  * @param {string} written
- * @returns {any}
+ * @returns {unknown}
  */
 function read(written) {
   try {
     return JSON.parse(written);
   } catch (error) {
-    throw new Error(fault(written), { cause: error });
+    throw new Error(complaint(written), { cause: error });
   }
 }
 
@@ -34,7 +34,10 @@ function read(written) {
 export function readSession(written) {
   const session = read(written);
   if (!isObject(session)) throw new Error(text.notSession);
-  return { type: "realtime", ...session };
+  const { type = "realtime", model } = session;
+  if (typeof type !== "string") throw new Error(text.notText("type"));
+  if (model !== undefined && typeof model !== "string") throw new Error(text.notText("model"));
+  return { type, ...session };
 }
 
 /**
@@ -56,7 +59,7 @@ const isText = (/** @type {unknown} */ value) => typeof value === "string" && va
 
 /**
  * @param {unknown} value
- * @returns {value is Record<string, any>}
+ * @returns {value is Record<string, unknown>}
  */
 export function isObject(value) {
   return value !== null && typeof value === "object" && !Array.isArray(value);
@@ -66,7 +69,7 @@ export function isObject(value) {
  * Browsers do not agree on whether they tell the place, and in which words: so the text is read once more, up to where it is no JSON.
  * @param {string} written
  */
-function fault(written) {
+function complaint(written) {
   let at = 0;
   /** @type {("{" | "[")[]} what is open */
   const open = [];
