@@ -386,6 +386,19 @@ async def test_what_the_provider_refuses_is_pointed_out(
     )
 
 
+async def test_what_no_field_has_is_corrected_in_the_json(service: Service, page: Page) -> None:
+    """Though the fields are in front again."""
+    said = {"message": "Too fast.", "param": "session.audio.output.speed", "type": "t"}
+    service.mint = JSONResponse({"error": {**said, "code": "invalid_value"}}, 400)
+    await opened(service, page)
+    await button(page, "Connect").click()
+    await expect(field(page, "Session as JSON")).to_be_visible()
+    await button(page, "JSON").click()
+    await expect(field(page, "Session as JSON")).to_be_hidden()
+    await button(page, "Correct the session").click()
+    await expect(field(page, "Session as JSON")).to_be_focused()
+
+
 async def test_no_tab_is_clipped(service: Service, page: Page) -> None:
     """All the inspector's, from a small desk to a wide one; and in the drawer of a tablet."""
     await opened(service, page)
