@@ -8,7 +8,7 @@ import pytest_asyncio
 from playwright.async_api import Browser, Page, expect
 
 from tests.e2e.conftest import KEEP_PEERS
-from tests.e2e.looks import AXE, SHIFTS, shift, violations
+from tests.e2e.looks import AXE, SHIFTS, nothing_moved, violations
 from tests.e2e.tester import (
     button,
     connect_at,
@@ -47,7 +47,7 @@ async def test_nothing_moves(stage: Stage, browser: Browser, width: int, height:
     await fill_in(page, "not-a-key")
     await button(page, "Connect").click()
     await expect(failure(page)).to_be_visible()
-    await shift(page)
+    await nothing_moved(page)
 
     await fill_in(page, MASTER_KEY)
     await button(page, "Connect").click()
@@ -61,9 +61,9 @@ async def test_nothing_moves(stage: Stage, browser: Browser, width: int, height:
     for number in range(12):  # more than fits, so that it scrolls
         await write(page, f"Sentence {number}: " + "what a long way to say it. " * 6)
     await expect(page.locator("#transcript li").nth(12)).to_be_attached()
-    await shift(page)
+    await nothing_moved(page)
     await hang_up(page)
-    await shift(page)
+    await nothing_moved(page)
     await page.close()
 
 

@@ -12,7 +12,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Locator, Page, expect
 
-from tests.e2e.looks import AXE, SHIFTS, shift, violations
+from tests.e2e.looks import AXE, SHIFTS, nothing_moved, violations
 from tests.e2e.test_recording import QUIET, saved, sides
 from tests.e2e.tester import (
     button,
@@ -660,7 +660,7 @@ async def test_nothing_moves(stage: Stage, browser: Browser, width: int, height:
     await button(page, "Play a tone").click()
     await expect(check(page)).to_contain_text("Played on the system default.")
     await choose(page, "Microphone", "Fake Audio Input 1")
-    await shift(page)
+    await nothing_moved(page)
     await button(page, "Connect").click()
     await connected(page)
     await view(page, "Setup")
@@ -669,7 +669,7 @@ async def test_nothing_moves(stage: Stage, browser: Browser, width: int, height:
     await page.get_by_role("switch", name="Noise suppression").uncheck()
     await expect(check(page)).not_to_contain_text("by the browser's own decision")
     await hang_up(page)
-    await shift(page)
+    await nothing_moved(page)
     await page.close()
 
 

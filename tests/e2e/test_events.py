@@ -8,7 +8,7 @@ import pytest_asyncio
 from playwright.async_api import Browser, Page, expect
 
 from tests.e2e.conftest import KEEP_PEERS
-from tests.e2e.looks import AXE, SHIFTS, clean, shift
+from tests.e2e.looks import AXE, SHIFTS, clean, nothing_moved
 from tests.e2e.tester import (
     button,
     connect,
@@ -147,5 +147,5 @@ async def test_nothing_moves_while_events_come(stage: Stage, browser: Browser) -
     await button(page, "Interrupt").click()
     await expect(button(page, "Interrupt")).to_be_disabled()
     await hang_up(page)
-    await shift(page)
+    await nothing_moved(page)
     await page.close()

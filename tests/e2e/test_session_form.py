@@ -8,7 +8,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page, expect
 
-from tests.e2e.looks import AXE, SHIFTS, shift, violations
+from tests.e2e.looks import AXE, SHIFTS, nothing_moved, violations
 from tests.e2e.test_code import example
 from tests.e2e.tester import (
     button,
@@ -214,13 +214,13 @@ async def test_nothing_moves(stage: Stage, browser: Browser, width: int, height:
     await button(page, "Connect").click()
     await expect(failure(page)).to_be_visible()
     await expect(field(page, "Model")).to_have_attribute("aria-invalid", "true")
-    await shift(page)
+    await nothing_moved(page)
     await field(page, "Model").fill(MODEL)
     await button(page, "Connect").click()
     await connected(page)
     await view(page, "Setup")
     await hang_up(page)
-    await shift(page)
+    await nothing_moved(page)
     await page.close()
 
 

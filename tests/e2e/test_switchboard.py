@@ -10,7 +10,7 @@ import pytest_asyncio
 from playwright.async_api import Browser, Locator, Page, expect
 
 from signaller.loopback.switches import NAMES
-from tests.e2e.looks import AXE, SHIFTS, clean, shift
+from tests.e2e.looks import AXE, SHIFTS, clean, nothing_moved
 from tests.e2e.tester import button, connected, failure, field, fill_in, status, step, view, write
 from tests.support.demo import demo
 from tests.support.service import MASTER_KEY
@@ -180,7 +180,7 @@ async def test_axe_finds_nothing_in_the_board(url: str, browser: Browser, scheme
     await page.add_init_script(path=AXE)
     await page.goto(url)
     await expect(button(page, "See it fail")).to_be_visible()
-    await shift(page)
+    await nothing_moved(page)
     await clean(page, "closed", "Setup")
     await button(page, "See it fail").click()
     await button(page, "Provider fails").click()
