@@ -13,7 +13,7 @@ import pytest_asyncio
 from playwright.async_api import Browser, Locator, Page, expect
 
 from tests.e2e.looks import AXE, SHIFTS, nothing_moved, violations
-from tests.e2e.test_recording import QUIET, saved, sides
+from tests.e2e.sound import QUIET, saved, sides
 from tests.e2e.tester import (
     button,
     connect,

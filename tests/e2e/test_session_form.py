@@ -9,10 +9,10 @@ import pytest_asyncio
 from playwright.async_api import Browser, Page, expect
 
 from tests.e2e.looks import AXE, SHIFTS, nothing_moved, violations
-from tests.e2e.test_code import example
 from tests.e2e.tester import (
     button,
     connected,
+    example,
     failure,
     field,
     fill_in,
