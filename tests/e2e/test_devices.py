@@ -26,7 +26,7 @@ from tests.e2e.tester import (
     step,
     view,
 )
-from tests.support.browser import WHOLE, chromium
+from tests.support.browser import WHOLE, chromium, tab
 from tests.support.service import MASTER_KEY
 from tests.support.stage import PATIENCE_SECONDS, Stage, staged
 
@@ -613,38 +613,35 @@ async def test_a_microphone_in_use_elsewhere_leads_to_another(stage: Stage, page
 @pytest.mark.parametrize("width", [390, 1280])
 async def test_axe_finds_nothing(stage: Stage, browser: Browser, width: int, scheme: Any) -> None:
     """Unasked, allowed, testing, gone, one speaker only; and nothing is complained of."""
-    context = await browser.new_context(
-        viewport={"width": width, "height": 800}, color_scheme=scheme, reduced_motion="reduce"
-    )
-    page = await context.new_page()
-    page.set_default_timeout(PATIENCE_SECONDS * 1000)
-    complaints: list[str] = []
-    page.on("console", lambda message: complaints.append(message.text))
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    await page.add_init_script(path=AXE)
-    await page.add_init_script(TELLS_NOTHING)
-    await page.add_init_script(
-        PLUGS.replace("const tells", "const names").replace("tells()", "names()")
-    )
-    await page.goto(stage.url)
-    await expect(check(page)).to_contain_text("has not been allowed yet")
-    assert await violations(page) == []
+    async with tab(
+        browser,
+        timeout_seconds=PATIENCE_SECONDS,
+        viewport={"width": width, "height": 800},
+        color_scheme=scheme,
+        reduced_motion="reduce",
+    ) as page:
+        await page.add_init_script(path=AXE)
+        await page.add_init_script(TELLS_NOTHING)
+        await page.add_init_script(
+            PLUGS.replace("const tells", "const names").replace("tells()", "names()")
+        )
+        await page.goto(stage.url)
+        await expect(check(page)).to_contain_text("has not been allowed yet")
+        assert await violations(page) == []
 
-    await button(page, "Test microphone").click()
-    await expect(check(page)).to_contain_text("We hear you.")
-    assert await violations(page) == []
-    await choose(page, "Microphone", "Fake Audio Input 1")
-    await page.evaluate("plug(['Fake Audio Input 1'])")
-    await expect(check(page)).to_contain_text("is not there")
-    assert await violations(page) == []
-    assert await page.evaluate("document.documentElement.scrollWidth") <= width
+        await button(page, "Test microphone").click()
+        await expect(check(page)).to_contain_text("We hear you.")
+        assert await violations(page) == []
+        await choose(page, "Microphone", "Fake Audio Input 1")
+        await page.evaluate("plug(['Fake Audio Input 1'])")
+        await expect(check(page)).to_contain_text("is not there")
+        assert await violations(page) == []
+        assert await page.evaluate("document.documentElement.scrollWidth") <= width
 
-    await page.add_init_script("delete HTMLMediaElement.prototype.setSinkId")
-    await page.reload()
-    await expect(check(page)).to_contain_text("plays on the system's own speaker")
-    assert await violations(page) == []
-    assert complaints == []
-    await context.close()
+        await page.add_init_script("delete HTMLMediaElement.prototype.setSinkId")
+        await page.reload()
+        await expect(check(page)).to_contain_text("plays on the system's own speaker")
+        assert await violations(page) == []
 
 
 @pytest.mark.parametrize(("width", "height"), [(1280, 650), (390, 844), (1920, 1080)])

@@ -20,6 +20,7 @@ from tests.e2e.tester import (
     logged,
     view,
 )
+from tests.support.browser import tab
 from tests.support.service import MASTER_KEY, MODEL
 from tests.support.stage import PATIENCE_SECONDS, Stage, staged
 
@@ -227,31 +228,27 @@ async def test_nothing_moves(stage: Stage, browser: Browser, width: int, height:
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 async def test_axe_finds_nothing(stage: Stage, browser: Browser, scheme: Any) -> None:
     """Filled in, at fault, as JSON, and after a wrong link; without a word on the console."""
-    page = await browser.new_page(color_scheme=scheme, reduced_motion="reduce")
-    page.set_default_timeout(PATIENCE_SECONDS * 1000)
-    complaints: list[str] = []
-    page.on("console", lambda message: complaints.append(message.text))
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    await page.add_init_script(path=AXE)
-    for width in (390, 1280):
-        await page.set_viewport_size({"width": width, "height": 800})
-        await page.goto("about:blank")
-        await page.goto(f"{stage.url}/#/talk?key=no&loud=yes")
-        await expect(page.locator(".session-note")).to_contain_text("“loud” is no setting.")
-        assert await violations(page) == [], (width, "link")
-        await fill_in_all(page)
-        assert await violations(page) == [], (width, "filled in")
-        await field(page, "Threshold").fill("7")
-        await field(page, "Tools").fill("[")
-        await button(page, "JSON").click()
-        await expect(field(page, "Threshold")).to_be_focused()
-        assert await violations(page) == [], (width, "at fault")
-        await field(page, "Threshold").fill("")
-        await field(page, "Tools").fill("")
-        await button(page, "JSON").click()
-        await field(page, "Session as JSON").fill("{")
-        await field(page, "Session as JSON").blur()
-        assert await violations(page) == [], (width, "JSON")
-        assert await page.evaluate("document.documentElement.scrollWidth") <= width
-    assert complaints == []
-    await page.close()
+    async with tab(
+        browser, timeout_seconds=PATIENCE_SECONDS, color_scheme=scheme, reduced_motion="reduce"
+    ) as page:
+        await page.add_init_script(path=AXE)
+        for width in (390, 1280):
+            await page.set_viewport_size({"width": width, "height": 800})
+            await page.goto("about:blank")
+            await page.goto(f"{stage.url}/#/talk?key=no&loud=yes")
+            await expect(page.locator(".session-note")).to_contain_text("“loud” is no setting.")
+            assert await violations(page) == [], (width, "link")
+            await fill_in_all(page)
+            assert await violations(page) == [], (width, "filled in")
+            await field(page, "Threshold").fill("7")
+            await field(page, "Tools").fill("[")
+            await button(page, "JSON").click()
+            await expect(field(page, "Threshold")).to_be_focused()
+            assert await violations(page) == [], (width, "at fault")
+            await field(page, "Threshold").fill("")
+            await field(page, "Tools").fill("")
+            await button(page, "JSON").click()
+            await field(page, "Session as JSON").fill("{")
+            await field(page, "Session as JSON").blur()
+            assert await violations(page) == [], (width, "JSON")
+            assert await page.evaluate("document.documentElement.scrollWidth") <= width
