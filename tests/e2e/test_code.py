@@ -24,7 +24,7 @@ from starlette.routing import Route
 from tests.docs.pages import page as documented
 from tests.docs.pages import section
 from tests.e2e.looks import AXE, clean
-from tests.e2e.tester import button, field, fill_in, view
+from tests.e2e.tester import button, example, field, fill_in, view
 from tests.support.service import MASTER_KEY, MODEL, UPSTREAM_MODEL
 from tests.support.serving import serving
 from tests.support.stage import PATIENCE_SECONDS, Stage, staged
@@ -63,16 +63,6 @@ def session() -> dict[str, Any]:
     """What the page would ask for."""
     voice = {"output": {"voice": "marin"}}
     return {"type": "realtime", "model": MODEL, "instructions": INSTRUCTIONS, "audio": voice}
-
-
-async def example(page: Page, language: str) -> str:
-    """The text of one, as it would be copied."""
-    code = page.get_by_role("region", name="Code")
-    await button(page, language).click()
-    await expect(button(page, language)).to_have_attribute("aria-pressed", "true")
-    name = "native" if language == "React Native" else language.lower()
-    await expect(code).to_have_attribute("data-language", name)
-    return str(await code.text_content())
 
 
 async def test_settings_are_filled_in_and_the_key_is_not(stage: Stage, shown: Page) -> None:

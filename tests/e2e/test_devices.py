@@ -9,8 +9,8 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Locator, Page, expect
 
-from tests.e2e.looks import AXE, SHIFTS, shift, violations
-from tests.e2e.test_recording import QUIET, saved, sides
+from tests.e2e.looks import AXE, SHIFTS, nothing_moved, violations
+from tests.e2e.sound import QUIET, saved, sides
 from tests.e2e.tester import (
     button,
     connect,
@@ -24,7 +24,7 @@ from tests.e2e.tester import (
     step,
     view,
 )
-from tests.support.browser import WHOLE, chromium
+from tests.support.browser import WHOLE, chromium, tab
 from tests.support.service import MASTER_KEY
 from tests.support.stage import PATIENCE_SECONDS, Stage, staged
 
@@ -503,7 +503,9 @@ async def test_a_silent_microphone_is_told_after_three_seconds(stage: Stage, pag
     await page.goto(stage.url)
     await page.clock.pause_at(60_000)
     await button(page, "Test microphone").click()
-    await page.wait_for_function("contexts.length === 2 && contexts.every(({ state }) => state === 'running')")
+    await page.wait_for_function(
+        "contexts.length === 2 && contexts.every(({ state }) => state === 'running')"
+    )
     await page.clock.run_for(2900)
     await expect(check(page)).to_contain_text("Say something.")
     await page.clock.run_for(200)
@@ -760,38 +762,35 @@ async def test_a_microphone_in_use_elsewhere_leads_to_another(stage: Stage, page
 @pytest.mark.parametrize("width", [390, 1280])
 async def test_axe_finds_nothing(stage: Stage, browser: Browser, width: int, scheme: Any) -> None:
     """Unasked, allowed, testing, gone, one speaker only; and nothing is complained of."""
-    context = await browser.new_context(
-        viewport={"width": width, "height": 800}, color_scheme=scheme, reduced_motion="reduce"
-    )
-    page = await context.new_page()
-    page.set_default_timeout(PATIENCE_SECONDS * 1000)
-    complaints: list[str] = []
-    page.on("console", lambda message: complaints.append(message.text))
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    await page.add_init_script(path=AXE)
-    await page.add_init_script(TELLS_NOTHING)
-    await page.add_init_script(
-        PLUGS.replace("const tells", "const names").replace("tells()", "names()")
-    )
-    await page.goto(stage.url)
-    await expect(check(page)).to_contain_text("has not been allowed yet")
-    assert await violations(page) == []
+    async with tab(
+        browser,
+        timeout_seconds=PATIENCE_SECONDS,
+        viewport={"width": width, "height": 800},
+        color_scheme=scheme,
+        reduced_motion="reduce",
+    ) as page:
+        await page.add_init_script(path=AXE)
+        await page.add_init_script(TELLS_NOTHING)
+        await page.add_init_script(
+            PLUGS.replace("const tells", "const names").replace("tells()", "names()")
+        )
+        await page.goto(stage.url)
+        await expect(check(page)).to_contain_text("has not been allowed yet")
+        assert await violations(page) == []
 
-    await button(page, "Test microphone").click()
-    await expect(check(page)).to_contain_text("We hear you.")
-    assert await violations(page) == []
-    await choose(page, "Microphone", "Fake Audio Input 1")
-    await page.evaluate("plug(['Fake Audio Input 1'])")
-    await expect(check(page)).to_contain_text("is not there")
-    assert await violations(page) == []
-    assert await page.evaluate("document.documentElement.scrollWidth") <= width
+        await button(page, "Test microphone").click()
+        await expect(check(page)).to_contain_text("We hear you.")
+        assert await violations(page) == []
+        await choose(page, "Microphone", "Fake Audio Input 1")
+        await page.evaluate("plug(['Fake Audio Input 1'])")
+        await expect(check(page)).to_contain_text("is not there")
+        assert await violations(page) == []
+        assert await page.evaluate("document.documentElement.scrollWidth") <= width
 
-    await page.add_init_script("delete HTMLMediaElement.prototype.setSinkId")
-    await page.reload()
-    await expect(check(page)).to_contain_text("plays on the system's own speaker")
-    assert await violations(page) == []
-    assert complaints == []
-    await context.close()
+        await page.add_init_script("delete HTMLMediaElement.prototype.setSinkId")
+        await page.reload()
+        await expect(check(page)).to_contain_text("plays on the system's own speaker")
+        assert await violations(page) == []
 
 
 @pytest.mark.parametrize(("width", "height"), [(1280, 650), (390, 844), (1920, 1080)])
@@ -807,7 +806,7 @@ async def test_nothing_moves(stage: Stage, browser: Browser, width: int, height:
     await button(page, "Play a tone").click()
     await expect(check(page)).to_contain_text("Played on the system default.")
     await choose(page, "Microphone", "Fake Audio Input 1")
-    await shift(page)
+    await nothing_moved(page)
     await button(page, "Connect").click()
     await connected(page)
     await view(page, "Setup")
@@ -816,7 +815,7 @@ async def test_nothing_moves(stage: Stage, browser: Browser, width: int, height:
     await page.get_by_role("switch", name="Noise suppression").uncheck()
     await expect(check(page)).not_to_contain_text("by the browser's own decision")
     await hang_up(page)
-    await shift(page)
+    await nothing_moved(page)
     await page.close()
 
 

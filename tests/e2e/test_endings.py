@@ -9,7 +9,7 @@ import pytest_asyncio
 from playwright.async_api import Page, expect
 
 from signaller.model import EndedBy
-from tests.e2e.looks import SHIFTS, shift
+from tests.e2e.looks import SHIFTS, nothing_moved
 from tests.e2e.tester import connect, connect_at, status, view
 from tests.support.service import named
 from tests.support.stage import Stage, staged
@@ -41,7 +41,7 @@ async def test_a_call_that_was_long_enough(stage: Stage, page: Page) -> None:
     await page.add_init_script(SHIFTS)
     await connect_at(stage.url, page, KIOSK)
     await told(page, "longest call")
-    await shift(page)
+    await nothing_moved(page)
 
 
 async def test_a_call_that_an_operator_hung_up(stage: Stage, page: Page) -> None:

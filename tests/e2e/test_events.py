@@ -8,7 +8,7 @@ import pytest_asyncio
 from playwright.async_api import Browser, Page, expect
 
 from tests.e2e.conftest import KEEP_PEERS
-from tests.e2e.looks import AXE, SHIFTS, clean, shift
+from tests.e2e.looks import AXE, SHIFTS, clean, nothing_moved
 from tests.e2e.tester import (
     button,
     connect,
@@ -24,8 +24,9 @@ from tests.e2e.tester import (
     write,
     write_only,
 )
+from tests.support.browser import tab
 from tests.support.service import MASTER_KEY
-from tests.support.stage import Stage, staged
+from tests.support.stage import PATIENCE_SECONDS, Stage, staged
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")  # the browser lives on that loop
 
@@ -82,47 +83,44 @@ async def test_a_panel_that_cannot_be_loaded_says_so(stage: Stage, page: Page) -
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 async def test_axe_finds_nothing(stage: Stage, browser: Browser, scheme: Any) -> None:
     """Empty, full, an event open and pinned, composing, a function that waits, a bad file."""
-    page = await browser.new_page(color_scheme=scheme, reduced_motion="reduce")
-    complaints: list[str] = []
-    page.on("console", lambda message: complaints.append(message.text))
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    await page.add_init_script(path=AXE)
-    await page.goto(stage.url)
-    await view(page, "Events")
-    await clean(page, "empty", "Events")
-    await connect_at(stage.url, page, MASTER_KEY)
-    await view(page, "Talk")
-    await write(page, "Good morning")
-    await expect(turns(page, "model", "You wrote").first).to_be_visible()
-    await view(page, "Events")
-    await button(page, "Item").click()
-    await clean(page, "filtered", "Events")
-    await page.get_by_role("listbox").press("End")
-    await page.keyboard.press("Enter")
-    await button(page, "Pin").click()
-    await clean(page, "open and pinned", "Events")
-    await button(page, "Compose").click()
-    await field(page, "Preset").select_option("session.update: a tool")
-    await button(page, "Send event").click()
-    await expect(page.get_by_text("session.updated after")).to_be_visible()
-    await clean(page, "answered", "Events")
-    await view(page, "Talk")
-    await write(page, "How is the weather?")
-    await view(page, "Events")
-    await page.locator("#events").get_by_role("button", name="Tools", exact=True).click()
-    await expect(button(page, "Send result")).to_be_visible()
-    await button(page, "Send, now and always").click()
-    await expect(button(page, "Remove the rule for get_weather")).to_be_visible()
-    await clean(page, "tools", "Events")
-    async with page.expect_file_chooser() as chooser:
-        await button(page, "Load").click()
-    await (await chooser.value).set_files(
-        {"name": "none.txt", "mimeType": "text/plain", "buffer": b"none"}
-    )
-    await expect(page.get_by_role("alert").get_by_text("Line 1 is not JSON.")).to_be_visible()
-    await clean(page, "a bad file", "Events")
-    assert complaints == []
-    await page.close()
+    async with tab(
+        browser, timeout_seconds=PATIENCE_SECONDS, color_scheme=scheme, reduced_motion="reduce"
+    ) as page:
+        await page.add_init_script(path=AXE)
+        await page.goto(stage.url)
+        await view(page, "Events")
+        await clean(page, "empty", "Events")
+        await connect_at(stage.url, page, MASTER_KEY)
+        await view(page, "Talk")
+        await write(page, "Good morning")
+        await expect(turns(page, "model", "You wrote").first).to_be_visible()
+        await view(page, "Events")
+        await button(page, "Item").click()
+        await clean(page, "filtered", "Events")
+        await page.get_by_role("listbox").press("End")
+        await page.keyboard.press("Enter")
+        await button(page, "Pin").click()
+        await clean(page, "open and pinned", "Events")
+        await button(page, "Compose").click()
+        await field(page, "Preset").select_option("session.update: a tool")
+        await button(page, "Send event").click()
+        await expect(page.get_by_text("session.updated after")).to_be_visible()
+        await clean(page, "answered", "Events")
+        await view(page, "Talk")
+        await write(page, "How is the weather?")
+        await view(page, "Events")
+        await page.locator("#events").get_by_role("button", name="Tools", exact=True).click()
+        await expect(button(page, "Send result")).to_be_visible()
+        await button(page, "Send, now and always").click()
+        await expect(button(page, "Remove the rule for get_weather")).to_be_visible()
+        await clean(page, "tools", "Events")
+        async with page.expect_file_chooser() as chooser:
+            await button(page, "Load").click()
+        await (await chooser.value).set_files(
+            {"name": "none.txt", "mimeType": "text/plain", "buffer": b"none"}
+        )
+        await expect(page.get_by_role("alert").get_by_text("Line 1 is not JSON.")).to_be_visible()
+        await clean(page, "a bad file", "Events")
 
 
 async def test_nothing_moves_while_events_come(stage: Stage, browser: Browser) -> None:
@@ -147,5 +145,5 @@ async def test_nothing_moves_while_events_come(stage: Stage, browser: Browser) -
     await button(page, "Interrupt").click()
     await expect(button(page, "Interrupt")).to_be_disabled()
     await hang_up(page)
-    await shift(page)
+    await nothing_moved(page)
     await page.close()

@@ -23,6 +23,7 @@ from tests.e2e.tester import (
     write,
     write_only,
 )
+from tests.support.browser import tab
 from tests.support.firefox import firefox
 from tests.support.service import MASTER_KEY
 from tests.support.stage import PATIENCE_SECONDS, Stage, staged
@@ -63,15 +64,10 @@ async def browser() -> AsyncIterator[Browser]:
 @pytest_asyncio.fixture(loop_scope="session")
 async def page(browser: Browser) -> AsyncIterator[Page]:
     """A tab that has nothing to complain about: no error, no violation of the policy."""
-    page = await browser.new_page(viewport={"width": 1280, "height": 800})
-    page.set_default_timeout(PATIENCE_SECONDS * 1000)
-    complaints: list[str] = []
-    page.on("console", lambda message: complaints.append(message.text))
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    await page.add_init_script(KEEP_PEERS)
-    yield page
-    await page.close()
-    assert complaints == []
+    desk = {"width": 1280, "height": 800}
+    async with tab(browser, timeout_seconds=PATIENCE_SECONDS, viewport=desk) as page:
+        await page.add_init_script(KEEP_PEERS)
+        yield page
 
 
 async def test_a_whole_call(stage: Stage, page: Page) -> None:

@@ -11,8 +11,9 @@ from playwright.async_api import Browser, Page, expect
 
 from tests.e2e.looks import AXE, clean
 from tests.e2e.tester import connect, connect_at, hang_up, view
+from tests.support.browser import tab
 from tests.support.service import MASTER_KEY
-from tests.support.stage import Stage, staged
+from tests.support.stage import PATIENCE_SECONDS, Stage, staged
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")  # the browser lives on that loop
 
@@ -194,22 +195,19 @@ async def test_figures_come_of_two_reports(stage: Stage, page: Page) -> None:
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 async def test_axe_finds_nothing_in_health(stage: Stage, browser: Browser, scheme: Any) -> None:
     """Before a call, in one, and where the line is poor; without a word on the console."""
-    page = await browser.new_page(color_scheme=scheme, reduced_motion="reduce")
-    complaints: list[str] = []
-    page.on("console", lambda message: complaints.append(message.text))
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    await page.add_init_script(path=AXE)
-    for state in ("idle", "live", "poor"):
-        if state != "live":
-            await page.goto(stage.url)
-        else:
-            await connect_at(stage.url, page, MASTER_KEY)
-        await view(page, "Health")
-        if state == "live":
-            await expect(chart(page, "Bitrate")).to_contain_text("received: now")
-        if state == "poor":
-            await told(page, {**WELL, "loss": 30}, seconds=5)
-        await expect(page.locator(".health-charts .uplot")).to_have_count(len(CHARTS))
-        await clean(page, state, "Health")
-    assert complaints == []
-    await page.close()
+    async with tab(
+        browser, timeout_seconds=PATIENCE_SECONDS, color_scheme=scheme, reduced_motion="reduce"
+    ) as page:
+        await page.add_init_script(path=AXE)
+        for state in ("idle", "live", "poor"):
+            if state != "live":
+                await page.goto(stage.url)
+            else:
+                await connect_at(stage.url, page, MASTER_KEY)
+            await view(page, "Health")
+            if state == "live":
+                await expect(chart(page, "Bitrate")).to_contain_text("received: now")
+            if state == "poor":
+                await told(page, {**WELL, "loss": 30}, seconds=5)
+            await expect(page.locator(".health-charts .uplot")).to_have_count(len(CHARTS))
+            await clean(page, state, "Health")

@@ -6,7 +6,7 @@ import pytest
 from playwright.async_api import Browser, expect
 
 from signaller.loopback.switches import Faults
-from tests.e2e.looks import AXE, SHIFTS, shift, violations
+from tests.e2e.looks import AXE, SHIFTS, nothing_moved, violations
 from tests.e2e.test_failures import Scene, press_connect, scene_of
 from tests.e2e.tester import button, connected, failure, status, step, view
 from tests.support.stage import LoopbackProvider
@@ -65,9 +65,9 @@ async def test_nothing_moves(browser: Browser, width: int, height: int) -> None:
         page = await browser.new_page(viewport={"width": width, "height": height})
         await page.add_init_script(SHIFTS)
         await fails(scene, page)
-        await shift(page)
+        await nothing_moved(page)
         await button(page, "Dismiss").click()
-        await shift(page)
+        await nothing_moved(page)
         await view(page, "Steps")
         await button(page, "Connect").click()
         await connected(page)
@@ -75,5 +75,5 @@ async def test_nothing_moves(browser: Browser, width: int, height: int) -> None:
         await view(page, "Steps")
         await scene.provider.hang_up(scene.provider.calls[-1])
         await expect(failure(page)).to_contain_text("The other side ended the call")
-        await shift(page)
+        await nothing_moved(page)
         await page.close()

@@ -12,10 +12,11 @@ from playwright.async_api import Browser, Locator, Page, expect
 
 from tests.e2e.looks import violations
 from tests.e2e.tester import button, connect_at, field, status
+from tests.support.browser import tab
 from tests.support.provider import error as provider_error
 from tests.support.proxy import forward_proxy
 from tests.support.service import MASTER_KEY, MODEL, Service, bearer, named, running
-from tests.support.stage import staged
+from tests.support.stage import PATIENCE_SECONDS, staged
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")  # the browser lives on that loop
 
@@ -327,41 +328,39 @@ async def test_axe_finds_nothing(
     service: Service, browser: Browser, scheme: Any, width: int
 ) -> None:
     """Asked for a key, following, asked in place, a record, an end, and a list; nor a complaint."""
-    context = await browser.new_context(
-        viewport={"width": width, "height": 800}, color_scheme=scheme, reduced_motion="reduce"
-    )
-    page = await context.new_page()
-    complaints: list[str] = []
-    page.on("console", lambda message: complaints.append(message.text))
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    await page.add_init_script(path=AXE)
+    async with tab(
+        browser,
+        timeout_seconds=PATIENCE_SECONDS,
+        viewport={"width": width, "height": 800},
+        color_scheme=scheme,
+        reduced_motion="reduce",
+    ) as page:
+        await page.add_init_script(path=AXE)
 
-    async def seen(state: str) -> None:
-        assert await violations(page) == [], state
-        assert await page.evaluate("document.documentElement.scrollWidth") <= width, state
+        async def seen(state: str) -> None:
+            assert await violations(page) == [], state
+            assert await page.evaluate("document.documentElement.scrollWidth") <= width, state
 
-    await page.goto(f"{service.url}/#/calls")
-    await expect(field(page, ASKED)).to_be_visible()
-    await seen("gate")
-    ids = [await called(service, order="4711"), await called(service, OTHER_KEY)]
-    await opened(page, service.url)
-    await expect(rows(page)).to_have_count(2)
-    await expect(band(page)).to_contain_text("Live calls2")
-    await seen("following")
-    row = rows(page).filter(has_text=ids[0])
-    await row.get_by_role("button", name="Hang up").click()
-    await seen("asked")
-    await page.keyboard.press("Escape")
-    await expect(row.get_by_role("button", name="Hang up")).to_be_focused()
-    await row.get_by_role("link").click(position={"x": 4, "y": 4})
-    await expect(record(page)).to_contain_text(ids[0])
-    await seen("record")
-    await record(page).press("Escape")
-    assert await service.ended(f"/v1/realtime/calls/{ids[0]}", MASTER_KEY) == 200
-    await expect(row).to_contain_text("Ended")
-    await seen("ended")
-    await field(page, "Status").select_option("Ended")
-    await expect(rows(page)).to_have_count(1)
-    await seen("listed")
-    assert complaints == []
-    await context.close()
+        await page.goto(f"{service.url}/#/calls")
+        await expect(field(page, ASKED)).to_be_visible()
+        await seen("gate")
+        ids = [await called(service, order="4711"), await called(service, OTHER_KEY)]
+        await opened(page, service.url)
+        await expect(rows(page)).to_have_count(2)
+        await expect(band(page)).to_contain_text("Live calls2")
+        await seen("following")
+        row = rows(page).filter(has_text=ids[0])
+        await row.get_by_role("button", name="Hang up").click()
+        await seen("asked")
+        await page.keyboard.press("Escape")
+        await expect(row.get_by_role("button", name="Hang up")).to_be_focused()
+        await row.get_by_role("link").click(position={"x": 4, "y": 4})
+        await expect(record(page)).to_contain_text(ids[0])
+        await seen("record")
+        await record(page).press("Escape")
+        assert await service.ended(f"/v1/realtime/calls/{ids[0]}", MASTER_KEY) == 200
+        await expect(row).to_contain_text("Ended")
+        await seen("ended")
+        await field(page, "Status").select_option("Ended")
+        await expect(rows(page)).to_have_count(1)
+        await seen("listed")

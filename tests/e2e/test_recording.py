@@ -1,14 +1,11 @@
 """Both sides' sound in a file, made in the browser."""
 
 import re
-from array import array
-from pathlib import Path
 
-import av
 import pytest
 from playwright.async_api import Page, expect
 
-from signaller.loopback.voice import loudness
+from tests.e2e.sound import QUIET, saved, sides
 from tests.e2e.tester import (
     button,
     connect,
@@ -25,30 +22,6 @@ from tests.support.service import MASTER_KEY
 from tests.support.stage import staged
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")  # the browser lives on that loop
-
-QUIET = 0.005
-
-
-def sides(path: Path) -> tuple[float, float, float]:
-    """How loud the left and the right are, and how long they last in seconds."""
-    left, right, samples = bytearray(), bytearray(), 0
-    resampler = av.AudioResampler(format="s16", layout="stereo", rate=48_000)
-    with av.open(str(path)) as file:
-        for frame in file.decode(audio=0):
-            for made in resampler.resample(frame):
-                both = array("h", bytes(made.planes[0])[: made.samples * 4])
-                left += both[0::2].tobytes()
-                right += both[1::2].tobytes()
-                samples += made.samples
-    return loudness(bytes(left)), loudness(bytes(right)), samples / 48_000
-
-
-async def saved(page: Page) -> tuple[str, Path]:
-    """Press Save sound: the name of the file, and where it lies."""
-    async with page.expect_download() as saving:
-        await button(page, "Save sound").click()
-    download = await saving.value
-    return download.suggested_filename, Path(await download.path())
 
 
 async def test_both_sides_are_in_the_saved_sound(page: Page) -> None:

@@ -8,11 +8,11 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page, expect
 
-from tests.e2e.looks import AXE, SHIFTS, shift, violations
-from tests.e2e.test_code import example
+from tests.e2e.looks import AXE, SHIFTS, nothing_moved, violations
 from tests.e2e.tester import (
     button,
     connected,
+    example,
     failure,
     field,
     fill_in,
@@ -20,6 +20,7 @@ from tests.e2e.tester import (
     logged,
     view,
 )
+from tests.support.browser import tab
 from tests.support.service import MASTER_KEY, MODEL
 from tests.support.stage import PATIENCE_SECONDS, Stage, staged
 
@@ -32,6 +33,11 @@ TURNS = {
     "prefix_padding_ms": 200,
 }
 TRANSCRIPTION = {"model": "gpt-4o-transcribe", "language": "de"}
+# The page was there before this listener: it has followed the link when the promise is kept.
+FOLLOW = """(hash) => new Promise((followed) => {
+  addEventListener("hashchange", () => followed(), { once: true });
+  location.hash = hash;
+})"""
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
@@ -120,8 +126,8 @@ async def test_in_a_call_the_fields_are_fixed(stage: Stage, page: Page) -> None:
     for name in ("Key", "Model", "Instructions", "Turn detection", "Tools"):
         await expect(field(page, name)).to_be_disabled()
     await expect(note).to_have_text("In a call these are fixed; they are sent with the next one.")
-    await page.goto(f"{stage.url}/#/talk?voice=sage")
-    await expect(field(page, "Voice")).to_have_value("cedar")
+    await page.evaluate(FOLLOW, "#/talk?voice=sage")
+    assert await field(page, "Voice").input_value() == "cedar"
     await hang_up(page)
     await view(page, "Setup")
     await expect(field(page, "Voice")).to_have_value("sage")
@@ -209,44 +215,40 @@ async def test_nothing_moves(stage: Stage, browser: Browser, width: int, height:
     await button(page, "Connect").click()
     await expect(failure(page)).to_be_visible()
     await expect(field(page, "Model")).to_have_attribute("aria-invalid", "true")
-    await shift(page)
+    await nothing_moved(page)
     await field(page, "Model").fill(MODEL)
     await button(page, "Connect").click()
     await connected(page)
     await view(page, "Setup")
     await hang_up(page)
-    await shift(page)
+    await nothing_moved(page)
     await page.close()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 async def test_axe_finds_nothing(stage: Stage, browser: Browser, scheme: Any) -> None:
     """Filled in, at fault, as JSON, and after a wrong link; without a word on the console."""
-    page = await browser.new_page(color_scheme=scheme, reduced_motion="reduce")
-    page.set_default_timeout(PATIENCE_SECONDS * 1000)
-    complaints: list[str] = []
-    page.on("console", lambda message: complaints.append(message.text))
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    await page.add_init_script(path=AXE)
-    for width in (390, 1280):
-        await page.set_viewport_size({"width": width, "height": 800})
-        await page.goto("about:blank")
-        await page.goto(f"{stage.url}/#/talk?key=no&loud=yes")
-        await expect(page.locator(".session-note")).to_contain_text("“loud” is no setting.")
-        assert await violations(page) == [], (width, "link")
-        await fill_in_all(page)
-        assert await violations(page) == [], (width, "filled in")
-        await field(page, "Threshold").fill("7")
-        await field(page, "Tools").fill("[")
-        await button(page, "JSON").click()
-        await expect(field(page, "Threshold")).to_be_focused()
-        assert await violations(page) == [], (width, "at fault")
-        await field(page, "Threshold").fill("")
-        await field(page, "Tools").fill("")
-        await button(page, "JSON").click()
-        await field(page, "Session as JSON").fill("{")
-        await field(page, "Session as JSON").blur()
-        assert await violations(page) == [], (width, "JSON")
-        assert await page.evaluate("document.documentElement.scrollWidth") <= width
-    assert complaints == []
-    await page.close()
+    async with tab(
+        browser, timeout_seconds=PATIENCE_SECONDS, color_scheme=scheme, reduced_motion="reduce"
+    ) as page:
+        await page.add_init_script(path=AXE)
+        for width in (390, 1280):
+            await page.set_viewport_size({"width": width, "height": 800})
+            await page.goto("about:blank")
+            await page.goto(f"{stage.url}/#/talk?key=no&loud=yes")
+            await expect(page.locator(".session-note")).to_contain_text("“loud” is no setting.")
+            assert await violations(page) == [], (width, "link")
+            await fill_in_all(page)
+            assert await violations(page) == [], (width, "filled in")
+            await field(page, "Threshold").fill("7")
+            await field(page, "Tools").fill("[")
+            await button(page, "JSON").click()
+            await expect(field(page, "Threshold")).to_be_focused()
+            assert await violations(page) == [], (width, "at fault")
+            await field(page, "Threshold").fill("")
+            await field(page, "Tools").fill("")
+            await button(page, "JSON").click()
+            await field(page, "Session as JSON").fill("{")
+            await field(page, "Session as JSON").blur()
+            assert await violations(page) == [], (width, "JSON")
+            assert await page.evaluate("document.documentElement.scrollWidth") <= width

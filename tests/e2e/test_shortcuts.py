@@ -7,6 +7,7 @@ from playwright.async_api import Browser, Page, expect
 
 from tests.e2e.looks import AXE, clean
 from tests.e2e.tester import button, connect, field, status
+from tests.support.browser import tab
 from tests.support.stage import PATIENCE_SECONDS, Stage, staged
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")  # the browser lives on that loop
@@ -49,17 +50,16 @@ async def test_axe_finds_nothing_in_the_dialog(browser: Browser, scheme: Any) ->
 
 async def told_plainly(stage: Stage, browser: Browser, scheme: Any) -> None:
     """The dialog, open on a desk and on a phone."""
-    page = await browser.new_page(color_scheme=scheme, viewport={"width": 1280, "height": 800})
-    page.set_default_timeout(PATIENCE_SECONDS * 1000)
-    complaints: list[str] = []
-    page.on("console", lambda message: complaints.append(message.text))
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    await page.add_init_script(path=AXE)
-    await page.goto(stage.url)
-    await button(page, "Keyboard shortcuts").click()
-    await expect(page.get_by_role("dialog")).to_be_visible()
-    await clean(page, "open")
-    await button(page, "Close").click()
-    await expect(page.get_by_role("dialog")).to_be_hidden()
-    assert complaints == []
-    await page.close()
+    async with tab(
+        browser,
+        timeout_seconds=PATIENCE_SECONDS,
+        color_scheme=scheme,
+        viewport={"width": 1280, "height": 800},
+    ) as page:
+        await page.add_init_script(path=AXE)
+        await page.goto(stage.url)
+        await button(page, "Keyboard shortcuts").click()
+        await expect(page.get_by_role("dialog")).to_be_visible()
+        await clean(page, "open")
+        await button(page, "Close").click()
+        await expect(page.get_by_role("dialog")).to_be_hidden()

@@ -11,7 +11,7 @@ import pytest_asyncio
 from playwright.async_api import Browser, Locator, Page, Route, expect
 
 from signaller.loopback.switches import NAMES
-from tests.e2e.looks import AXE, PAINTED, SHIFTS, clean, shift
+from tests.e2e.looks import AXE, PAINTED, SHIFTS, clean, nothing_moved
 from tests.e2e.tester import button, connected, failure, status, step, turns, write
 from tests.support.demo import demo
 from tests.support.stage import PATIENCE_SECONDS, staged
@@ -237,4 +237,4 @@ async def test_nothing_moves_once_the_board_is_open(url: str, page: Page) -> Non
     await expect(step(page, "answer").get_by_role("alert")).to_be_visible()
     await button(page, "Turn off").click()
     await expect(page.get_by_text("Fault on:")).to_have_count(0)
-    await shift(page)
+    await nothing_moved(page)

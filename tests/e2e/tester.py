@@ -105,6 +105,16 @@ def read_lines(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text().splitlines()]
 
 
+async def example(page: Page, language: str) -> str:
+    """The code in this language, as it would be copied."""
+    code = page.get_by_role("region", name="Code")
+    await button(page, language).click()
+    await expect(button(page, language)).to_have_attribute("aria-pressed", "true")
+    name = "native" if language == "React Native" else language.lower()
+    await expect(code).to_have_attribute("data-language", name)
+    return str(await code.text_content())
+
+
 def events(page: Page) -> Locator:
     """The events that are in sight, and some beyond."""
     return page.get_by_role("listbox", name="Events", exact=True).get_by_role("option")

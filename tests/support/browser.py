@@ -3,6 +3,7 @@
 import contextlib
 import shutil
 from collections.abc import AsyncIterator
+from typing import Any
 
 from playwright.async_api import Browser, ConsoleMessage, Page, async_playwright
 
@@ -39,15 +40,18 @@ async def chromium(
 
 
 @contextlib.asynccontextmanager
-async def tab(browser: Browser, *, timeout_seconds: float) -> AsyncIterator[Page]:
-    """A tab without a past; at its end nothing may stand in its console."""
+async def tab(browser: Browser, *, timeout_seconds: float, **looks: Any) -> AsyncIterator[Page]:
+    """A tab without a past; at its end nothing may stand in its console.
+
+    `looks` are options of a page, such as `viewport` and `color_scheme`.
+    """
     complaints: list[str] = []
 
     def hear(message: ConsoleMessage) -> None:
         if not message.text.startswith(CHROMIUMS_OWN):
             complaints.append(message.text)
 
-    page = await browser.new_page()
+    page = await browser.new_page(**looks)
     page.set_default_timeout(timeout_seconds * 1000)
     page.on("console", hear)
     page.on("pageerror", lambda error: complaints.append(str(error)))
