@@ -74,11 +74,27 @@ async def test_a_pane_that_does_not_come_is_told_and_tried_again(
     await page.route(f"**/panels/{module}", lambda route: route.abort())
     await view(page, "Events")
     await button(page, opener).click()
-    await expect(failure(page)).to_contain_text("This could not be loaded")
+    await expect(failure(page).filter(has_text="This could not be loaded")).to_be_visible()
     await page.unroute(f"**/panels/{module}")
     await button(page, opener).click()
     await button(page, opener).click()
     await expect(page.get_by_role("tabpanel", name="Events")).to_contain_text(within)
+
+
+async def test_a_part_that_fails_is_not_said_to_be_missing(
+    service: Service, browser: Browser
+) -> None:
+    """It did come: what is wrong with it stands in the console."""
+    page = await browser.new_page()
+    await page.goto(service.url)
+    await page.evaluate(
+        "() => { HTMLDialogElement.prototype.showModal = () => { throw new Error('broken'); }; }"
+    )
+    async with page.expect_event("pageerror") as failing:
+        await button(page, "I hear nothing").click()
+    assert str(await failing.value) == "broken"
+    await expect(failure(page)).to_have_count(0)
+    await page.close()
 
 
 async def test_outside_the_demo_the_key_is_empty(service: Service, page: Page) -> None:
