@@ -45,6 +45,16 @@ navigator.mediaDevices.getUserMedia = async (wanted) => {
   return stream;
 };
 """
+KEEP_ATTACHED = """
+globalThis.attached = [];
+const replaces = RTCRtpSender.prototype.replaceTrack;
+RTCRtpSender.prototype.replaceTrack = function (track) {
+  attached.push(track?.enabled);
+  return replaces.call(this, track);
+};
+"""
+"""Whether each track was heard in the moment in which it was attached."""
+
 # Chromium's fake devices have no plug: what is unplugged is left out of what the browser tells.
 PLUGS = """
 globalThis.unplugged = new Set(JSON.parse(sessionStorage.unplugged ?? "[]"));
@@ -323,12 +333,14 @@ async def test_an_insecure_page_says_so(stage: Stage) -> None:
 async def test_another_microphone_in_a_call_takes_over(stage: Stage, page: Page) -> None:
     """Still muted; then heard by the lanes and by the recorder, and the first one is let go."""
     await page.add_init_script(SILENT_AT_FIRST)
+    await page.add_init_script(KEEP_ATTACHED)
     await connect(stage, page)
     first = await page.evaluate_handle(SPOKEN_INTO)
     await button(page, "Mute").click()
     await choose(page, "Microphone", "Fake Audio Input 2")
     await speaks_into(page, "Fake Audio Input 2")
     assert await first.evaluate("track => track.readyState") == "ended"
+    assert await page.evaluate("attached") == [False]
     assert await page.evaluate(f"{SPOKEN_INTO}.enabled") is False
 
     await button(page, "Mute").click()

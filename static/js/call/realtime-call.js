@@ -212,6 +212,7 @@ export class RealtimeCall {
     if (signal.aborted) close(stream);
     signal.throwIfAborted();
     signal.addEventListener("abort", () => close(stream), { once: true });
+    for (const track of stream.getTracks()) track.enabled = !this.#muted; // before anybody hears it
     return stream;
   }
 

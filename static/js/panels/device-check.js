@@ -223,5 +223,5 @@ function fill(picker, { system, devices }, value) {
   const wanted = [{ id: "", label: text.system(system) }, ...devices];
   const is = [...picker.options].map(({ value: id, text: label }) => ({ id, label }));
   if (JSON.stringify(is) !== JSON.stringify(wanted)) picker.replaceChildren(...wanted.map(({ id, label }) => element("option", { value: id }, label)));
-  picker.value = value;
+  picker.value = wanted.some(({ id }) => id === value) ? value : ""; // as long as names are not known, nor is what was remembered
 }
