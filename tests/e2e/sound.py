@@ -10,6 +10,18 @@ from signaller.loopback.voice import loudness
 from tests.e2e.tester import button
 
 QUIET = 0.005
+HEARD = """
+async () => {
+  for (;;) {
+    for (const stat of (await peers.at(-1).getStats()).values()) {
+      if (stat.type === "inbound-rtp" && stat.kind === "audio" && stat.totalAudioEnergy > 0.001)
+        return { packets: stat.packetsReceived, energy: stat.totalAudioEnergy };
+    }
+    await new Promise((resolve) => setTimeout(resolve, 50)); // statistics send no event
+  }
+}
+"""
+"""Waits until something of the newest call is heard, in a page that keeps its `peers`."""
 
 
 def sides(path: Path) -> tuple[float, float, float]:

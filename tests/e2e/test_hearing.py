@@ -7,7 +7,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Locator, Page, expect
 
-from tests.e2e.tester import button, connect, connected, failure, status, step
+from tests.e2e.tester import button, connect, connected, failure, step
 from tests.support.stage import Stage, staged
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")  # the browser lives on that loop
@@ -119,7 +119,7 @@ async def test_what_is_wrong_is_mended_by_one_button(stage: Stage, page: Page) -
     await expect(started.or_(good)).to_be_visible()
     if await started.is_visible():
         await dialog.get_by_role("button", name="Ask the model to speak").click()
-        await expect(status(page)).to_have_attribute("data-who", "model")
+        await expect(page.get_by_role("banner")).to_have_attribute("data-who", "model")
         await dialog.get_by_role("button", name="Test again").click()
     await expect(good).to_be_visible()
     await dialog.get_by_role("button", name="Close").click()

@@ -5,6 +5,7 @@ import re
 import pytest
 from playwright.async_api import Page, expect
 
+from tests.e2e.sound import HEARD
 from tests.e2e.tester import (
     button,
     connect,
@@ -39,17 +40,6 @@ BETWEEN_BEEPS: dict[str, object] = {
     "audio": {"input": {"turn_detection": {"silence_duration_ms": 200}}}
 }
 """The fake microphone beeps once a second: half a second of silence would seldom end a turn."""
-HEARD = """
-async () => {
-  for (;;) {
-    for (const stat of (await peers.at(-1).getStats()).values()) {
-      if (stat.type === "inbound-rtp" && stat.kind === "audio" && stat.totalAudioEnergy > 0.001)
-        return { packets: stat.packetsReceived, energy: stat.totalAudioEnergy };
-    }
-    await new Promise((resolve) => setTimeout(resolve, 50)); // statistics send no event
-  }
-}
-"""
 
 
 async def test_the_page_is_light(stage: Stage, page: Page) -> None:
