@@ -24,10 +24,11 @@ class Proxies:
     def __init__(self, egress: Egress) -> None:
         """Raises ConfigError."""
         self._no_proxy = egress.no_proxy
-        self.by_scheme = {
+        found = {
             "https": _proxy_at(egress.proxy, "HTTPS_PROXY"),
             "http": _proxy_at(egress.http_proxy, "HTTP_PROXY"),
         }
+        self.by_scheme = {scheme: proxy for scheme, proxy in found.items() if proxy is not None}
 
     def before(self, url: httpx.URL) -> httpx.Proxy | None:
         """The one through which a URL is asked; None: it is asked directly."""

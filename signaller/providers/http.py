@@ -290,7 +290,7 @@ class _Transport(httpx.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send it once; aiohttp repeats only a GET, on a kept connection that was closed."""
         _sending.set(False)
-        proxy = self._proxies.before(request.url)
+        proxy = self._proxies.before(request.url) if self._through else None
         if proxy is not None and request.url.scheme == "http":
             request.headers.update(proxy.headers)  # aiohttp has them in a CONNECT only
         transport = self._direct if proxy is None else self._through[request.url.scheme]
