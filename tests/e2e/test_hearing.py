@@ -117,10 +117,9 @@ async def test_what_is_wrong_is_mended_by_one_button(stage: Stage, page: Page) -
     started = dialog.get_by_text("has not said that it began")
     good = dialog.get_by_text("All eight are in order.")
     await expect(started.or_(good)).to_be_visible()
-    if await started.is_visible():
+    while await started.is_visible():  # each time it listens again, which takes a moment
         await dialog.get_by_role("button", name="Ask the model to speak").click()
-        await expect(page.get_by_role("banner")).to_have_attribute("data-who", "model")
-        await dialog.get_by_role("button", name="Test again").click()
+        await expect(started.or_(good)).to_be_visible()
     await expect(good).to_be_visible()
     await dialog.get_by_role("button", name="Close").click()
     await expect(button(page, "I hear nothing")).to_be_focused()

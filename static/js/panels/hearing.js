@@ -8,6 +8,8 @@ import { words } from "../words.js";
 const text = words.hearing;
 /** A fair time to say a word in. */
 const LISTEN_MS = 2500;
+/** Packets come every 20 ms, to a busy machine in bursts. */
+const MOMENT_MS = 1000;
 const LOOK_EVERY_MS = 50;
 
 /** @typedef {import("../call/hearing.js").Seen} Seen */
@@ -107,8 +109,9 @@ export function Hearing(read, actions) {
     const voice = actions.voice();
     const track = microphone?.getAudioTracks()[0];
     const before = live ? counted(await actions.stats()) : null;
+    const began = performance.now();
     const loudest = live && microphone && !muted && track?.readyState === "live" ? await loudness(microphone) : 0;
-    if (before && loudest === 0) await later(500);
+    if (before) await later(Math.max(0, MOMENT_MS - (performance.now() - began)));
     const after = before ? counted(await actions.stats()) : null;
     return {
       live, muted, loudest,
