@@ -36,6 +36,13 @@
  * @property {string} show the view that was brought to the front
  */
 
+/** Both sides may speak. @param {State} state */
+export const isLive = (state) => state === "connected" || state === "interrupted";
+/** A call is under way, from *Connect* to its end. @param {State} [state] */
+export const isBusy = (state) => state === "checking" || state === "connecting" || (state !== undefined && isLive(state));
+/** It has come to its end, well or not. @param {State} state */
+export const isOver = (state) => state === "ended" || state === "failed";
+
 export class Hub extends EventTarget {
   /** @type {Map<string, any>} */
   #latest = new Map();

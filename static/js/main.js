@@ -9,7 +9,7 @@ import { Speaking } from "./call/speaking.js";
 import { element, icon } from "./element.js";
 import { record } from "./events/record.js";
 import { keepFocus } from "./focus.js";
-import { Hub } from "./hub.js";
+import { Hub, isBusy, isLive } from "./hub.js";
 import { late, loaded } from "./late.js";
 import { Layout } from "./layout.js";
 import * as callBar from "./panels/call-bar.js";
@@ -155,8 +155,8 @@ function tell(type, detail) {
 function changed(stage) {
   const { state } = stage;
   const wasWaiting = document.activeElement?.id === "hangup" && !live;
-  live = state === "connected" || state === "interrupted";
-  busy = live || state === "checking" || state === "connecting";
+  live = isLive(state);
+  busy = isBusy(state);
   actions.keepFocus(() => {
     if (state === "checking") begin();
     hub.emit("state", stage);

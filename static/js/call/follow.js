@@ -1,6 +1,7 @@
 /** Reads a call's record at the service while it lasts, and adds up what its channel tells. Knows no DOM. */
 
 import { readCall } from "../api-control.js";
+import { isOver } from "../hub.js";
 import { ChannelUsage, compare } from "./usage.js";
 
 /**
@@ -34,7 +35,7 @@ export function followCall(hub) {
       follower = new Follower(hub);
     }
     if (state === "connected") follower?.begin();
-    if (state === "ended" || state === "failed") follower?.end();
+    if (isOver(state)) follower?.end();
   });
   hub.on("token", (token) => follower?.hold(token?.value ?? null));
   hub.on("id", (id) => follower?.know(id));

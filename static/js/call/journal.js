@@ -2,6 +2,8 @@
  * What a call has shown so far, for whoever asks later: the tests of "I hear nothing", and a report to save. Bounded; knows no DOM.
  */
 
+import { isLive } from "../hub.js";
+
 const MOST = 300;
 
 /** @param {import("../hub.js").Hub} hub */
@@ -49,7 +51,7 @@ export function Journal(hub) {
 
   return {
     get live() {
-      return ["connected", "interrupted"].includes(states.at(-1)?.state ?? "idle");
+      return isLive(states.at(-1)?.state ?? "idle");
     },
     get now() {
       return { states, steps: [...steps.values()], exchanges, candidates, descriptions, events: events.slice(-MOST), spoke, muted, id, microphone, session };

@@ -14,13 +14,12 @@ export class LevelSource {
     this.#context.createMediaStreamSource(stream).connect(this.#analyser);
   }
 
-  /** A browser that finds no speaker hears nothing here, and says nothing about it. */
-  get hears() {
-    return this.#context.state === "running";
-  }
-
-  /** From 0 (silence, or -60 dBFS) to 1 (full scale). */
+  /**
+   * From 0 (silence, or -60 dBFS) to 1 (full scale); null: the browser does not tell, as one that finds no speaker.
+   * @returns {number | null}
+   */
   read() {
+    if (this.#context.state !== "running") return null;
     this.#analyser.getFloatTimeDomainData(this.#samples);
     let sum = 0;
     for (const sample of this.#samples) sum += sample * sample;

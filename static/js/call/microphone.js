@@ -37,7 +37,7 @@ export async function listen(devices, signal, onLevel) {
   if (signal.aborted) return close(stream); // permission came too late
   signal.addEventListener("abort", () => close(stream), { once: true });
   const source = new LevelSource(stream);
-  const timer = setInterval(() => onLevel(source.hears ? source.read() : null), LOOK_EVERY_MS);
+  const timer = setInterval(() => onLevel(source.read()), LOOK_EVERY_MS);
   signal.addEventListener("abort", () => {
     clearInterval(timer);
     source.close();

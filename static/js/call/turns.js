@@ -1,5 +1,7 @@
 /** Who said what, how long the answer took and what it cost, as the channel's events tell it. Knows no DOM. */
 
+import { isOver } from "../hub.js";
+
 /** A conversation of a day; the oldest turns go. */
 const MOST_TURNS = 5000;
 
@@ -27,7 +29,7 @@ export function followTurns(hub) {
   const kept = { now: new Turns(tell) };
   hub.on("state", ({ state }) => {
     if (state === "checking") kept.now = new Turns(tell);
-    if (state === "ended" || state === "failed") kept.now.end();
+    if (isOver(state)) kept.now.end();
   });
   hub.on("event", (seen) => kept.now.receive(seen));
   return kept;

@@ -1,6 +1,7 @@
 /** All events, and the functions that wait, are written down from the start, before anyone looks. Knows no DOM. */
 
 import { Tools } from "../call/tools.js";
+import { isOver } from "../hub.js";
 import { EventLog } from "./log.js";
 
 const TOLD_EVERY_MS = 100;
@@ -23,7 +24,7 @@ export function record(hub, send) {
   hub.on("session", (session) => { model = session.model; });
   hub.on("state", ({ state }) => {
     if (state === "checking") log.divide(model, new Date());
-    if (["checking", "ended", "failed"].includes(state)) tools.end();
+    if (state === "checking" || isOver(state)) tools.end();
   });
   hub.on("exchange", ({ at, ...exchange }) => log.add("http", exchange, at));
   hub.on("event", ({ direction, event, at }) => {

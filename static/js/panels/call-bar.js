@@ -4,6 +4,7 @@ import { advise } from "../advice.js";
 import { minutes } from "../amounts.js";
 import { element, icon } from "../element.js";
 import { endedAfter } from "../ending.js";
+import { isBusy, isLive } from "../hub.js";
 import { voiceOf } from "../session/settings.js";
 import { words } from "../words.js";
 import { CallMeter } from "./call-meter.js";
@@ -83,8 +84,8 @@ export function mount(root, hub, actions) {
   function update(change) {
     change();
     const { state } = stage;
-    const live = state === "connected" || state === "interrupted";
-    const busy = live || state === "checking" || state === "connecting";
+    const live = isLive(state);
+    const busy = isBusy(state);
     const { who, interruptible } = speaking;
     const [said, more] = phrase(stage, known, who, call);
     if (word.textContent !== said) word.textContent = said;

@@ -2,6 +2,7 @@
 
 import { minutes, money } from "../amounts.js";
 import { element } from "../element.js";
+import { isLive } from "../hub.js";
 import { words } from "../words.js";
 
 const text = words.callBar;
@@ -26,7 +27,7 @@ export function CallMeter(hub) {
     update();
   });
   hub.on("state", ({ state }) => {
-    live = state === "connected" || state === "interrupted";
+    live = isLive(state);
     update();
   });
 

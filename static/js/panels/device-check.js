@@ -4,6 +4,7 @@ import { DeviceGone, KINDS, PROCESSING, alike, available, isNamed, listed, other
 import { close, openMicrophone } from "../call/microphone.js";
 import { canChoose, playTone } from "../call/speaker.js";
 import { element } from "../element.js";
+import { isBusy, isLive } from "../hub.js";
 import { words } from "../words.js";
 import { MicrophoneTest } from "./microphone-test.js";
 
@@ -68,9 +69,9 @@ export function mount(root, hub, actions) {
     if (stream) allowed();
   });
   hub.on("state", ({ state, error }) => {
-    live = state === "connected" || state === "interrupted";
+    live = isLive(state);
     if (state === "checking") test.stop();
-    busy = !["idle", "ended", "failed"].includes(state);
+    busy = isBusy(state);
     if (error?.step === "microphone") refuse(error.cause);
     update();
     if (state === "connected" || !live) test.yield(live);

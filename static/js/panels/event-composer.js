@@ -1,6 +1,7 @@
 /** Write any event by hand, send it, and see what answers it. */
 
 import { element } from "../element.js";
+import { isOver } from "../hub.js";
 import { answers, bearing, parse, PRESETS } from "../events/composing.js";
 import { words } from "../words.js";
 import { JsonTree } from "./json-tree.js";
@@ -67,7 +68,7 @@ export function mount(root, hub, actions) {
     else update("bad", text.refused(event.error?.message ?? text.noReason), event);
   });
   hub.on("state", ({ state }) => {
-    if (!awaited || !["checking", "ended", "failed"].includes(state)) return;
+    if (!awaited || !(state === "checking" || isOver(state))) return;
     forget();
     update("bad", text.over);
   });

@@ -2,6 +2,7 @@
 
 import { STEPS } from "../call/step-clock.js";
 import { element } from "../element.js";
+import { isOver } from "../hub.js";
 import { explained } from "./failure.js";
 import { FaultLine } from "./fault-line.js";
 
@@ -15,7 +16,7 @@ export function mount(root, hub, actions) {
   const fault = FaultLine(hub, actions);
   root.append(box);
   hub.on("state", ({ state, error }) => {
-    if (["checking", "ended", "failed"].includes(state)) hide();
+    if (state === "checking" || isOver(state)) hide();
     if (error) show(error.step, error.cause);
   });
   hub.on("trouble", ({ step, error }) => show(step, error));

@@ -2,6 +2,7 @@
 
 import { BANDS, grade, judge } from "../call/stats.js";
 import { element } from "../element.js";
+import { isOver } from "../hub.js";
 import { words } from "../words.js";
 
 /** Five minutes. */
@@ -64,7 +65,7 @@ export function mount(root, hub) {
   });
   hub.on("state", ({ state }) => {
     if (state === "checking") history = [];
-    over = state === "ended" || state === "failed";
+    over = isOver(state);
     update();
   });
   hub.on("show", (name) => { if (name === "health") void open(); });

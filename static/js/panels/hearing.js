@@ -131,19 +131,18 @@ export function Hearing(read, actions) {
 async function loudness(microphone) {
   const source = new LevelSource(microphone);
   const until = performance.now() + LISTEN_MS;
-  let loudest = 0;
-  let told = false;
+  /** @type {number | null} */
+  let loudest = null;
   try {
-    while (performance.now() < until && loudest < 0.02) {
+    while (performance.now() < until && (loudest ?? 0) < 0.02) {
       await later(LOOK_EVERY_MS);
-      told ||= source.hears;
       const level = source.read();
-      loudest = Math.max(loudest, level > 0 ? 10 ** ((level - 1) * 3) : 0); // from its scale of 60 dB
+      if (level !== null) loudest = Math.max(loudest ?? 0, level > 0 ? 10 ** ((level - 1) * 3) : 0); // from its scale of 60 dB
     }
   } finally {
     source.close();
   }
-  return told ? loudest : null;
+  return loudest;
 }
 
 /** @param {HTMLMediaElement | null} voice */

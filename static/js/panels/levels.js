@@ -3,6 +3,7 @@
 import { LevelSource } from "../call/levels.js";
 import { playOn } from "../call/speaker.js";
 import { element, icon } from "../element.js";
+import { isOver } from "../hub.js";
 import { words } from "../words.js";
 import { Waveform } from "./waveform.js";
 
@@ -65,7 +66,7 @@ export function mount(root, hub, actions) {
       waveform.clear();
       answer.textContent = "";
     }
-    if (state === "ended" || state === "failed") stop();
+    if (isOver(state)) stop();
   });
 
   /**

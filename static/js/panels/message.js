@@ -1,6 +1,7 @@
 /** A written message to the model. */
 
 import { element } from "../element.js";
+import { isLive } from "../hub.js";
 import { words } from "../words.js";
 
 const text = words.message;
@@ -21,7 +22,7 @@ export function mount(root, hub, actions) {
     const written = input.value.trim();
     if (written && actions.say(written)) input.value = "";
   });
-  hub.on("state", ({ state }) => update(state === "connected" || state === "interrupted"));
+  hub.on("state", ({ state }) => update(isLive(state)));
   update(false);
 
   /** @param {boolean} open */

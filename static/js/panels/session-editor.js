@@ -1,6 +1,7 @@
 /** Edit the session as JSON, send it, and see when the provider took it. */
 
 import { element } from "../element.js";
+import { isOver } from "../hub.js";
 import { words } from "../words.js";
 import { PRESETS } from "./session-presets.js";
 
@@ -70,7 +71,7 @@ export function mount(root, hub, actions) {
   }
 
   hub.on("event", ({ direction, event }) => { if (direction === "in" && event) receive(event); });
-  hub.on("state", ({ state }) => { if (["checking", "ended", "failed"].includes(state)) reset(); });
+  hub.on("state", ({ state }) => { if (state === "checking" || isOver(state)) reset(); });
 
   /** @param {{type?: string, error?: {event_id?: string, message?: string}}} event */
   function receive({ type, error }) {

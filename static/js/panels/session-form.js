@@ -3,6 +3,7 @@
 import { advise } from "../advice.js";
 import { CopyButton } from "../copy-button.js";
 import { element } from "../element.js";
+import { isBusy } from "../hub.js";
 import { modelsOf, withModel } from "../session/models.js";
 import { words } from "../words.js";
 import { KeyField } from "./key-field.js";
@@ -80,7 +81,7 @@ export function mount(root, hub, actions) {
   });
   hub.on("settings", learn);
   hub.on("state", ({ state, error }) => {
-    busy = !["idle", "ended", "failed"].includes(state);
+    busy = isBusy(state);
     key.control.disabled = busy;
     for (const each of [fields, json]) each.fix(busy);
     if (state === "checking") {

@@ -4,6 +4,7 @@ import { advise } from "../advice.js";
 import { STEPS } from "../call/step-clock.js";
 import { CopyButton } from "../copy-button.js";
 import { element } from "../element.js";
+import { isBusy, isOver } from "../hub.js";
 import { late, loaded } from "../late.js";
 import { figure, milliseconds } from "../milliseconds.js";
 import { words } from "../words.js";
@@ -63,8 +64,8 @@ export function mount(root, hub, actions) {
     const note = reached && rows.get(reached.name)?.note;
     if (note && state === "interrupted") note.textContent = text.interrupted;
     else if (state === "connected") update();
-    if (state === "ended" || state === "failed") patience.stop();
-    actions.keepFocus(() => { tenTimes.disabled = ["checking", "connecting", "connected", "interrupted"].includes(state); });
+    if (isOver(state)) patience.stop();
+    actions.keepFocus(() => { tenTimes.disabled = isBusy(state); });
     if (error) open(error.step, error.cause);
   });
   hub.on("trouble", ({ step, error }) => { if (rows.has(step)) open(step, error); });

@@ -4,6 +4,7 @@ import { minutes } from "../amounts.js";
 import { Recorder, format } from "../call/recorder.js";
 import { element } from "../element.js";
 import { whyEnded } from "../ending.js";
+import { isOver } from "../hub.js";
 import { words } from "../words.js";
 import { noted } from "./transcript.js";
 
@@ -48,7 +49,7 @@ export function mount(root, hub, turns) {
   hub.on("state", (stage) => {
     if (stage.state === "checking") begin();
     if (stage.state === "connected") reached = true;
-    if (stage.state === "ended" || stage.state === "failed") void end(stage);
+    if (isOver(stage.state)) void end(stage);
   });
   hub.on("call", (call) => {
     const stage = hub.latest("state");

@@ -3,6 +3,7 @@
 import { clock, minutes } from "../amounts.js";
 import { element } from "../element.js";
 import { keepFocus } from "../focus.js";
+import { isBusy } from "../hub.js";
 import { words } from "../words.js";
 
 /** @typedef {import("../call/held-token.js").Held} Held */
@@ -50,10 +51,10 @@ export function mount(root, hub, actions) {
   hub.on("held", show);
   hub.on("call", () => update());
   hub.on("state", (stage) => {
-    busy = !["idle", "ended", "failed"].includes(stage.state);
+    busy = isBusy(stage.state);
     update();
   });
-  busy = !["idle", "ended", "failed", undefined].includes(hub.latest("state")?.state);
+  busy = isBusy(hub.latest("state")?.state);
   show(hub.latest("held") ?? null);
   setInterval(tick, 1000);
 
