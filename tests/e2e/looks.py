@@ -1,11 +1,15 @@
 """How the page looks to everybody: what axe finds in it, whether it fits, and what moves."""
 
+import contextlib
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-from playwright.async_api import Page
+from playwright.async_api import Browser, Page
 
 from tests.e2e.tester import view
+from tests.support.browser import tab
+from tests.support.stage import PATIENCE_SECONDS
 
 AXE = Path(__file__).parents[1] / "support/axe/node_modules/axe-core/axe.min.js"
 RULES = """() => axe.run(document, {
@@ -27,6 +31,22 @@ MOST_SHIFT = 0.02
 PHONE, DESK = WIDTHS = (390, 1280)
 ON_PHONE = ("Talk", "Setup", "Steps", "Events")
 """What is no tab of its own there is found under More."""
+
+
+@contextlib.asynccontextmanager
+async def inspected(
+    browser: Browser, *, tolerated: tuple[str, ...] = (), **looks: Any
+) -> AsyncIterator[Page]:
+    """A tab that axe looks at, and in whose console nothing may stand but what is tolerated."""
+    async with tab(
+        browser,
+        timeout_seconds=PATIENCE_SECONDS,
+        tolerated=tolerated,
+        reduced_motion="reduce",
+        **looks,
+    ) as page:
+        await page.add_init_script(path=AXE)
+        yield page
 
 
 async def violations(page: Page) -> list[Any]:

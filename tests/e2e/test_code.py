@@ -23,7 +23,7 @@ from starlette.routing import Route
 
 from tests.docs.pages import page as documented
 from tests.docs.pages import section
-from tests.e2e.looks import AXE, clean
+from tests.e2e.looks import clean, inspected
 from tests.e2e.tester import button, example, field, fill_in, view
 from tests.support.service import MASTER_KEY, MODEL, UPSTREAM_MODEL
 from tests.support.serving import serving
@@ -261,13 +261,10 @@ async def talks(stage: Stage, browser: Browser, modules: dict[str, str], script:
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 async def test_axe_finds_nothing_in_code(stage: Stage, browser: Browser, scheme: Any) -> None:
     """On a phone and on a desk."""
-    page = await browser.new_page(color_scheme=scheme, reduced_motion="reduce")
-    page.set_default_timeout(PATIENCE_SECONDS * 1000)
-    await page.add_init_script(path=AXE)
-    await page.goto(stage.url)
-    await fill_in(page, MASTER_KEY)
-    await view(page, "Code")
-    for language in ("curl", "Kotlin"):
-        await example(page, language)
-        await clean(page, language, "Code")
-    await page.close()
+    async with inspected(browser, color_scheme=scheme) as page:
+        await page.goto(stage.url)
+        await fill_in(page, MASTER_KEY)
+        await view(page, "Code")
+        for language in ("curl", "Kotlin"):
+            await example(page, language)
+            await clean(page, language, "Code")

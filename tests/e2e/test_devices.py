@@ -9,7 +9,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Locator, Page, expect
 
-from tests.e2e.looks import AXE, SHIFTS, nothing_moved, violations
+from tests.e2e.looks import SHIFTS, inspected, nothing_moved, violations
 from tests.e2e.sound import QUIET, saved, sides
 from tests.e2e.tester import (
     button,
@@ -20,11 +20,12 @@ from tests.e2e.tester import (
     fill_in,
     hang_up,
     quiet,
+    refuse_microphone,
     status,
     step,
     view,
 )
-from tests.support.browser import WHOLE, chromium, tab
+from tests.support.browser import WHOLE, chromium
 from tests.support.service import MASTER_KEY
 from tests.support.stage import PATIENCE_SECONDS, Stage, staged
 
@@ -293,14 +294,19 @@ async def test_an_allowed_microphone_that_cannot_be_opened_is_told(
     await expect(check(page)).to_contain_text("The microphone is allowed.")
 
 
-async def test_a_speaker_that_refuses_all_leaves_no_error(stage: Stage, page: Page) -> None:
-    """Neither the chosen one nor the system's own: the page goes on."""
+async def connect_on_another_speaker(stage: Stage, page: Page) -> None:
+    """A call that plays on the first of those that are not the system's own."""
     await page.goto(stage.url)
     await choose(page, "Speaker", "Fake Audio Output 1")
     await fill_in(page, MASTER_KEY)
     await button(page, "Connect").click()
     await connected(page)
     await plays_on(page, "Fake Audio Output 1")
+
+
+async def test_a_speaker_that_refuses_all_leaves_no_error(stage: Stage, page: Page) -> None:
+    """Neither the chosen one nor the system's own: the page goes on."""
+    await connect_on_another_speaker(stage, page)
     await page.evaluate(
         """() => {
           globalThis.tried = [];
@@ -356,12 +362,7 @@ async def test_another_microphone_in_a_call_takes_over(stage: Stage, page: Page)
 
 async def test_another_speaker_plays_the_model(stage: Stage, page: Page) -> None:
     """Chosen before the call, and again in it."""
-    await page.goto(stage.url)
-    await choose(page, "Speaker", "Fake Audio Output 1")
-    await fill_in(page, MASTER_KEY)
-    await button(page, "Connect").click()
-    await connected(page)
-    await plays_on(page, "Fake Audio Output 1")
+    await connect_on_another_speaker(stage, page)
     await choose(page, "Speaker", "Fake Audio Output 2")
     await plays_on(page, "Fake Audio Output 2")
     await expect(step(page, "first-audio")).to_have_attribute("data-state", "done")
@@ -753,12 +754,7 @@ async def test_who_hears_nothing_gets_the_systems_speaker(stage: Stage, page: Pa
 
 async def test_a_microphone_in_use_elsewhere_leads_to_another(stage: Stage, page: Page) -> None:
     """From the rung that failed to the picker."""
-    await page.add_init_script(  # no fake device can be kept busy by another program
-        """
-        navigator.mediaDevices.getUserMedia = () =>
-          Promise.reject(new DOMException("busy", "NotReadableError"));
-        """
-    )
+    await refuse_microphone(page, "NotReadableError")
     await page.goto(stage.url)
     await fill_in(page, MASTER_KEY)
     await button(page, "Connect").click()
@@ -774,14 +770,8 @@ async def test_a_microphone_in_use_elsewhere_leads_to_another(stage: Stage, page
 @pytest.mark.parametrize("width", [390, 1280])
 async def test_axe_finds_nothing(stage: Stage, browser: Browser, width: int, scheme: Any) -> None:
     """Unasked, allowed, testing, gone, one speaker only; and nothing is complained of."""
-    async with tab(
-        browser,
-        timeout_seconds=PATIENCE_SECONDS,
-        viewport={"width": width, "height": 800},
-        color_scheme=scheme,
-        reduced_motion="reduce",
-    ) as page:
-        await page.add_init_script(path=AXE)
+    desk = {"width": width, "height": 800}
+    async with inspected(browser, color_scheme=scheme, viewport=desk) as page:
         await page.add_init_script(TELLS_NOTHING)
         await page.add_init_script(
             PLUGS.replace("const tells", "const names").replace("tells()", "names()")

@@ -8,7 +8,7 @@ import pytest_asyncio
 from playwright.async_api import Browser, Page, expect
 
 from tests.e2e.conftest import KEEP_PEERS
-from tests.e2e.looks import AXE, SHIFTS, clean, nothing_moved
+from tests.e2e.looks import SHIFTS, clean, inspected, nothing_moved
 from tests.e2e.tester import (
     button,
     connect,
@@ -24,9 +24,8 @@ from tests.e2e.tester import (
     write,
     write_only,
 )
-from tests.support.browser import tab
 from tests.support.service import MASTER_KEY
-from tests.support.stage import PATIENCE_SECONDS, Stage, staged
+from tests.support.stage import Stage, staged
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")  # the browser lives on that loop
 
@@ -83,10 +82,7 @@ async def test_a_panel_that_cannot_be_loaded_says_so(stage: Stage, page: Page) -
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 async def test_axe_finds_nothing(stage: Stage, browser: Browser, scheme: Any) -> None:
     """Empty, full, an event open and pinned, composing, a function that waits, a bad file."""
-    async with tab(
-        browser, timeout_seconds=PATIENCE_SECONDS, color_scheme=scheme, reduced_motion="reduce"
-    ) as page:
-        await page.add_init_script(path=AXE)
+    async with inspected(browser, color_scheme=scheme) as page:
         await page.goto(stage.url)
         await view(page, "Events")
         await clean(page, "empty", "Events")

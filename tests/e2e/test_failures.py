@@ -252,15 +252,19 @@ async def test_encryption_that_does_not_open(scene: Scene, page: Page) -> None:
     await expect(step(page, "ice")).to_have_attribute("data-state", "done")
 
 
-async def test_a_channel_that_does_not_open(
-    scene: Scene, page: Page, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The provider never answers on it."""
+@pytest.fixture
+def no_channel(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The provider never answers on a data channel."""
 
     async def deaf(*_: object) -> None:
         pass
 
     monkeypatch.setattr(RTCSctpTransport, "start", deaf)
+
+
+@pytest.mark.usefixtures("no_channel")
+async def test_a_channel_that_does_not_open(scene: Scene, page: Page) -> None:
+    """It is waited for, and given up."""
     await page.clock.install()
     await press_connect(scene.url, page)
     await expect(step(page, "data-channel")).to_have_attribute("data-state", "active")
@@ -269,15 +273,9 @@ async def test_a_channel_that_does_not_open(
     await expect(step(page, "dtls")).to_have_attribute("data-state", "done")
 
 
-async def test_a_provider_that_ends_a_call_before_it_began(
-    scene: Scene, page: Page, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.usefixtures("no_channel")
+async def test_a_provider_that_ends_a_call_before_it_began(scene: Scene, page: Page) -> None:
     """Nobody is told that they hung up."""
-
-    async def deaf(*_: object) -> None:
-        pass
-
-    monkeypatch.setattr(RTCSctpTransport, "start", deaf)
     await press_connect(scene.url, page)
     await expect(step(page, "data-channel")).to_have_attribute("data-state", "active")
     await scene.provider.hang_up(scene.provider.calls[0])

@@ -9,11 +9,10 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page, expect
 
-from tests.e2e.looks import AXE, clean
+from tests.e2e.looks import clean, inspected
 from tests.e2e.tester import connect, connect_at, hang_up, view
-from tests.support.browser import tab
 from tests.support.service import MASTER_KEY
-from tests.support.stage import PATIENCE_SECONDS, Stage, staged
+from tests.support.stage import Stage, staged
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")  # the browser lives on that loop
 
@@ -195,10 +194,7 @@ async def test_figures_come_of_two_reports(stage: Stage, page: Page) -> None:
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 async def test_axe_finds_nothing_in_health(stage: Stage, browser: Browser, scheme: Any) -> None:
     """Before a call, in one, and where the line is poor; without a word on the console."""
-    async with tab(
-        browser, timeout_seconds=PATIENCE_SECONDS, color_scheme=scheme, reduced_motion="reduce"
-    ) as page:
-        await page.add_init_script(path=AXE)
+    async with inspected(browser, color_scheme=scheme) as page:
         for state in ("idle", "live", "poor"):
             if state != "live":
                 await page.goto(stage.url)

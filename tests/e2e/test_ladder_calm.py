@@ -6,9 +6,10 @@ import pytest
 from playwright.async_api import Browser, expect
 
 from signaller.loopback.switches import Faults
-from tests.e2e.looks import AXE, SHIFTS, nothing_moved, violations
+from tests.e2e.looks import SHIFTS, inspected, nothing_moved, violations
 from tests.e2e.test_failures import Scene, press_connect, scene_of
 from tests.e2e.tester import button, connected, failure, status, step, view
+from tests.support.browser import CHROMIUMS_OWN
 from tests.support.stage import LoopbackProvider
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")  # the browser lives on that loop
@@ -26,12 +27,11 @@ async def fails(scene: Scene, page: Any) -> None:
 @pytest.mark.parametrize("width", [390, 1280])
 async def test_axe_finds_nothing(browser: Browser, width: int, scheme: Any) -> None:
     """A failure as rung and as sheet, ten calls under way, eight tests, a call that was lost."""
-    async with scene_of(LoopbackProvider()) as scene:
-        context = await browser.new_context(
-            viewport={"width": width, "height": 800}, color_scheme=scheme, reduced_motion="reduce"
-        )
-        page = await context.new_page()
-        await page.add_init_script(path=AXE)
+    desk = {"width": width, "height": 800}
+    async with (
+        scene_of(LoopbackProvider()) as scene,
+        inspected(browser, tolerated=CHROMIUMS_OWN, color_scheme=scheme, viewport=desk) as page,
+    ):
         await fails(scene, page)
         assert await violations(page) == []
         await view(page, "Steps")
@@ -55,7 +55,6 @@ async def test_axe_finds_nothing(browser: Browser, width: int, scheme: Any) -> N
         await scene.provider.hang_up(scene.provider.calls[-1])
         await expect(status(page)).to_have_attribute("data-state", "ended")
         assert await violations(page) == []
-        await context.close()
 
 
 @pytest.mark.parametrize(("width", "height"), [(1280, 650), (390, 844)])

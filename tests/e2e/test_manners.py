@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, Download, Page, Route, expect
+from playwright.async_api import Browser, Page, Route, expect
 
-from tests.e2e.looks import AXE, PAINTED, violations
+from tests.e2e.looks import PAINTED, inspected, violations
 from tests.e2e.tester import (
     button,
     connect,
@@ -75,11 +75,8 @@ async def saved(page: Page, name: str) -> str:
     """The text of a file that a button saves."""
     async with page.expect_download() as downloading:
         await button(page, name).click()
-    return _text(await downloading.value, await (await downloading.value).path())
-
-
-def _text(download: Download, path: Path) -> str:
-    return download.suggested_filename + path.read_text()
+    download = await downloading.value
+    return download.suggested_filename + Path(await download.path()).read_text()  # noqa: ASYNC240 - small
 
 
 async def test_the_key_stays_in_the_page(stage: Stage, page: Page) -> None:
@@ -174,24 +171,21 @@ async def test_it_fits_every_screen(
 
 async def test_in_forced_colours_axe_finds_nothing(stage: Stage, browser: Browser) -> None:
     """Where the system chooses all colours, what is pressed and what is chosen still shows."""
-    page = await browser.new_page(forced_colors="active", reduced_motion="reduce")
-    page.set_default_timeout(PATIENCE_SECONDS * 1000)
-    await page.add_init_script(path=AXE)
-    await connect(stage, page)
-    await button(page, "Mute").click()
-    border = "button => getComputedStyle(button).borderTopStyle"
-    assert await button(page, "Mute").evaluate(border) == "double"
-    for name in VIEWS:
-        await view(page, name)
-        assert await violations(page) == [], name
-    colours: list[Any] = [
-        await page.get_by_role("tab", name=name, exact=True).evaluate(
-            "tab => getComputedStyle(tab).borderBottomColor"
-        )
-        for name in ("Session", "Steps")
-    ]
-    assert colours[0] != colours[1]
-    await page.close()
+    async with inspected(browser, forced_colors="active") as page:
+        await connect(stage, page)
+        await button(page, "Mute").click()
+        border = "button => getComputedStyle(button).borderTopStyle"
+        assert await button(page, "Mute").evaluate(border) == "double"
+        for name in VIEWS:
+            await view(page, name)
+            assert await violations(page) == [], name
+        colours: list[Any] = [
+            await page.get_by_role("tab", name=name, exact=True).evaluate(
+                "tab => getComputedStyle(tab).borderBottomColor"
+            )
+            for name in ("Session", "Steps")
+        ]
+        assert colours[0] != colours[1]
 
 
 async def test_the_first_load_is_quick(stage: Stage, browser: Browser) -> None:

@@ -10,13 +10,12 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Locator, Page, expect
 
-from tests.e2e.looks import violations
+from tests.e2e.looks import inspected, violations
 from tests.e2e.tester import button, connect_at, field, status
-from tests.support.browser import tab
 from tests.support.provider import error as provider_error
 from tests.support.proxy import forward_proxy
 from tests.support.service import MASTER_KEY, MODEL, Service, bearer, named, running
-from tests.support.stage import PATIENCE_SECONDS, staged
+from tests.support.stage import staged
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")  # the browser lives on that loop
 
@@ -328,14 +327,8 @@ async def test_axe_finds_nothing(
     service: Service, browser: Browser, scheme: Any, width: int
 ) -> None:
     """Asked for a key, following, asked in place, a record, an end, and a list; nor a complaint."""
-    async with tab(
-        browser,
-        timeout_seconds=PATIENCE_SECONDS,
-        viewport={"width": width, "height": 800},
-        color_scheme=scheme,
-        reduced_motion="reduce",
-    ) as page:
-        await page.add_init_script(path=AXE)
+    desk = {"width": width, "height": 800}
+    async with inspected(browser, color_scheme=scheme, viewport=desk) as page:
 
         async def seen(state: str) -> None:
             assert await violations(page) == [], state

@@ -13,6 +13,7 @@ from tests.e2e.tester import (
     failure,
     fill_in,
     hang_up,
+    refuse_microphone,
     status,
     view,
     write,
@@ -47,12 +48,7 @@ async def test_both_sides_are_in_the_saved_sound(page: Page) -> None:
 
 async def test_without_a_microphone_the_model_alone_is_recorded(page: Page) -> None:
     """On the right; the left is silent."""
-    await page.add_init_script(
-        """
-        navigator.mediaDevices.getUserMedia = () =>
-          Promise.reject(new DOMException("none", "NotFoundError"));
-        """
-    )
+    await refuse_microphone(page)
     async with staged() as stage:
         await page.goto(stage.url)
         await fill_in(page, MASTER_KEY)

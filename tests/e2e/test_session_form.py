@@ -8,7 +8,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page, expect
 
-from tests.e2e.looks import AXE, SHIFTS, nothing_moved, violations
+from tests.e2e.looks import SHIFTS, inspected, nothing_moved, violations
 from tests.e2e.tester import (
     button,
     connected,
@@ -20,7 +20,6 @@ from tests.e2e.tester import (
     logged,
     view,
 )
-from tests.support.browser import tab
 from tests.support.service import MASTER_KEY, MODEL
 from tests.support.stage import PATIENCE_SECONDS, Stage, staged
 
@@ -228,10 +227,7 @@ async def test_nothing_moves(stage: Stage, browser: Browser, width: int, height:
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 async def test_axe_finds_nothing(stage: Stage, browser: Browser, scheme: Any) -> None:
     """Filled in, at fault, as JSON, and after a wrong link; without a word on the console."""
-    async with tab(
-        browser, timeout_seconds=PATIENCE_SECONDS, color_scheme=scheme, reduced_motion="reduce"
-    ) as page:
-        await page.add_init_script(path=AXE)
+    async with inspected(browser, color_scheme=scheme) as page:
         for width in (390, 1280):
             await page.set_viewport_size({"width": width, "height": 800})
             await page.goto("about:blank")

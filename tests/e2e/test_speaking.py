@@ -14,6 +14,7 @@ from tests.e2e.tester import (
     hang_up,
     logged,
     quiet,
+    refuse_microphone,
     status,
     update_session,
     view,
@@ -120,12 +121,7 @@ async def test_interrupt_stops_the_model(stage: Stage, page: Page) -> None:
 
 async def test_without_a_microphone_mute_is_not_offered(stage: Stage, page: Page) -> None:
     """Nor is Talk; the state says what can be done instead."""
-    await page.add_init_script(
-        """
-        navigator.mediaDevices.getUserMedia = () =>
-          Promise.reject(new DOMException("none", "NotFoundError"));
-        """
-    )
+    await refuse_microphone(page)
 
     await page.goto(stage.url)
     await fill_in(page, MASTER_KEY)

@@ -11,8 +11,9 @@ import pytest_asyncio
 from playwright.async_api import Browser, Locator, Page, Route, expect
 
 from signaller.loopback.switches import NAMES
-from tests.e2e.looks import AXE, PAINTED, SHIFTS, clean, nothing_moved
+from tests.e2e.looks import PAINTED, SHIFTS, clean, inspected, nothing_moved
 from tests.e2e.tester import button, connected, failure, status, step, turns, write
+from tests.support.browser import CHROMIUMS_OWN
 from tests.support.demo import demo
 from tests.support.stage import PATIENCE_SECONDS, staged
 
@@ -205,22 +206,17 @@ async def test_on_a_phone_the_failure_says_that_it_is_on(url: str, browser: Brow
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 async def test_axe_finds_nothing_in_the_board(url: str, browser: Browser, scheme: Any) -> None:
     """Closed, with one on, and with its failure."""
-    page = await browser.new_page(
-        viewport={"width": 1280, "height": 800}, color_scheme=scheme, reduced_motion="reduce"
-    )
-    page.set_default_timeout(PATIENCE_SECONDS * 1000)
-    await page.add_init_script(path=AXE)
-    await page.goto(url)
-    await expect(button(page, "See it fail")).to_be_visible()
-    await clean(page, "closed", "Setup")
-    await button(page, "See it fail").click()
-    await button(page, "Provider fails").click()
-    await expect(status(page)).to_contain_text("Fault on")
-    await clean(page, "on", "Setup")
-    await button(page, "Connect").click()
-    await expect(failure(page).first).to_be_visible()
-    await clean(page, "failed", "Steps")
-    await page.close()
+    async with inspected(browser, tolerated=CHROMIUMS_OWN, color_scheme=scheme) as page:
+        await page.goto(url)
+        await expect(button(page, "See it fail")).to_be_visible()
+        await clean(page, "closed", "Setup")
+        await button(page, "See it fail").click()
+        await button(page, "Provider fails").click()
+        await expect(status(page)).to_contain_text("Fault on")
+        await clean(page, "on", "Setup")
+        await button(page, "Connect").click()
+        await expect(failure(page).first).to_be_visible()
+        await clean(page, "failed", "Steps")
 
 
 async def test_nothing_moves_once_the_board_is_open(url: str, page: Page) -> None:

@@ -10,8 +10,9 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Locator, Page, Route, expect
 
-from tests.e2e.looks import AXE, clean
+from tests.e2e.looks import clean, inspected
 from tests.e2e.tester import button, connect, connect_at, fill_in, hang_up, status, view
+from tests.support.browser import CHROMIUMS_OWN
 from tests.support.service import MASTER_KEY, MODEL, UPSTREAM_MODEL, bearer, named
 from tests.support.stage import PATIENCE_SECONDS, Stage, staged
 
@@ -196,19 +197,15 @@ async def test_axe_finds_nothing_about_the_token(
     stage: Stage, browser: Browser, scheme: Any
 ) -> None:
     """Without a token, with one, after its replay and revoked; and the focus is never lost."""
-    page = await browser.new_page(color_scheme=scheme, reduced_motion="reduce")
-    page.set_default_timeout(PATIENCE_SECONDS * 1000)
-    await page.add_init_script(path=AXE)
-
-    await page.goto(stage.url)
-    await clean(page, "none", "Token")
-    await connect(stage, page)
-    await clean(page, "spent", "Token")
-    await button(page, "Use it again").press("Enter")
-    await expect(panel(page)).to_contain_text("Refused")
-    await clean(page, "replayed", "Token")
-    await button(page, "Revoke").press("Enter")
-    await expect(panel(page)).to_contain_text("Revoked")
-    assert await page.evaluate("document.activeElement !== document.body")
-    await clean(page, "revoked", "Token")
-    await page.close()
+    async with inspected(browser, tolerated=CHROMIUMS_OWN, color_scheme=scheme) as page:
+        await page.goto(stage.url)
+        await clean(page, "none", "Token")
+        await connect(stage, page)
+        await clean(page, "spent", "Token")
+        await button(page, "Use it again").press("Enter")
+        await expect(panel(page)).to_contain_text("Refused")
+        await clean(page, "replayed", "Token")
+        await button(page, "Revoke").press("Enter")
+        await expect(panel(page)).to_contain_text("Revoked")
+        assert await page.evaluate("document.activeElement !== document.body")
+        await clean(page, "revoked", "Token")

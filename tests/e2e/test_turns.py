@@ -12,7 +12,7 @@ import pytest_asyncio
 from playwright.async_api import Browser, Download, Page, expect
 
 from tests.e2e.conftest import KEEP_PEERS
-from tests.e2e.looks import AXE, clean
+from tests.e2e.looks import clean, inspected
 from tests.e2e.tester import (
     button,
     connect,
@@ -23,6 +23,7 @@ from tests.e2e.tester import (
     fill_in,
     hang_up,
     quiet,
+    refuse_microphone,
     status,
     turns,
     update_session,
@@ -65,12 +66,7 @@ async def stage() -> AsyncIterator[Stage]:
 
 async def unheard(stage: Stage, page: Page) -> None:
     """In a call without a microphone: nothing happens in it but what is written."""
-    await page.add_init_script(
-        """
-        navigator.mediaDevices.getUserMedia = () =>
-          Promise.reject(new DOMException("none", "NotFoundError"));
-        """
-    )
+    await refuse_microphone(page)
     await page.goto(stage.url)
     await fill_in(page, MASTER_KEY)
     await button(page, "Connect").click()
@@ -231,22 +227,20 @@ async def test_axe_finds_nothing_in_a_conversation(
     stage: Stage, browser: Browser, scheme: Any
 ) -> None:
     """With an interrupted turn, and with the summary, on a phone and on a desk."""
-    page = await browser.new_page(color_scheme=scheme, reduced_motion="reduce")
-    await page.add_init_script(KEEP_PEERS)
-    await page.add_init_script(path=AXE)
-    await connect_at(stage.url, page, MASTER_KEY)
-    await write_only(page)
-    await view(page, "Talk")
-    await write(page, LONG)
-    await expect(status(page)).to_contain_text("Model is speaking")
-    await button(page, "Interrupt").click()
-    await expect(turns(page, "model", "interrupted")).to_have_count(1)
-    for over in (False, True):
-        if over:
-            await hang_up(page)
-            await expect(button(page, "Save sound")).to_be_enabled()
-        await clean(page, f"over: {over}", "Talk")
-    await page.close()
+    async with inspected(browser, color_scheme=scheme) as page:
+        await page.add_init_script(KEEP_PEERS)
+        await connect_at(stage.url, page, MASTER_KEY)
+        await write_only(page)
+        await view(page, "Talk")
+        await write(page, LONG)
+        await expect(status(page)).to_contain_text("Model is speaking")
+        await button(page, "Interrupt").click()
+        await expect(turns(page, "model", "interrupted")).to_have_count(1)
+        for over in (False, True):
+            if over:
+                await hang_up(page)
+                await expect(button(page, "Save sound")).to_be_enabled()
+            await clean(page, f"over: {over}", "Talk")
 
 
 async def test_without_motion_the_lanes_stand_still(stage: Stage, browser: Browser) -> None:

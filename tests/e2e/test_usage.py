@@ -10,7 +10,7 @@ import pytest_asyncio
 from playwright.async_api import Browser, Page, expect
 
 from tests.e2e.conftest import KEEP_PEERS
-from tests.e2e.looks import AXE, clean
+from tests.e2e.looks import clean, inspected
 from tests.e2e.tester import (
     button,
     connect,
@@ -202,17 +202,14 @@ async def test_each_response_counts_once(stage: Stage, page: Page) -> None:
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 async def test_axe_finds_nothing_in_usage(stage: Stage, browser: Browser, scheme: Any) -> None:
     """Before, during and after a call, on a phone and on a desk."""
-    page = await browser.new_page(color_scheme=scheme, reduced_motion="reduce")
-    page.set_default_timeout(PATIENCE_SECONDS * 1000)
-    await page.add_init_script(KEEP_PEERS)
-    await page.add_init_script(path=AXE)
+    async with inspected(browser, color_scheme=scheme) as page:
+        await page.add_init_script(KEEP_PEERS)
 
-    await page.goto(stage.url)
-    await clean(page, "idle", "Usage")
-    await fill_in(page, MASTER_KEY)
-    await answered_once(stage, page)
-    await clean(page, "live", "Usage")
-    await button(page, "Hang up").click()
-    await expect(page.get_by_role("tabpanel", name="Usage")).to_contain_text("Ended by")
-    await clean(page, "ended", "Usage")
-    await page.close()
+        await page.goto(stage.url)
+        await clean(page, "idle", "Usage")
+        await fill_in(page, MASTER_KEY)
+        await answered_once(stage, page)
+        await clean(page, "live", "Usage")
+        await button(page, "Hang up").click()
+        await expect(page.get_by_role("tabpanel", name="Usage")).to_contain_text("Ended by")
+        await clean(page, "ended", "Usage")

@@ -32,6 +32,14 @@ async def fill_in(page: Page, key: str) -> None:
     await field(page, "Model").fill(MODEL)
 
 
+async def refuse_microphone(page: Page, error: str = "NotFoundError") -> None:
+    """None is given: Chromium's fake devices can be neither missing nor busy."""
+    await page.add_init_script(
+        "navigator.mediaDevices.getUserMedia = () =>"
+        f" Promise.reject(new DOMException('none', '{error}'));"
+    )
+
+
 async def connected(page: Page) -> None:
     """Wait for the session, and for the status to say so."""
     await expect(step(page, "session-created")).to_have_attribute("data-state", "done")

@@ -40,15 +40,21 @@ async def chromium(
 
 
 @contextlib.asynccontextmanager
-async def tab(browser: Browser, *, timeout_seconds: float, **looks: Any) -> AsyncIterator[Page]:
-    """A tab without a past; at its end nothing may stand in its console.
+async def tab(
+    browser: Browser,
+    *,
+    timeout_seconds: float,
+    tolerated: tuple[str, ...] = CHROMIUMS_OWN,
+    **looks: Any,
+) -> AsyncIterator[Page]:
+    """A tab without a past; at its end nothing may stand in its console that is not tolerated.
 
-    `looks` are options of a page, such as `viewport` and `color_scheme`.
+    `tolerated` is how messages begin; `looks` are options of a page, such as `viewport`.
     """
     complaints: list[str] = []
 
     def hear(message: ConsoleMessage) -> None:
-        if not message.text.startswith(CHROMIUMS_OWN):
+        if not message.text.startswith(tolerated):
             complaints.append(message.text)
 
     page = await browser.new_page(**looks)
