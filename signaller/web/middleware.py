@@ -34,7 +34,7 @@ SECURITY_HEADERS = (
     ),
     (b"x-content-type-options", b"nosniff"),
 )
-"""Of all responses; `routes.PAGE_HEADERS` are those that mean something to a page only."""
+"""Of all responses; `page.PAGE_HEADERS` are those that mean something to a page only."""
 
 MIRRORED = "access-control-allow-headers"
 """In it Starlette's CORSMiddleware repeats to a preflight the headers that it asked for."""

@@ -1,26 +1,13 @@
 """Every path the service answers, with its aliases."""
 
-from collections.abc import Awaitable, Callable
-from importlib.resources import files
-from pathlib import Path
-
-from starlette.middleware.gzip import GZipMiddleware
-from starlette.requests import Request
-from starlette.responses import FileResponse, Response
-from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
-from starlette.staticfiles import StaticFiles
+from starlette.routing import BaseRoute, Route, WebSocketRoute
 
 from signaller.web import call_handlers, handlers
+from signaller.web.page import page_routes
 
 PREFIXES = ("/v1", "", "/openai/v1")
 """LiteLLM has all three; Azure-style clients use the last."""
 ANY_METHOD = ()
-PAGE_HEADERS = {
-    "permissions-policy": "microphone=(self), camera=(), geolocation=()",
-    "referrer-policy": "no-referrer",
-    "cross-origin-opener-policy": "same-origin",
-}
-"""What a browser holds a page to, beside `middleware.SECURITY_HEADERS`."""
 
 
 def routes() -> list[BaseRoute]:
@@ -38,7 +25,7 @@ def routes() -> list[BaseRoute]:
         Route("/tester.json", handlers.tester),
         # Before the mounts, which would take a handshake for theirs.
         WebSocketRoute("/{path:path}", handlers.no_websocket),
-        *page_routes(static_directory()),
+        *page_routes(),
     ]
 
 
@@ -60,31 +47,3 @@ def api_routes(root: str) -> list[BaseRoute]:
         Route(f"{root}/sessions", handlers.beta_session, methods=ANY_METHOD),
         Route(f"{root}/transcription_sessions", handlers.beta_session, methods=ANY_METHOD),
     ]
-
-
-def page_routes(static: Path) -> list[BaseRoute]:
-    """The tester page. A mount at `/` would match every path, and turn 405s into 404s."""
-    return [
-        Route("/", file_page(static / "index.html")),
-        Route("/favicon.svg", file_page(static / "favicon.svg")),
-        # Compressed to a third. They are the same for everybody: their lengths tell nothing.
-        *(
-            Mount(f"/{name}", GZipMiddleware(StaticFiles(directory=static / name), compresslevel=6))
-            for name in ("css", "js", "vendor")
-        ),
-    ]
-
-
-def file_page(path: Path) -> Callable[[Request], Awaitable[Response]]:
-    """A handler that sends one file."""
-
-    async def page(_: Request) -> Response:
-        return FileResponse(path, headers=PAGE_HEADERS)
-
-    return page
-
-
-def static_directory() -> Path:
-    """The tester page's files: inside the installed package, or beside it in a checkout."""
-    packaged = Path(str(files("signaller"))) / "static"
-    return packaged if packaged.is_dir() else packaged.parents[1] / "static"
