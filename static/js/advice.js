@@ -2,7 +2,7 @@
 
 import { AnswerError, ApiError, NetworkError } from "./api.js";
 import { DeviceGone, MicrophoneLost } from "./call/devices.js";
-import { CallLost } from "./call/realtime-call.js";
+import { CallLost } from "./call/step-clock.js";
 import { fieldAt } from "./session/settings.js";
 
 /** @typedef {"key" | "session" | import("./session/settings.js").Name} Field of the session form; session: one that only its JSON has */

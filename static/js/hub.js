@@ -1,7 +1,7 @@
 /** Where the page's parts tell each other what happens; none of them knows another one. Knows no DOM. */
 
 /** @typedef {"idle" | "checking" | "connecting" | "connected" | "interrupted" | "ended" | "failed"} State */
-/** @typedef {{state: State, by?: "us" | "them", error?: import("./call/realtime-call.js").StepFailure, seconds?: number}} Stage */
+/** @typedef {{state: State, by?: "us" | "them", error?: import("./call/step-clock.js").StepFailure, seconds?: number}} Stage */
 /** @typedef {{type: string, model?: string} & Record<string, unknown>} Session what a client may ask for; what the page knows of the rest is in session/settings.js */
 /** @typedef {{key: string, session: Session, devices: import("./call/devices.js").Devices}} Wanted what to connect with */
 /**

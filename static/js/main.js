@@ -1,16 +1,10 @@
-/** Wires the page: one hub, the parts mounted on it, and one call at a time. */
+/** Wires the page: one hub, and the parts mounted on it. What only a call needs comes after the first paint. */
 
 import { readTester } from "./api.js";
-import { followCall } from "./call/follow.js";
-import { holdToken } from "./call/held-token.js";
-import { Journal } from "./call/journal.js";
-import { RealtimeCall } from "./call/realtime-call.js";
-import { Speaking } from "./call/speaking.js";
 import { element, icon } from "./element.js";
-import { record } from "./events/record.js";
 import { keepFocus } from "./focus.js";
-import { Hub, isBusy, isLive } from "./hub.js";
-import { late, loaded } from "./late.js";
+import { Hub } from "./hub.js";
+import { late, loaded, once } from "./late.js";
 import { Layout } from "./layout.js";
 import * as callBar from "./panels/call-bar.js";
 import * as deviceCheck from "./panels/device-check.js";
@@ -18,7 +12,6 @@ import * as failureSheet from "./panels/failure-sheet.js";
 import * as sessionForm from "./panels/session-form.js";
 import * as steps from "./panels/steps.js";
 import { Pages } from "./pages.js";
-import { listenForShortcuts } from "./shortcuts.js";
 import { words } from "./words.js";
 
 /**
@@ -42,30 +35,38 @@ const IN_TIME = ["talk", "health"];
 
 const find = (/** @type {string} */ selector) => /** @type {HTMLElement} */ (document.querySelector(selector));
 const hub = new Hub();
-/** @type {RealtimeCall | null} */
-let call = null;
-let speaking = new Speaking();
-let [live, busy, muted, opening, usedMicrophone] = [false, false, false, false, true];
-const journal = Journal(hub);
-const hearing = late("hearing", () => import("./panels/hearing.js"), ({ Hearing }) => Hearing(() => ({ live: journal.live, ...journal.now }), actions));
+const control = once(async () => {
+  const [{ CallControl }, { listenForShortcuts }] = await Promise.all([import("./call/control.js"), import("./shortcuts.js")]);
+  const made = CallControl(hub, actions, () => Promise.all(IN_TIME.map(bring)));
+  Object.assign(actions, made.actions);
+  listenForShortcuts(actions, { live: made.isLive, toggleMute: made.toggleMute, help });
+  return made;
+});
+const hearing = late("hearing", () => import("./panels/hearing.js"), async ({ Hearing }) => Hearing((await control()).now, actions));
 const shortcuts = late("shortcuts", () => import("./panels/shortcuts-dialog.js"), ({ ShortcutsDialog }) => ShortcutsDialog());
 const faults = late("faults", () => import("./panels/faults.js"), ({ mount }) => mount(find("#demo-note"), hub));
 
-/** @type {import("./hub.js").Actions} */
+/**
+ * Those that steer a call take their places when its control has come.
+ * @type {import("./hub.js").Actions}
+ */
 const actions = {
-  connect,
-  connectAgain,
-  hangUp,
-  mute: (wanted) => silence(wanted, false),
-  talk: (held) => silence(!held, held),
-  interrupt,
-  send: (event) => call?.send(event) ?? false,
-  say,
+  connect: async (options) => (await loaded(hub, control()))?.actions.connect(options),
+  connectAgain: async (options) => (await loaded(hub, control()))?.actions.connectAgain(options),
+  hangUp: async () => {},
+  mute: () => {},
+  talk: () => {},
+  interrupt: () => {},
+  send: () => false,
+  say: () => false,
+  stats: async () => new Map(),
+  getToken: async () => {},
+  revoke: async () => {},
+  useAgain: async () => {},
   wanted,
   hearNothing: async () => (await loaded(hub, hearing()))?.open(),
   endFaults: async () => (await faults()).end(),
-  saveDiagnostics: async () => (await loaded(hub, import("./diagnostics.js")))?.save(journal.now, await call?.stats()),
-  stats: async () => (await call?.stats()) ?? new Map(),
+  saveDiagnostics,
   voice: () => document.querySelector("audio"),
   chooseDevice: (kind) => devices.choose(kind),
   useSystemSpeaker: () => devices.useSystemSpeaker(),
@@ -76,31 +77,28 @@ const actions = {
   correct: (field) => setup.correct(field),
 };
 
-const kept = record(hub, actions.send);
 /** @type {Map<string, () => Promise<unknown>>} */
 const lateParts = new Map();
-for (const [name, part] of Object.entries(PARTS)) if ("load" in part) lateParts.set(name, late(name, part.load, ({ mount }) => mountLate(find(`#${name}`), mount)));
+for (const [name, part] of Object.entries(PARTS)) if ("load" in part) lateParts.set(name, late(name, part.load, async ({ mount }) => mountLate(find(`#${name}`), mount, (await control()).kept)));
 hub.on("show", (name) => void bring(name));
-hub.on("settings", () => { find("#setup").dataset.settings = "known"; }); // it is shown once it is whole, and moves no more
+hub.on("settings", () => {
+  find("#setup").dataset.settings = "known"; // it is shown once it is whole, and moves no more
+  requestAnimationFrame(() => setTimeout(() => void control().catch(() => {}))); // painted; it is asked for again when it is needed
+});
 for (const name of Object.keys(TABS)) find("#inspector-panels").append(panel(name));
 const layout = Layout(hub, Object.keys(TABS));
 const bar = callBar.mount(find("#call-bar"), hub, actions);
 const setup = sessionForm.mount(find("#setup"), hub, actions);
 const devices = deviceCheck.mount(find("#setup"), hub, actions);
-hub.on("devices", (chosen) => call?.use(chosen));
 failureSheet.mount(find("#work"), hub, actions);
-for (const [name, part] of Object.entries(TABS)) if ("mount" in part) part.mount(find(`#${name}`), hub, actions, kept);
+for (const [name, part] of Object.entries(TABS)) if ("mount" in part) part.mount(find(`#${name}`), hub, actions);
 Pages(hub, actions);
-followCall(hub);
-Object.assign(actions, holdToken(hub, setup.read));
-listenForShortcuts({ ...actions, live: () => live, toggleMute: () => actions.mute(!muted), help });
 
 const helpButton = element("button", { class: "button button-quiet help-open", type: "button", "aria-label": words.shortcuts.open, title: words.shortcuts.open }, "?");
 helpButton.addEventListener("click", () => void help());
 find("#stage-tabs").after(helpButton);
 for (const place of ["#stage-head", ".call-bar-state"]) find(place).append(hearNothing());
 
-addEventListener("pagehide", () => void call?.hangUp({ keepalive: true }).catch(() => {})); // nobody is left to tell
 readTester().then(async (settings) => {
   // First the switches of the faults, or the form below them would move; the page goes on without them.
   if (settings.faults.length) await faults().catch(() => {});
@@ -114,102 +112,16 @@ async function help() {
   (await loaded(hub, shortcuts()))?.open();
 }
 
-/** @param {{withMicrophone?: boolean}} [options] */
-async function connect({ withMicrophone = true } = {}) {
-  const all = busy || opening ? null : wanted();
-  if (!all) return;
-  opening = true;
-  try {
-    await Promise.all(IN_TIME.map(bring));
-  } finally {
-    opening = false;
-  }
-  const opened = new RealtimeCall((type, detail) => { if (call === opened) tell(type, detail); });
-  call = opened;
-  usedMicrophone = withMicrophone;
-  void opened.open({ ...all, withMicrophone });
-}
-
 function wanted() {
   const asked = setup.read();
   return asked && { ...asked, devices: devices.now() };
 }
 
-/**
- * What the call says, to everyone; focus stays on something that is still there.
- * @param {keyof import("./hub.js").Events} type
- * @param {any} detail
- */
-function tell(type, detail) {
-  if (type === "state") changed(detail);
-  else if (type === "microphone") actions.keepFocus(() => hub.emit(type, detail)); // without one there is nothing to mute
-  else hub.emit(type, detail);
-  if (type !== "event" || detail.direction !== "in") return;
-  const { who, interruptible } = speaking.now;
-  speaking.receive(detail.event);
-  const { now } = speaking;
-  if (now.who !== who || now.interruptible !== interruptible) actions.keepFocus(() => hub.emit("speaking", now));
-}
-
-/** @param {import("./hub.js").Stage} stage */
-function changed(stage) {
-  const { state } = stage;
-  const wasWaiting = document.activeElement?.id === "hangup" && !live;
-  live = isLive(state);
-  busy = isBusy(state);
-  actions.keepFocus(() => {
-    if (state === "checking") begin();
-    hub.emit("state", stage);
-  });
-  if (state === "connected" && wasWaiting) bar.heirs().find((each) => !each.disabled)?.focus(); // Space shall talk now, not hang up
-}
-
-function begin() {
-  speaking = new Speaking();
-  hub.emit("speaking", speaking.now);
-  hub.emit("id", null);
-  hub.emit("token", null);
-  hub.emit("microphone", null);
-  silence(false, false);
-  layout.show("talk");
-}
-
-/** As the last time, unless told otherwise; a call that stands is ended first. */
-async function connectAgain({ withMicrophone = usedMicrophone } = {}) {
-  if (busy) await hangUp();
-  connect({ withMicrophone });
-}
-
-async function hangUp() {
-  try {
-    await call?.hangUp();
-  } catch (error) {
-    hub.emit("trouble", { step: "hangup", error });
-  }
-}
-
-/**
- * @param {boolean} wanted
- * @param {boolean} talking
- */
-function silence(wanted, talking) {
-  muted = wanted;
-  call?.mute(muted);
-  hub.emit("muted", { muted, talking });
-}
-
-function interrupt() {
-  if (!speaking.now.interruptible) return;
-  call?.send({ type: "response.cancel" });
-  call?.send({ type: "output_audio_buffer.clear" }); // what is made already and not yet heard
-}
-
-/** @param {string} text */
-function say(text) {
-  const sent = call?.send({ type: "conversation.item.create", item: { type: "message", role: "user", content: [{ type: "input_text", text }] } });
-  if (!sent) return false;
-  call?.send({ type: "response.create" });
-  return true;
+async function saveDiagnostics() {
+  const all = await loaded(hub, Promise.all([control(), import("./diagnostics.js")]));
+  if (!all) return;
+  const [{ now }, { save }] = all;
+  await save(now(), await actions.stats());
 }
 
 /** Always in reach: beside the call's views, or on a phone beside its state. */
@@ -245,8 +157,9 @@ async function bring(name) {
 /**
  * @param {HTMLElement} root
  * @param {Function} mount
+ * @param {import("./events/record.js").Kept} kept
  */
-function mountLate(root, mount) {
+function mountLate(root, mount, kept) {
   root.replaceChildren();
   return mount(root, hub, actions, kept);
 }

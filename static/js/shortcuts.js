@@ -6,23 +6,24 @@ const TYPING = "input:not([type=checkbox], [type=range]), select, textarea, [con
 const PRESSED = `${TYPING}, input, button, a, summary, [role="tab"], [role="separator"]`;
 
 /**
- * @param {Pick<import("./hub.js").Actions, "talk" | "interrupt" | "hangUp"> & {toggleMute: () => void, live: () => boolean, help: () => void}} actions
+ * @param {Pick<import("./hub.js").Actions, "talk" | "interrupt" | "hangUp">} actions
+ * @param {{live: () => boolean, toggleMute: () => void, help: () => void}} more
  * @param {AbortSignal} [signal]
  */
-export function listenForShortcuts(actions, signal) {
+export function listenForShortcuts(actions, { live, toggleMute, help }, signal) {
   let held = false;
   const release = () => {
     if (held) actions.talk(false);
     held = false;
   };
   /** @type {Record<string, () => void>} */
-  const letters = { m: actions.toggleMute, i: actions.interrupt, h: actions.hangUp };
+  const letters = { m: toggleMute, i: actions.interrupt, h: actions.hangUp };
 
   addEventListener("keydown", (event) => {
     const at = event.target instanceof Element ? event.target : document.body;
     if (event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
-    if (event.key === "?" && !at.matches(TYPING)) actions.help();
-    if (!actions.live()) return;
+    if (event.key === "?" && !at.matches(TYPING)) help();
+    if (!live()) return;
     if (event.key === " " && (held || !at.matches(PRESSED))) {
       event.preventDefault(); // it would scroll
       if (!event.repeat && !held) actions.talk(true);

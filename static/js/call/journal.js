@@ -25,8 +25,6 @@ export function Journal(hub) {
   let id = null;
   /** @type {MediaStream | null} */
   let microphone = null;
-  /** @type {import("../hub.js").Session | null} */
-  let session = null;
 
   hub.on("state", (stage) => {
     if (stage.state === "checking") {
@@ -42,7 +40,6 @@ export function Journal(hub) {
   hub.on("id", (known) => { id = known; });
   hub.on("muted", (now) => { muted = now.muted; });
   hub.on("microphone", (stream) => { microphone = stream; });
-  hub.on("session", (wanted) => { session = wanted; });
   hub.on("event", (event) => {
     events.push(event);
     if (events.length > 2 * MOST) events = events.slice(-MOST);
@@ -54,7 +51,7 @@ export function Journal(hub) {
       return isLive(states.at(-1)?.state ?? "idle");
     },
     get now() {
-      return { states, steps: [...steps.values()], exchanges, candidates, descriptions, events: events.slice(-MOST), spoke, muted, id, microphone, session };
+      return { states, steps: [...steps.values()], exchanges, candidates, descriptions, events: events.slice(-MOST), spoke, muted, id, microphone, session: hub.latest("session") ?? null };
     },
   };
 }

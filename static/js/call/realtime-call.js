@@ -6,7 +6,7 @@ import { candidatesOf } from "./candidates.js";
 import { MicrophoneLost, USUAL, alike, constraints, otherwise } from "./devices.js";
 import { close, openMicrophone } from "./microphone.js";
 import { watchService } from "./service-watch.js";
-import { StepClock } from "./step-clock.js";
+import { CallLost, StepClock, StepFailure, StepTimeout } from "./step-clock.js";
 
 /** Seconds a step of the connection may take before it counts as failed. */
 const PATIENCE = /** @type {Record<string, number>} */ ({ key: 20, token: 30, answer: 60, ice: 15, dtls: 10, "data-channel": 10, "session-created": 10 });
@@ -14,36 +14,6 @@ const PATIENCE = /** @type {Record<string, number>} */ ({ key: 20, token: 30, an
 const NO_SUCH_ROUTE = [404, 405];
 /** In this order: to have reached one is to have passed those before it. */
 const CONNECTION = /** @type {const} */ (["ice", "dtls", "data-channel", "session-created"]);
-
-/** A step did not come to its end; `cause` says why. */
-export class StepFailure extends Error {
-  name = "StepFailure";
-
-  /**
-   * @param {string} step
-   * @param {unknown} cause
-   */
-  constructor(step, cause) {
-    super(`${step}: ${cause instanceof Error ? cause.message : cause}`, { cause });
-    this.step = step;
-  }
-}
-
-/** A step took longer than anyone should wait. */
-export class StepTimeout extends Error {
-  name = "StepTimeout";
-}
-
-/** A call that stood is no more. */
-export class CallLost extends Error {
-  name = "CallLost";
-
-  /** @param {"network" | "provider" | "service"} why service: neither the other side nor the service is heard any more */
-  constructor(why) {
-    super(`The call was lost: ${why}.`);
-    this.why = why;
-  }
-}
 
 /**
  * Tells what happens by names of the hub's: `step`, `exchange`, `event`, `id`, `token`, `microphone`, `voice`, `stats`, `candidate`,

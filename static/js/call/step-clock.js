@@ -1,4 +1,4 @@
-/** The steps of a call, when each began and ended. Knows no DOM and no WebRTC. */
+/** The steps of a call, when each began and ended, and how it fails. Knows no DOM and no WebRTC. */
 
 /** @typedef {"pending" | "active" | "done" | "failed" | "lost" | "skipped"} StepState lost: it was done, and the call is no more */
 /** @typedef {{name: string, state: StepState, from: number, to: number | null, timing: import("../api.js").ServerTiming | null, patience: number | null}} Step milliseconds since the first began; patience: seconds it may take */
@@ -80,5 +80,35 @@ export class StepClock {
    */
   #set(name, change) {
     this.#onChange(Object.assign(this.#step(name), change));
+  }
+}
+
+/** A step did not come to its end; `cause` says why. */
+export class StepFailure extends Error {
+  name = "StepFailure";
+
+  /**
+   * @param {string} step
+   * @param {unknown} cause
+   */
+  constructor(step, cause) {
+    super(`${step}: ${cause instanceof Error ? cause.message : cause}`, { cause });
+    this.step = step;
+  }
+}
+
+/** A step took longer than anyone should wait. */
+export class StepTimeout extends Error {
+  name = "StepTimeout";
+}
+
+/** A call that stood is no more. */
+export class CallLost extends Error {
+  name = "CallLost";
+
+  /** @param {"network" | "provider" | "service"} why service: neither the other side nor the service is heard any more */
+  constructor(why) {
+    super(`The call was lost: ${why}.`);
+    this.why = why;
   }
 }

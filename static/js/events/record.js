@@ -17,13 +17,11 @@ const FEW = new Intl.NumberFormat("en", { notation: "compact" });
 export function record(hub, send) {
   const log = new EventLog();
   const tools = new Tools(send);
-  let model = "";
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let timer;
 
-  hub.on("session", (session) => { model = session.model; });
   hub.on("state", ({ state }) => {
-    if (state === "checking") log.divide(model, new Date());
+    if (state === "checking") log.divide(hub.latest("session")?.model ?? "", new Date());
     if (state === "checking" || isOver(state)) tools.end();
   });
   hub.on("exchange", ({ at, ...exchange }) => log.add("http", exchange, at));

@@ -57,8 +57,8 @@ export function mount(root, hub, actions) {
   let ticking;
   let began = 0;
 
-  pressing(connect, actions.connect);
-  pressing(hangUp, actions.hangUp);
+  pressing(connect, () => actions.connect());
+  pressing(hangUp, () => actions.hangUp());
   mute.addEventListener("click", () => actions.mute(!known.muted));
   interrupt.addEventListener("click", () => actions.interrupt());
   holding(talk, (held) => actions.talk(held));
@@ -74,10 +74,14 @@ export function mount(root, hub, actions) {
   hub.on("microphone", (stream) => update(() => { known.microphone = stream !== null; }));
   hub.on("muted", ({ muted, talking }) => update(() => Object.assign(known, { muted, held: talking })));
   hub.on("speaking", (now) => update(() => { speaking = now; }));
-  hub.on("state", (changed) => update(() => {
-    stage = changed;
-    if (changed.state === "checking") Object.assign(known, { step: "", microphone: false });
-  }));
+  hub.on("state", (changed) => {
+    const wasWaiting = document.activeElement === hangUp && !isLive(stage.state);
+    update(() => {
+      stage = changed;
+      if (changed.state === "checking") Object.assign(known, { step: "", microphone: false });
+    });
+    if (changed.state === "connected" && wasWaiting) heirs().find((each) => !each.disabled)?.focus(); // Space shall talk now, not hang up
+  });
   update(() => {});
 
   /** @param {() => void} change */
@@ -121,7 +125,12 @@ export function mount(root, hub, actions) {
     if (state === "checking") clock.textContent = minutes(0);
   }
 
-  return { heirs: () => [talk, hangUp, connect] };
+  /** Who gets the focus that would be lost. */
+  function heirs() {
+    return [talk, hangUp, connect];
+  }
+
+  return { heirs };
 }
 
 /**
