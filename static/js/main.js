@@ -4,7 +4,7 @@ import { readTester } from "./api.js";
 import { element, icon } from "./element.js";
 import { keepFocus } from "./focus.js";
 import { Hub } from "./hub.js";
-import { late, loaded, once } from "./late.js";
+import { late, loaded, once, stylesheet } from "./late.js";
 import { Layout } from "./layout.js";
 import * as callBar from "./panels/call-bar.js";
 import * as deviceCheck from "./panels/device-check.js";
@@ -29,7 +29,7 @@ const TABS = {
   session: { load: () => import("./panels/session-editor.js") },
 };
 /** @type {typeof TABS} */
-const PARTS = { talk: { load: () => import("./panels/talk.js") }, ...TABS };
+const PARTS = { talk: { load: loadTalk }, ...TABS };
 /** Those that shall miss nothing of a call. */
 const IN_TIME = ["talk", "health"];
 
@@ -107,6 +107,12 @@ readTester().then(async (settings) => {
   hub.emit("settings", { key: null, models: [], demo: false, faults: [] });
   hub.emit("trouble", { step: "page", error });
 });
+
+/** It has the stylesheets of its parts, too. */
+async function loadTalk() {
+  const [talk] = await Promise.all([import("./panels/talk.js"), ...["levels", "transcript"].map((name) => stylesheet(`../css/${name}.css`))]);
+  return talk;
+}
 
 async function help() {
   (await loaded(hub, shortcuts()))?.open();
