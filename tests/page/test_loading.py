@@ -81,6 +81,19 @@ async def test_a_pane_that_does_not_come_is_told_and_tried_again(
     await expect(page.get_by_role("tabpanel", name="Events")).to_contain_text(within)
 
 
+async def test_a_call_that_cannot_be_steered_does_not_begin(service: Service, page: Page) -> None:
+    """What a call needs comes after the page is painted: where it does not, it is tried again."""
+    await page.route("**/call/control.js", lambda route: route.abort())
+    await page.goto(service.url)
+    await button(page, "Connect").click()
+    await expect(failure(page)).to_contain_text("This could not be loaded")
+    assert service.minted == []
+    await page.unroute("**/call/control.js")
+    await button(page, "Connect").click()
+    await expect(failure(page)).to_contain_text("The provider failed")
+    assert len(service.offers) == 1
+
+
 async def test_a_part_that_fails_is_not_said_to_be_missing(
     service: Service, browser: Browser
 ) -> None:
