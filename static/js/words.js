@@ -72,6 +72,7 @@ export const words = Object.freeze({
     place: (/** @type {number} */ line, /** @type {number} */ column, /** @type {string} */ wanted, /** @type {string} */ found) => `Line ${line}, column ${column}: ${wanted} should stand here, ${found}.`,
     wanted: { value: "a value", name: "a name in double quotes", colon: "a colon", object: "a comma or “}”", list: "a comma or “]”", nothing: "nothing more" },
     found: (/** @type {string} */ what) => `not “${what}”`, end: "but it ends", openText: "but this one is not closed in its line, or holds a wrong “\\”",
+    tooDeep: (/** @type {number} */ most) => `It is nested too deeply: more than ${most} levels.`,
     notSession: "A session is an object: {…}.", notText: (/** @type {string} */ name) => `“${name}” has to be a text, in double quotes.`, notList: "Tools are a list: […].", tool: (/** @type {number} */ number, /** @type {string} */ why) => `Tool ${number}: ${why}`,
     notTool: "an object is needed.", noType: "“type” is missing.", noName: "“name” is missing.",
   },
@@ -230,7 +231,7 @@ export const words = Object.freeze({
     label: "Session to send with session.update, as JSON", presets: "Presets", send: "Send session.update", intro: "Change the session while you talk.",
     notConnected: "Not connected. Connect first, then send.", sent: "Sent; waiting for session.updated", late: "No session.updated within 5 seconds. Look for an error among the events.",
     updated: (/** @type {number} */ ms) => `session.updated after ${ms} ms`, refused: (/** @type {string} */ why) => `Refused: ${why}`, noReason: "no reason given",
-    notJson: (/** @type {string} */ why) => `Not valid JSON: ${why}`, notObject: "Not a session: a JSON object is needed.",
+    notObject: "Not a session: a JSON object is needed.",
   },
   failure: {
     answer: "Answer", request: "Request", field: "Field", requestId: "Request id", dismiss: "Dismiss",

@@ -11,8 +11,13 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")  # the browser lives on t
 
 @pytest.mark.parametrize(
     ("text", "complaint"),
-    [("{'type': 1}", "Not valid JSON:"), ("", "Not valid JSON:"), ("[1]", "a JSON object")],
-    ids=["quotes", "empty", "array"],
+    [
+        ("{'type': 1}", "Line 1, column 2: a name in double quotes should stand here"),
+        ("", "a value should stand here, but it ends"),
+        ("[1]", "a JSON object"),
+        ('{"a":' * 9000 + "1" + "}" * 9000, "nested too deeply"),
+    ],
+    ids=["quotes", "empty", "array", "deep"],
 )
 async def test_the_session_editor_refuses_what_is_no_session(
     service: Service, page: Page, text: str, complaint: str
