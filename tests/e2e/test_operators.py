@@ -209,6 +209,35 @@ async def test_an_end_that_is_not_confirmed_is_told_in_the_row(
     await expect(record(page).get_by_role("status")).to_have_text("Ended: operator")
 
 
+async def test_who_turns_away_from_the_question_has_not_meant_it(
+    service: Service, page: Page
+) -> None:
+    """By Escape, by going elsewhere, or by doing nothing for a while: it has to be asked anew."""
+    await page.clock.install()
+    await called(service)
+    await opened(page, service.url)
+    ask, sure = button(page, "Hang up"), button(page, "Hang up now")
+
+    await ask.click()
+    await page.keyboard.press("Escape")
+    await expect(ask).to_be_focused()
+    await expect(sure).to_be_hidden()
+
+    await ask.click()
+    await page.keyboard.press("Shift+Tab")
+    await expect(sure).to_be_focused()
+    await field(page, "Caller").focus()
+    await expect(sure).to_be_hidden()
+    await expect(field(page, "Caller")).to_be_focused()
+
+    await ask.click()
+    await expect(sure).to_be_visible()
+    await page.clock.fast_forward(10_000)
+    await expect(ask).to_be_focused()
+    await expect(sure).to_be_hidden()
+    assert service.provider.hangup.requests == []
+
+
 async def test_a_record_is_shown_as_it_changes(service: Service, page: Page) -> None:
     """By its own address; all of it; and by keyboard there and back."""
     call_id = await called(service, order="4711")
