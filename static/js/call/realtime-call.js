@@ -308,7 +308,7 @@ export class RealtimeCall {
     }, { signal });
     this.#channel.addEventListener("message", ({ data }) => this.#receive(data), { signal });
     this.#channel.addEventListener("close", () => {
-      this.#steps.lose();
+      if (!this.#connectedAt) this.#steps.lose();
       this.#close();
       this.#state("ended", { by: "them", error: new StepFailure("connection", new CallLost("provider")) });
     }, { signal });
