@@ -36,7 +36,7 @@ export const words = Object.freeze({
     after: (/** @type {string} */ what, /** @type {string} */ time) => `${what} after ${time}`,
   },
   setup: {
-    heading: "Session", demo: "Demo: the provider runs on this machine. No charge, and nothing leaves it.",
+    heading: "Session", demo: "Demo: everything runs and stays on this machine, at no charge.",
     key: "Key", keyPlaceholder: "This service's key", keyHint: "Kept in this page's memory only.", keyMissing: "Enter this service's key first.",
     show: "Show", hide: "Hide", showKey: "Show the key",
     intro: "Sent with the token. What is empty is left to the provider.", fixed: "In a call these are fixed; they are sent with the next one.",
@@ -246,7 +246,7 @@ export const words = Object.freeze({
   usage: {
     none: "Connect, and see here what the call uses and costs: by the service's account and by this page's.",
     caption: "Tokens of this call, by two accounts", service: "Service", page: "This page", kind: "Counted",
-    sofar: "Cost so far", total: "Cost", label: "The account is", watch: "Watch", endsBy: "Ends by", endedBy: "Ended by", nobody: "–", differs: "differs",
+    sofar: "Cost so far", total: "Cost", label: "The account is", watch: "Watch", endsBy: "Ends by", ended: "Ended", nobody: "–", differs: "differs",
     labels: { complete: "complete", partial: "partial", unknown: "unknown" },
     watches: { watched: "attached", lost: "cut off", clock: "none", whole: "to the end" },
     figures: {
@@ -271,6 +271,8 @@ export const words = Object.freeze({
     name: "Token", id: "Token id", caller: "Caller", origins: "Origins", uses: "Uses left", metadata: "Metadata", terms: "Terms", callsUrl: "Takes offers at", model: "Model",
     any: "any page", noMetadata: "none", untold: "not told", expiresAt: (/** @type {string} */ time) => `expires at ${time}`, expiredAt: (/** @type {string} */ time) => `expired at ${time}`, noExpiry: "nobody said when it expires",
     states: { unused: "Not used yet", used: "Spent by this call", left: "Used, and good for more", revoked: "Revoked", expired: "Expired" },
+    /** Where else the time stands that is left. */
+    over: { used: "spent", revoked: "revoked", expired: "expired" },
     late: "The call was faster than the question: of a spent token the service says no more.",
     notLooked: "The service did not say what it knows of this token.", notRevoked: "It was not revoked.",
     revokeHint: "It starts no more calls. One that has begun goes on.",
@@ -295,6 +297,8 @@ export const words = Object.freeze({
   operators: {
     title: "Calls", list: "List of calls", more: "Show earlier calls", clearEnded: "Clear ended", reading: "Reading the calls.",
     callNamed: (/** @type {string} */ id) => `call ${id}`,
+    /** Its end: many begin alike. */
+    shortId: (/** @type {string} */ id) => `…${id.slice(-6)}`,
     gate: {
       intro: "Live calls as they happen, and those that have ended. The master key shows all of them, a caller's key that caller's own.",
       key: "Master key or a caller's key", hint: "Kept in this page's memory only.", show: "Show the calls", missing: "Enter a key first.",
