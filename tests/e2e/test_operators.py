@@ -209,6 +209,21 @@ async def test_an_end_that_is_not_confirmed_is_told_in_the_row(
     await expect(record(page).get_by_role("status")).to_have_text("Ended: operator")
 
 
+async def test_a_row_shows_which_call_it_is_and_that_it_opens(service: Service, page: Page) -> None:
+    """Of one caller and model all look alike: each has the end of its id, which is a link."""
+    await page.set_viewport_size({"width": 1280, "height": 800})
+    both = [await called(service), await called(service)]
+    await opened(page, service.url)
+    for call_id in both:
+        row = rows(page).filter(has_text=call_id)
+        shown = row.get_by_text(f"…{call_id[-6:]}", exact=True)
+        await expect(shown).to_have_css("text-decoration-line", "underline")
+        await shown.click()
+        await expect(record(page)).to_contain_text(call_id)
+        await button(page, "Close the record").click()
+        await expect(row.get_by_role("link")).to_be_focused()
+
+
 async def test_who_turns_away_from_the_question_has_not_meant_it(
     service: Service, page: Page
 ) -> None:
