@@ -145,6 +145,17 @@ async def test_a_phone_needs_no_sideways_scrolling(
     await page.close()
 
 
+@pytest.mark.parametrize("width", [320, 360, 390, 1240])
+async def test_the_largest_figure_fits_its_tile(service: Service, page: Page, width: int) -> None:
+    """Of what a call has taken: below ten seconds it has four digits."""
+    await page.set_viewport_size({"width": width, "height": 740})
+    await page.goto(service.url)
+    await view(page, "Steps")
+    tile = page.locator("#time-ready")
+    await tile.evaluate("(tile) => { tile.textContent = '8888\\u00a0ms'; }")
+    assert await tile.evaluate("(tile) => tile.scrollWidth <= tile.clientWidth")
+
+
 async def test_every_control_is_reached_by_keyboard_in_reading_order(
     service: Service, page: Page
 ) -> None:

@@ -359,7 +359,7 @@ export class RealtimeCall {
   /** @param {StepFailure} error */
   #fail(error) {
     if (error.step === "connection") this.#steps.lose();
-    else this.#steps.fail(error.step);
+    else this.#steps.fail(error.step, error.cause instanceof ApiError ? error.cause.exchange.timing : null);
     this.#close();
     this.#state("failed", { error });
     this.#endRemote(false).catch(() => {}); // seen in `exchange`; the failure itself is what matters
