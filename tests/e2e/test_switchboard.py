@@ -224,6 +224,28 @@ async def test_axe_finds_nothing_in_the_board(url: str, browser: Browser, scheme
         await clean(page, "failed", "Steps")
 
 
+@pytest.mark.parametrize("width", [390, 1280, 1920])
+async def test_the_way_to_the_board_stands_beside_the_note(
+    url: str, page: Page, width: int
+) -> None:
+    """Whose words keep the same distance from its edges all around, or more."""
+    await page.set_viewport_size({"width": width, "height": 900})
+    await page.goto(url)
+    opener = await button(page, "See it fail").bounding_box()
+    words = await page.locator("#demo-note").evaluate(
+        """(note) => {
+          const range = document.createRange();
+          range.selectNode(note.firstChild);
+          const [words, box] = [range, note].map((each) => each.getBoundingClientRect());
+          const [above, below] = [words.top - box.top, box.bottom - words.bottom];
+          return { right: words.right, above, below };
+        }"""
+    )
+    assert opener is not None
+    assert opener["x"] >= words["right"]
+    assert min(words["above"], words["below"]) >= 8
+
+
 async def test_nothing_moves_once_the_board_is_open(url: str, page: Page) -> None:
     """A fault is switched on, met, and off again."""
     await page.add_init_script(SHIFTS)
