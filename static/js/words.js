@@ -1,9 +1,9 @@
 /** Every text of the page, but for what to do about a failure: that is in advice.js. */
 
 export const words = Object.freeze({
-  views: { setup: "Setup", talk: "Talk", steps: "Steps", events: "Events", health: "Health", usage: "Usage", token: "Token", code: "Code", session: "Session", more: "More" },
+  views: { setup: "Setup", talk: "Talk", steps: "Steps", events: "Events", health: "Health", usage: "Usage", token: "Token", code: "Code", session: "Update", more: "More" },
   pages: {
-    label: "Pages", talk: "Talk", calls: "Calls",
+    label: "Pages", talk: "Tester", calls: "Calls",
     titles: { talk: "signaller: talk to a realtime model", calls: "signaller: calls" },
   },
   layout: {
@@ -285,7 +285,7 @@ export const words = Object.freeze({
     notCounted: "No replay: a token that was taken back or has expired is refused as one that is not known.",
   },
   code: {
-    examples: "Languages", copy: "Copy the code", label: "Code", intro: "With the settings of the session form. The key stays out: export SIGNALLER_KEY with the one that you use here.",
+    examples: "Languages", copy: "Copy the code", label: "Code", intro: "With the settings of the session form. The key stays out: export SIGNALLER_MASTER_KEY with the one that you use here.",
     languages: { curl: "curl", browser: "Browser", node: "Node", python: "Python", swift: "Swift", kotlin: "Kotlin", dart: "Dart", native: "React Native" },
     failed: "The example could not be loaded: the service does not answer.",
   },

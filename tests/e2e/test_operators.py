@@ -158,7 +158,7 @@ async def test_a_wrong_key_is_told_beside_its_field(
     await field(page, ASKED).fill(MASTER_KEY)
     await field(page, ASKED).press("Enter")
     await expect(rows(page)).to_have_count(1)
-    await page.get_by_role("link", name="Talk", exact=True).click()
+    await page.get_by_role("link", name="Tester", exact=True).click()
     await expect(field(page, "Key")).to_have_value(MASTER_KEY)
     assert MASTER_KEY not in page.url
 
@@ -360,7 +360,7 @@ async def test_it_is_fetched_when_it_is_opened(service: Service, page: Page) -> 
     await expect(field(page, ASKED)).to_be_visible()
     await expect(calls).to_have_attribute("aria-current", "page")
     await expect(button(page, "Connect")).to_be_hidden()
-    await page.get_by_role("link", name="Talk", exact=True).click()
+    await page.get_by_role("link", name="Tester", exact=True).click()
     await expect(button(page, "Connect")).to_be_visible()
     await expect(field(page, ASKED)).to_be_hidden()
 

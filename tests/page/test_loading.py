@@ -135,7 +135,7 @@ async def test_a_phone_needs_no_sideways_scrolling(
     await expect(page.locator("#model option")).to_have_count(2)
     assert await page.evaluate("document.documentElement.scrollWidth") <= 360
     await view(page, "More")
-    await view(page, "Session")
+    await view(page, "Update")
     await page.fill("#session-editor", "x" * 400)
     await button(page, "Send session.update").click()
     assert await page.evaluate("document.documentElement.scrollWidth") <= 360
@@ -165,7 +165,7 @@ async def test_every_control_is_reached_by_keyboard_in_reading_order(
     at = ""
     wanted = [
         "Skip to the call",
-        "Talk",
+        "Tester",
         "Calls",
         "Connect",
         "Setup",
@@ -199,7 +199,7 @@ async def test_arrows_go_from_tab_to_tab(service: Service, page: Page) -> None:
     await page.goto(service.url)
     await view(page, "Steps")
     tabs = page.get_by_role("tablist", name="Views of the inspector").get_by_role("tab")
-    last = str(await tabs.last.get_attribute("data-tab")).capitalize()
+    last = await tabs.last.inner_text()
     for key, name in [("ArrowRight", "Events"), ("End", last), ("ArrowRight", "Steps")]:
         await page.keyboard.press(key)
         tab = page.get_by_role("tab", name=name, exact=True)
@@ -258,7 +258,7 @@ async def test_every_control_has_a_name(service: Service, page: Page) -> None:
     tabs = {
         "Sound sent": ["Talk"],
         "Search": ["Events"],
-        "Session to send with session.update, as JSON": ["Session"],
+        "Session to send with session.update, as JSON": ["Update"],
     }
     for role, name in [
         ("textbox", "Key"),
@@ -287,6 +287,19 @@ async def test_every_control_has_a_name(service: Service, page: Page) -> None:
         named = page.get_by_role(role, name=name, exact=True)  # type: ignore[arg-type]  # from a list, roles are plain str
         await expect(named, f"{role} {name}").to_have_count(1)
     await expect(status(page)).to_contain_text("Ready")
+
+
+async def test_no_two_places_have_one_name(service: Service, page: Page) -> None:
+    """Pages, views and the headings in them: a name leads to one of them."""
+    await page.goto(service.url)
+    await expect(page.locator("#model option")).to_have_count(2)
+    names = [
+        re.sub(r"\d+$", "", name)
+        for role in ("link", "tab", "heading")
+        for name in await page.get_by_role(role).all_inner_texts()
+    ]
+    assert {"Calls", "Setup", "Steps", "Session"} <= {*names}
+    assert len(names) == len({*names}), names
 
 
 async def test_the_key_can_be_shown_and_hidden(service: Service, page: Page) -> None:

@@ -42,7 +42,7 @@ async def to_the_calls_and_back(page: Page) -> None:
     """By the links at the top; the form is in front again."""
     await page.get_by_role("link", name="Calls").click()
     await expect(page.locator("#calls")).to_be_visible()
-    await page.get_by_role("link", name="Talk").click()
+    await page.get_by_role("link", name="Tester").click()
     await expect(page.locator("#calls")).to_be_hidden()
 
 
@@ -289,7 +289,7 @@ async def test_a_key_leaves_the_address_on_the_way_from_the_calls(
     await opened(service, page, "/#/calls")
     await page.goto(f"{service.url}/#/talk?key=sk-page&voice=cedar")
     await expect(note).to_contain_text("“key” is no setting.")
-    talk = page.get_by_role("link", name="Talk")
+    talk = page.get_by_role("link", name="Tester")
     await expect(talk).to_have_attribute("href", "#/talk?model=gpt-realtime&voice=cedar")
     assert "sk-page" not in page.url
 
