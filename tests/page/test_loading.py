@@ -220,6 +220,29 @@ async def test_the_splitter_gives_the_inspector_more_room(service: Service, page
     assert stage["width"] == pytest.approx(0.75 * 1280, abs=2)
 
 
+async def test_a_very_wide_screen_shows_all_larger(service: Service, page: Page) -> None:
+    """And no more of it than fits; the splitter stays under the pointer."""
+    heights = []
+    for width, height in ((1920, 1080), (3840, 2160)):
+        await page.set_viewport_size({"width": width, "height": height})
+        await page.goto(service.url)
+        await expect(page.locator("#setup[data-settings]")).to_be_visible()
+        box = await button(page, "Connect").bounding_box()
+        assert box is not None
+        heights.append(box["height"])
+        fits = "[document.documentElement.scrollWidth, document.documentElement.scrollHeight]"
+        assert await page.evaluate(fits) == [width, height]
+    assert heights[1] == 1.5 * heights[0]
+    splitter = page.get_by_role("separator", name="Width of the call's side")
+    await splitter.hover()
+    await page.mouse.down()
+    await page.mouse.move(2000, 1000)
+    await page.mouse.up()
+    moved = await splitter.bounding_box()
+    assert moved is not None
+    assert abs(moved["x"] - 2000) < 4
+
+
 async def test_a_tablet_has_the_inspector_in_a_drawer(service: Service, browser: Browser) -> None:
     """It opens with the focus in it; Escape closes it and gives the focus back."""
     page = await browser.new_page(viewport={"width": 1024, "height": 768})
