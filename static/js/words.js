@@ -1,4 +1,4 @@
-/** Every text of the page, but for what to do about a failure: that is in advice.js. */
+/** Every text of the page; but what an error says of itself stands where it is thrown. */
 
 export const words = Object.freeze({
   views: { setup: "Setup", talk: "Talk", steps: "Steps", events: "Events", health: "Health", usage: "Usage", token: "Token", code: "Code", session: "Update", more: "More" },
@@ -232,6 +232,91 @@ export const words = Object.freeze({
     notConnected: "Not connected. Connect first, then send.", sent: "Sent; waiting for session.updated", late: "No session.updated within 5 seconds. Look for an error among the events.",
     updated: (/** @type {number} */ ms) => `session.updated after ${ms} ms`, refused: (/** @type {string} */ why) => `Refused: ${why}`, noReason: "no reason given",
     notObject: "Not a session: a JSON object is needed.",
+  },
+  /** What a failure is, and what to do about it. */
+  advice: {
+    titles: {
+      key: "The key could not be used", microphone: "No microphone", token: "No token", offer: "No offer", answer: "No answer from the provider", apply: "The answer was not understood",
+      ice: "No way through the network", dtls: "No secure connection", "data-channel": "No data channel",
+      "session-created": "The provider is silent", connection: "The connection was lost", service: "The service does not answer", devices: "The microphone was not changed", hangup: "The hang up was not confirmed", page: "The page could not be set up", part: "This could not be loaded",
+    },
+    /** In place of "No answer from the provider", where there was one, or nobody has asked it. */
+    answers: {
+      token_rejected: "The token was refused", upstream_unavailable: "The provider failed",
+    },
+    microphone: {
+      NotAllowedError: ["The microphone was refused.", "Allow it for this page in the address bar (and in the system's privacy settings), then connect again."],
+      NotFoundError: ["No microphone was found.", "Plug one in or choose one in the system's sound settings, then connect again."],
+      NotReadableError: ["The microphone is there but cannot be opened.", "Close other programs that use it, then connect again."],
+      SecurityError: ["Browsers give the microphone to secure pages only.", "Open this page over https, or as http://localhost on this machine."],
+    },
+    /** In a call that stands. */
+    anotherMicrophone: {
+      NotAllowedError: "Allow it for this page in the address bar, then choose it again.",
+      NotFoundError: "Plug one in: the call takes it by itself. Until then the model hears nothing.",
+      NotReadableError: "Close other programs that use it, or choose another one.",
+    },
+    codes: {
+      invalid_api_key: "Check the key: it is this service's key (master_key in its configuration), not the provider's.",
+      invalid_jwt: "Get a fresh JWT from your issuer, paste it as the key, and connect again.",
+      insufficient_scope: "Ask whoever issues your JWTs for the scope this service requires.",
+      model_not_allowed: "Choose another model, or ask the operator to allow this one in your policy.",
+      origin_not_allowed: "This page's address is not among the origins of your policy. Open the page that is, or ask the operator to add this one.",
+      rate_limit_exceeded: "Your policy allows no more in this minute.",
+      issuer_unavailable: "The operator should check jwks_url. Wait a moment and connect again.",
+      token_rejected: "Connect again for a fresh token; each starts one call, and soon expires.",
+      model_not_found: "Choose another model, or ask the operator to add this one to model_list.",
+      upstream_auth_failed: "Your key is fine. The operator must correct the deployment's api_key.",
+      upstream_unavailable: "The provider fails or is over its limits, the service is in order. Try again in a moment.",
+      upstream_unreachable: "Try again; if it stays so, the operator should check api_base and the way out to the provider.",
+      upstream_disconnected: "Connect again. Nothing was repeated on its own, so that no second call was started.",
+      upstream_timeout: "Connect again in a moment. The provider was slow; a call it may have begun ends by itself.",
+      upstream_invalid_response: "The operator should check that api_base points at a realtime provider.",
+      store_unavailable: "The service lost its store (Redis). Wait a moment and connect again.",
+      invalid_offer: "The browser's offer was not accepted. Try another browser, and report this one.",
+    },
+    /** Where the service's own sentence is for programmers. */
+    said: {
+      invalid_api_key: "This service does not know the key.",
+    },
+    statuses: {
+      400: "The message names what was not accepted.",
+      401: "Check the key, then connect again.",
+      403: "This key may not do that. Ask the operator what it is allowed.",
+      404: "Check that this page is served by signaller itself, and the model's name.",
+      413: "Something between this page and the provider limits the size of requests.",
+      429: "Too many requests for this key or at the provider.",
+      500: "A fault of the service. If it persists, give the operator the request id.",
+      502: "The provider, or something on the way to it, failed. Try again.",
+      503: "The service or the provider is overloaded or restarting.",
+      504: "Nothing answered in time. Connect again in a moment.",
+    },
+    connection: {
+      ice: "Signalling worked, but no audio path opened. A firewall or VPN is probably blocking UDP: try another network, or allow outgoing UDP.",
+      dtls: "The network path opened but encryption did not. Turn off VPNs or inspecting firewalls, then connect again.",
+      "data-channel": "Audio may work, but events cannot pass. Turn off VPNs or inspecting firewalls, then connect again.",
+      "session-created": "The channel is open but the provider is silent. Try a message; if nothing answers, connect again.",
+      connection: "Check the network, then connect again.",
+      service: "Talk on. Hang up ends your side at once; new calls have to wait until the service is back.",
+      hangup: "Your side is closed. The provider ends the call by itself once nothing comes from here.",
+      apply: "Something between this page and the provider may change its answers; try another browser, or ask the operator.",
+      page: "Check that the service runs, then load the page again.",
+    },
+    /** Why a call that stood is no more. */
+    lost: {
+      network: { title: "The connection was lost", message: "ICE disconnected: nothing came through the network any more.", todo: "Check the network, then connect again." },
+      service: { title: "The connection was lost", message: "ICE disconnected, and the service does not answer either.", todo: "The network is down, or the service's machine. Connect again once it is back." },
+      provider: { title: "The other side ended the call", message: "It closed the channel: for a limit, a hang-up by somebody else, or of its own accord.", todo: "Connect again if you were not done. The bar above says who ended it, once the service has told." },
+    },
+    /** Where nothing above says it. */
+    other: { title: "Something went wrong", todo: "Connect again. If it persists, try another browser.", microphone: "Check the microphone in the system's sound settings, then connect again.", device: "Choose another one." },
+    wait: (/** @type {number} */ count) => ` Wait ${count === 1 ? "1 second" : `${count} seconds`}, then try again.`,
+    service: "Your call goes on: sound and events go straight to the provider.",
+    part: { message: "It comes from the service when it is first used.", todo: "Check that the service is there, then try again. A call goes on without it." },
+    timeout: "Nothing came back in time.", network: "Check that the service runs and that you are online, then try again.",
+    changed: "Something between this page and the service may change its answers; ask the operator.",
+    gone: (/** @type {string} */ kind, /** @type {string} */ label) => ({ title: `The ${kind} has gone`, message: `${label} is no longer there. Your call goes on with the system's own.`, todo: "Once it is back, it is used again." }),
+    deaf: (/** @type {string} */ why) => ({ title: "The call has no microphone", message: `${why} The model does not hear you any more.` }),
   },
   failure: {
     answer: "Answer", request: "Request", field: "Field", requestId: "Request id", dismiss: "Dismiss",
