@@ -220,6 +220,21 @@ async def test_the_splitter_gives_the_inspector_more_room(service: Service, page
     assert stage["width"] == pytest.approx(0.75 * 1280, abs=2)
 
 
+@pytest.mark.parametrize("width", [820, 900, 1023, 1024, 1199, 1200, 1240, 1280, 1440])
+async def test_the_state_stands_in_full(service: Service, page: Page, width: int) -> None:
+    """Whatever stands beside it in the bar, while a call has a time and a cost."""
+    await page.set_viewport_size({"width": width, "height": 800})
+    await page.goto(service.url)
+    await expect(page.locator("#model option")).to_have_count(2)
+    whole = """(node, text) => {
+      if (text) node.textContent = text;
+      return node.scrollWidth <= node.clientWidth;
+    }"""
+    await page.locator(".call-bar-cost").evaluate(whole, "cost unknown")
+    assert await page.locator(".call-state-word").evaluate(whole, "Model is speaking")
+    assert await page.locator(".call-bar-model").evaluate(whole)
+
+
 async def test_a_very_wide_screen_shows_all_larger(service: Service, page: Page) -> None:
     """And no more of it than fits; the splitter stays under the pointer."""
     heights = []
