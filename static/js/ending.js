@@ -9,6 +9,16 @@ const { byUs, lost, enders, after, afterBy } = words.details;
 /** @typedef {import("./call/follow.js").CallObject | null} CallObject */
 
 /**
+ * @param {Pick<Stage, "by" | "error">} stage
+ * @param {CallObject} call
+ */
+export function howEnded({ by, error }, call) {
+  if (by === "them") return ender(call);
+  if (!error) return byUs;
+  return error.step === "connection" ? lost : advise(error.step, error.cause).title.replace(/\.$/, "");
+}
+
+/**
  * Beside the large "Ended".
  * @param {Stage} stage
  * @param {CallObject} call
@@ -24,10 +34,9 @@ export function endedAfter(stage, call, time) {
  * @param {Stage} stage
  * @param {CallObject} call
  */
-export function whyEnded({ by, error }, call) {
-  if (by === "them") return words.summary.endedBy(ender(call));
-  if (!error) return byUs;
-  return error.step === "connection" ? lost : advise(error.step, error.cause).title.replace(/\.$/, "");
+export function whyEnded(stage, call) {
+  const how = howEnded(stage, call);
+  return stage.by === "them" ? words.summary.endedBy(how) : how;
 }
 
 /** @param {CallObject} call */

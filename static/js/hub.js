@@ -40,6 +40,8 @@
 export const isLive = (state) => state === "connected" || state === "interrupted";
 /** A call is under way, from *Connect* to its end. @param {State} [state] */
 export const isBusy = (state) => state === "checking" || state === "connecting" || (state !== undefined && isLive(state));
+/** The other side ended a call that stood: for a limit, or because somebody had it ended. @param {Stage} stage */
+export const endedWell = ({ state, by, seconds = 0 }) => state === "ended" && by === "them" && seconds > 0;
 /** It has come to its end, well or not. @param {State} state */
 export const isOver = (state) => state === "ended" || state === "failed";
 

@@ -108,7 +108,8 @@ function Splitter(bar, work) {
   });
   bar.addEventListener("pointerdown", ({ pointerId }) => bar.setPointerCapture(pointerId));
   bar.addEventListener("pointermove", ({ pointerId, clientX }) => {
-    if (bar.hasPointerCapture(pointerId)) update((100 * (clientX - work.getBoundingClientRect().left)) / work.clientWidth);
+    const { left, width } = work.getBoundingClientRect();
+    if (bar.hasPointerCapture(pointerId)) update((100 * (clientX - left)) / width);
   });
   bar.addEventListener("dblclick", () => update(USUAL));
   update(share);

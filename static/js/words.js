@@ -1,9 +1,9 @@
-/** Every text of the page, but for what to do about a failure: that is in advice.js. */
+/** Every text of the page; but what an error says of itself stands where it is thrown. */
 
 export const words = Object.freeze({
-  views: { setup: "Setup", talk: "Talk", steps: "Steps", events: "Events", health: "Health", usage: "Usage", token: "Token", code: "Code", session: "Session", more: "More" },
+  views: { setup: "Setup", talk: "Talk", steps: "Steps", events: "Events", health: "Health", usage: "Usage", token: "Token", code: "Code", session: "Update", more: "More" },
   pages: {
-    label: "Pages", talk: "Talk", calls: "Calls",
+    label: "Pages", talk: "Tester", calls: "Calls",
     titles: { talk: "signaller: talk to a realtime model", calls: "signaller: calls" },
   },
   layout: {
@@ -36,7 +36,7 @@ export const words = Object.freeze({
     after: (/** @type {string} */ what, /** @type {string} */ time) => `${what} after ${time}`,
   },
   setup: {
-    heading: "Session", demo: "Demo: the provider runs on this machine. No charge, and nothing leaves it.",
+    heading: "Session", demo: "Demo: everything runs and stays on this machine, at no charge.",
     key: "Key", keyPlaceholder: "This service's key", keyHint: "Kept in this page's memory only.", keyMissing: "Enter this service's key first.",
     show: "Show", hide: "Hide", showKey: "Show the key",
     intro: "Sent with the token. What is empty is left to the provider.", fixed: "In a call these are fixed; they are sent with the next one.",
@@ -72,6 +72,7 @@ export const words = Object.freeze({
     place: (/** @type {number} */ line, /** @type {number} */ column, /** @type {string} */ wanted, /** @type {string} */ found) => `Line ${line}, column ${column}: ${wanted} should stand here, ${found}.`,
     wanted: { value: "a value", name: "a name in double quotes", colon: "a colon", object: "a comma or “}”", list: "a comma or “]”", nothing: "nothing more" },
     found: (/** @type {string} */ what) => `not “${what}”`, end: "but it ends", openText: "but this one is not closed in its line, or holds a wrong “\\”",
+    tooDeep: (/** @type {number} */ most) => `It is nested too deeply: more than ${most} levels.`,
     notSession: "A session is an object: {…}.", notText: (/** @type {string} */ name) => `“${name}” has to be a text, in double quotes.`, notList: "Tools are a list: […].", tool: (/** @type {number} */ number, /** @type {string} */ why) => `Tool ${number}: ${why}`,
     notTool: "an object is needed.", noType: "“type” is missing.", noName: "“name” is missing.",
   },
@@ -230,7 +231,92 @@ export const words = Object.freeze({
     label: "Session to send with session.update, as JSON", presets: "Presets", send: "Send session.update", intro: "Change the session while you talk.",
     notConnected: "Not connected. Connect first, then send.", sent: "Sent; waiting for session.updated", late: "No session.updated within 5 seconds. Look for an error among the events.",
     updated: (/** @type {number} */ ms) => `session.updated after ${ms} ms`, refused: (/** @type {string} */ why) => `Refused: ${why}`, noReason: "no reason given",
-    notJson: (/** @type {string} */ why) => `Not valid JSON: ${why}`, notObject: "Not a session: a JSON object is needed.",
+    notObject: "Not a session: a JSON object is needed.",
+  },
+  /** What a failure is, and what to do about it. */
+  advice: {
+    titles: {
+      key: "The key could not be used", microphone: "No microphone", token: "No token", offer: "No offer", answer: "No answer from the provider", apply: "The answer was not understood",
+      ice: "No way through the network", dtls: "No secure connection", "data-channel": "No data channel",
+      "session-created": "The provider is silent", connection: "The connection was lost", service: "The service does not answer", devices: "The microphone was not changed", hangup: "The hang up was not confirmed", page: "The page could not be set up", part: "This could not be loaded",
+    },
+    /** In place of "No answer from the provider", where there was one, or nobody has asked it. */
+    answers: {
+      token_rejected: "The token was refused", upstream_unavailable: "The provider failed",
+    },
+    microphone: {
+      NotAllowedError: ["The microphone was refused.", "Allow it for this page in the address bar (and in the system's privacy settings), then connect again."],
+      NotFoundError: ["No microphone was found.", "Plug one in or choose one in the system's sound settings, then connect again."],
+      NotReadableError: ["The microphone is there but cannot be opened.", "Close other programs that use it, then connect again."],
+      SecurityError: ["Browsers give the microphone to secure pages only.", "Open this page over https, or as http://localhost on this machine."],
+    },
+    /** In a call that stands. */
+    anotherMicrophone: {
+      NotAllowedError: "Allow it for this page in the address bar, then choose it again.",
+      NotFoundError: "Plug one in: the call takes it by itself. Until then the model hears nothing.",
+      NotReadableError: "Close other programs that use it, or choose another one.",
+    },
+    codes: {
+      invalid_api_key: "Check the key: it is this service's key (master_key in its configuration), not the provider's.",
+      invalid_jwt: "Get a fresh JWT from your issuer, paste it as the key, and connect again.",
+      insufficient_scope: "Ask whoever issues your JWTs for the scope this service requires.",
+      model_not_allowed: "Choose another model, or ask the operator to allow this one in your policy.",
+      origin_not_allowed: "This page's address is not among the origins of your policy. Open the page that is, or ask the operator to add this one.",
+      rate_limit_exceeded: "Your policy allows no more in this minute.",
+      issuer_unavailable: "The operator should check jwks_url. Wait a moment and connect again.",
+      token_rejected: "Connect again for a fresh token; each starts one call, and soon expires.",
+      model_not_found: "Choose another model, or ask the operator to add this one to model_list.",
+      upstream_auth_failed: "Your key is fine. The operator must correct the deployment's api_key.",
+      upstream_unavailable: "The provider fails or is over its limits, the service is in order. Try again in a moment.",
+      upstream_unreachable: "Try again; if it stays so, the operator should check api_base and the way out to the provider.",
+      upstream_disconnected: "Connect again. Nothing was repeated on its own, so that no second call was started.",
+      upstream_timeout: "Connect again in a moment. The provider was slow; a call it may have begun ends by itself.",
+      upstream_invalid_response: "The operator should check that api_base points at a realtime provider.",
+      store_unavailable: "The service lost its store (Redis). Wait a moment and connect again.",
+      invalid_offer: "The browser's offer was not accepted. Try another browser, and report this one.",
+    },
+    /** Where the service's own sentence is for programmers. */
+    said: {
+      invalid_api_key: "This service does not know the key.",
+    },
+    statuses: {
+      400: "The message names what was not accepted.",
+      401: "Check the key, then connect again.",
+      403: "This key may not do that. Ask the operator what it is allowed.",
+      404: "Check that this page is served by signaller itself, and the model's name.",
+      413: "Something between this page and the provider limits the size of requests.",
+      429: "Too many requests for this key or at the provider.",
+      500: "A fault of the service. If it persists, give the operator the request id.",
+      502: "The provider, or something on the way to it, failed. Try again.",
+      503: "The service or the provider is overloaded or restarting.",
+      504: "Nothing answered in time. Connect again in a moment.",
+    },
+    connection: {
+      ice: "Signalling worked, but no audio path opened. A firewall or VPN is probably blocking UDP: try another network, or allow outgoing UDP.",
+      dtls: "The network path opened but encryption did not. Turn off VPNs or inspecting firewalls, then connect again.",
+      "data-channel": "Audio may work, but events cannot pass. Turn off VPNs or inspecting firewalls, then connect again.",
+      "session-created": "The channel is open but the provider is silent. Try a message; if nothing answers, connect again.",
+      connection: "Check the network, then connect again.",
+      service: "Talk on. Hang up ends your side at once; new calls have to wait until the service is back.",
+      hangup: "Your side is closed. The provider ends the call by itself once nothing comes from here.",
+      apply: "Something between this page and the provider may change its answers; try another browser, or ask the operator.",
+      page: "Check that the service runs, then load the page again.",
+    },
+    /** Why a call that stood is no more. */
+    lost: {
+      network: { title: "The connection was lost", message: "ICE disconnected: nothing came through the network any more.", todo: "Check the network, then connect again." },
+      service: { title: "The connection was lost", message: "ICE disconnected, and the service does not answer either.", todo: "The network is down, or the service's machine. Connect again once it is back." },
+      provider: { title: "The other side ended the call", message: "It closed the channel: for a limit, a hang-up by somebody else, or of its own accord.", todo: "Connect again if you were not done. The bar above says who ended it, once the service has told." },
+    },
+    /** Where nothing above says it. */
+    other: { title: "Something went wrong", todo: "Connect again. If it persists, try another browser.", microphone: "Check the microphone in the system's sound settings, then connect again.", device: "Choose another one." },
+    wait: (/** @type {number} */ count) => ` Wait ${count === 1 ? "1 second" : `${count} seconds`}, then try again.`,
+    service: "Your call goes on: sound and events go straight to the provider.",
+    part: { message: "It comes from the service when it is first used.", todo: "Check that the service is there, then try again. A call goes on without it." },
+    timeout: "Nothing came back in time.", network: "Check that the service runs and that you are online, then try again.",
+    changed: "Something between this page and the service may change its answers; ask the operator.",
+    gone: (/** @type {string} */ kind, /** @type {string} */ label) => ({ title: `The ${kind} has gone`, message: `${label} is no longer there. Your call goes on with the system's own.`, todo: "Once it is back, it is used again." }),
+    deaf: (/** @type {string} */ why) => ({ title: "The call has no microphone", message: `${why} The model does not hear you any more.` }),
   },
   failure: {
     answer: "Answer", request: "Request", field: "Field", requestId: "Request id", dismiss: "Dismiss",
@@ -245,7 +331,7 @@ export const words = Object.freeze({
   usage: {
     none: "Connect, and see here what the call uses and costs: by the service's account and by this page's.",
     caption: "Tokens of this call, by two accounts", service: "Service", page: "This page", kind: "Counted",
-    sofar: "Cost so far", total: "Cost", label: "The account is", watch: "Watch", endsBy: "Ends by", endedBy: "Ended by", nobody: "–", differs: "differs",
+    sofar: "Cost so far", total: "Cost", label: "The account is", watch: "Watch", endsBy: "Ends by", ended: "Ended", nobody: "–", differs: "differs",
     labels: { complete: "complete", partial: "partial", unknown: "unknown" },
     watches: { watched: "attached", lost: "cut off", clock: "none", whole: "to the end" },
     figures: {
@@ -270,6 +356,8 @@ export const words = Object.freeze({
     name: "Token", id: "Token id", caller: "Caller", origins: "Origins", uses: "Uses left", metadata: "Metadata", terms: "Terms", callsUrl: "Takes offers at", model: "Model",
     any: "any page", noMetadata: "none", untold: "not told", expiresAt: (/** @type {string} */ time) => `expires at ${time}`, expiredAt: (/** @type {string} */ time) => `expired at ${time}`, noExpiry: "nobody said when it expires",
     states: { unused: "Not used yet", used: "Spent by this call", left: "Used, and good for more", revoked: "Revoked", expired: "Expired" },
+    /** Where else the time stands that is left. */
+    over: { used: "spent", revoked: "revoked", expired: "expired" },
     late: "The call was faster than the question: of a spent token the service says no more.",
     notLooked: "The service did not say what it knows of this token.", notRevoked: "It was not revoked.",
     revokeHint: "It starts no more calls. One that has begun goes on.",
@@ -282,7 +370,7 @@ export const words = Object.freeze({
     notCounted: "No replay: a token that was taken back or has expired is refused as one that is not known.",
   },
   code: {
-    examples: "Languages", copy: "Copy the code", label: "Code", intro: "With the settings of the session form. The key stays out: export SIGNALLER_KEY with the one that you use here.",
+    examples: "Languages", copy: "Copy the code", label: "Code", intro: "With the settings of the session form. The key stays out: export SIGNALLER_MASTER_KEY with the one that you use here.",
     languages: { curl: "curl", browser: "Browser", node: "Node", python: "Python", swift: "Swift", kotlin: "Kotlin", dart: "Dart", native: "React Native" },
     failed: "The example could not be loaded: the service does not answer.",
   },
@@ -294,6 +382,8 @@ export const words = Object.freeze({
   operators: {
     title: "Calls", list: "List of calls", more: "Show earlier calls", clearEnded: "Clear ended", reading: "Reading the calls.",
     callNamed: (/** @type {string} */ id) => `call ${id}`,
+    /** Its end: many begin alike. */
+    shortId: (/** @type {string} */ id) => `…${id.slice(-6)}`,
     gate: {
       intro: "Live calls as they happen, and those that have ended. The master key shows all of them, a caller's key that caller's own.",
       key: "Master key or a caller's key", hint: "Kept in this page's memory only.", show: "Show the calls", missing: "Enter a key first.",

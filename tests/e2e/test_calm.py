@@ -79,7 +79,7 @@ async def seen(page: Page, state: str) -> None:
                 await view(page, name)
                 assert await violations(page) == [], (state, width, name)
             continue
-        for face, name in (("Setup", "Steps"), ("Talk", "Events"), ("Talk", "Session")):
+        for face, name in (("Setup", "Steps"), ("Talk", "Events"), ("Talk", "Update")):
             await view(page, face)
             if width < 1240:
                 await button(page, "Inspector").click()

@@ -75,7 +75,7 @@ async def test_settings_are_filled_in_and_the_key_is_not(stage: Stage, shown: Pa
             continue
         assert stage.url in code
         assert MODEL in code
-        assert "SIGNALLER_KEY" in code
+        assert "SIGNALLER_MASTER_KEY" in code
     await view(shown, "Setup")
     await field(shown, "Voice").fill("cedar")
     assert "cedar" in await example(shown, "Dart")
@@ -89,8 +89,7 @@ async def test_they_are_those_of_the_documentation(shown: Page) -> None:
 
     curl = await example(shown, "curl")
     for block in section("With curl").blocks("sh"):
-        ours = block.replace("SIGNALLER_MASTER_KEY", "SIGNALLER_KEY")
-        parts = ours.replace(".venv/bin/signaller", "signaller").split(
+        parts = block.replace(".venv/bin/signaller", "signaller").split(
             """'{"model": "gpt-realtime"}'"""
         )
         assert all(part.rstrip() in curl for part in parts)
@@ -105,7 +104,6 @@ async def test_they_are_those_of_the_documentation(shown: Page) -> None:
 
     (route,) = section("The route of your backend").blocks("py")
     ours = route.replace("os.environ['SIGNALLER']", "SIGNALLER")
-    ours = ours.replace("SIGNALLER_MASTER_KEY", "SIGNALLER_KEY")
     assert ours.replace('{"model": "gpt-realtime"}', '{"session": SESSION}') in await example(
         shown, "Python"
     )
@@ -138,7 +136,7 @@ async def typed(script: str, directory: Path) -> tuple[int, str]:
     process = await asyncio.create_subprocess_exec(
         *("bash", "--norc", "-ec", script),
         cwd=directory,
-        env={**environment(), "SIGNALLER_KEY": MASTER_KEY},
+        env={**environment(), "SIGNALLER_MASTER_KEY": MASTER_KEY},
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )
@@ -165,7 +163,7 @@ async def backend(language: str, code: str, directory: Path) -> AsyncIterator[st
     process = await asyncio.create_subprocess_exec(
         *(found, name),
         cwd=directory,
-        env={**environment(), "SIGNALLER_KEY": MASTER_KEY, "PORT": str(port)},
+        env={**environment(), "SIGNALLER_MASTER_KEY": MASTER_KEY, "PORT": str(port)},
     )
     try:
         yield f"http://127.0.0.1:{port}/voice-token"

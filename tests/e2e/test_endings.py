@@ -57,7 +57,9 @@ async def test_a_call_that_the_provider_ended(stage: Stage, page: Page) -> None:
     await connect(stage, page)
     await view(page, "Usage")
     await stage.provider.hang_up(stage.provider.calls[-1])
-    await expect(page.get_by_role("tabpanel", name="Usage")).to_contain_text("Ended by")
+    await expect(page.get_by_role("tabpanel", name="Usage")).to_contain_text(
+        "Endedby the other side"
+    )
     await told(page, "by the other side")
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pytest
 import pytest_asyncio
 from aiortc import RTCSctpTransport
-from playwright.async_api import Browser, Locator, Page, Route, expect
+from playwright.async_api import Browser, Locator, Page, Route, ViewportSize, expect
 
 from signaller.app import create_app
 from signaller.loopback.events import Conversation
@@ -28,11 +28,11 @@ from tests.e2e.tester import (
     write,
 )
 from tests.support.alone import provider_alone
-from tests.support.browser import chromium
+from tests.support.browser import chromium, tab
 from tests.support.demo import demo
 from tests.support.service import MASTER_KEY, deployment, settings
 from tests.support.serving import serving
-from tests.support.stage import LoopbackProvider
+from tests.support.stage import PATIENCE_SECONDS, LoopbackProvider
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")  # the browser lives on that loop
 
@@ -41,6 +41,8 @@ const real = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
 globalThis.allowed = new Promise((allow) => { globalThis.allow = allow; });
 navigator.mediaDevices.getUserMedia = async (wanted) => { await allowed; return real(wanted); };
 """
+NOTHING_IS_HEARD = "RTCRtpReceiver.prototype.getStats = async () => new Map();"
+PHONE: ViewportSize = {"width": 390, "height": 844}
 SLOW_MS = 120_000
 """Chromium itself decides when nothing comes any more, and takes its time."""
 
@@ -304,21 +306,31 @@ async def test_a_provider_that_is_silent(
 
 
 async def test_a_provider_that_ends_the_call(scene: Scene, page: Page) -> None:
-    """The last rung turns red, and says by whom it was ended; one button begins the next."""
+    """No rung has failed; the ladder says by whom it was ended, and one button begins the next."""
     await connect_at(scene.url, page, MASTER_KEY)
     await expect(step(page, "first-audio")).to_have_attribute("data-state", "done")
     await scene.provider.hang_up(scene.provider.calls[0])
-    again = await opened(
-        page,
-        "first-audio",
-        "The other side ended the call",
-        "It closed the channel",
-        mend="Connect again",
-        state="lost",
-    )
-    await again.click()
+    told = step(page, "first-audio").get_by_role("status")
+    await expect(told).to_contain_text("The other side ended the call")
+    await expect(step(page, "first-audio")).to_have_attribute("data-state", "done")
+    await expect(failure(page)).to_have_count(0)
+    await told.get_by_role("button", name="Connect again").click()
     await connected(page)
     assert len(scene.provider.calls) == 2
+
+
+async def test_a_call_that_ends_well_before_a_word_was_said(scene: Scene, browser: Browser) -> None:
+    """First audio was not reached, and did not fail; on a phone nothing covers what was written."""
+    async with tab(browser, timeout_seconds=PATIENCE_SECONDS, viewport=PHONE) as page:
+        await page.add_init_script(NOTHING_IS_HEARD)
+        await connect_at(scene.url, page, MASTER_KEY)
+        await scene.provider.hang_up(scene.provider.calls[0])
+        await expect(status(page)).to_have_attribute("data-state", "ended")
+        await expect(failure(page)).to_have_count(0)
+        await view(page, "Steps")
+        await expect(page.get_by_text("Not reached: First audio")).to_be_visible()
+        red = page.locator('[data-step]:is([data-state="failed"], [data-state="lost"])')
+        await expect(red).to_have_count(0)
 
 
 async def test_a_service_that_dies_in_a_call(page: Page) -> None:
@@ -378,8 +390,8 @@ async def test_a_machine_that_is_lost(page: Page) -> None:
 
 
 async def test_on_a_phone_a_failure_is_a_sheet(scene: Scene, browser: Browser) -> None:
-    """Over the view in front, above the buttons; until the ladder, which has it too, is shown."""
-    page = await browser.new_page(viewport={"width": 390, "height": 844})
+    """Over the view in front, above the buttons; until another is chosen: the ladder has it too."""
+    page = await browser.new_page(viewport=PHONE)
     scene.switches.on = Faults(provider_500=True)
     await press_connect(scene.url, page)
     sheet = failure(page)
@@ -388,6 +400,8 @@ async def test_on_a_phone_a_failure_is_a_sheet(scene: Scene, browser: Browser) -
     assert box is not None
     assert bar is not None
     assert box["y"] + box["height"] <= bar["y"]
+    await view(page, "Setup")
+    await expect(sheet).to_have_count(0)
     await view(page, "Steps")  # there it is in its place
     await expect(sheet).to_have_count(1)
     await expect(step(page, "answer").get_by_role("alert")).to_be_visible()

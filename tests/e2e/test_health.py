@@ -88,7 +88,9 @@ async def test_each_second_is_measured_and_drawn(stage: Stage, page: Page) -> No
     await expect(way).to_contain_text("opus/48000/2")
     await expect(way).to_contain_text("udp")
     await expect(way).to_contain_text(re.compile(r"Herehost \S+:\d+Therehost \S+:\d+"))
-    await expect(page.locator(".health-verdict")).to_contain_text(re.compile(r"^(Good|Fair|Poor) "))
+    await expect(page.locator(".health-verdict")).to_contain_text(
+        re.compile(r"^(Good|Fair|Poor)\. ")
+    )
     await hang_up(page)
     await expect(page.locator(".health-charts .uplot")).to_have_count(len(CHARTS))
 
@@ -96,13 +98,13 @@ async def test_each_second_is_measured_and_drawn(stage: Stage, page: Page) -> No
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({}, "Good Nothing stands between you and the model."),
-        ({"roundTrip": 220}, "Fair The network takes 220 ms there and back"),
-        ({"roundTrip": 650}, "Poor The network takes 650 ms there and back"),
-        ({"jitter": 80}, "Poor Packets come unevenly, by 80 ms"),
-        ({"loss": 12}, "Poor 12 % of the model's sound is lost"),
-        ({"lossSent": 2.5}, "Fair 2.5 % of your sound is lost"),
-        ({"buffer": 900, "roundTrip": 200}, "Poor Sound waits 900 ms"),
+        ({}, "Good. Nothing stands between you and the model."),
+        ({"roundTrip": 220}, "Fair. The network takes 220 ms there and back"),
+        ({"roundTrip": 650}, "Poor. The network takes 650 ms there and back"),
+        ({"jitter": 80}, "Poor. Packets come unevenly, by 80 ms"),
+        ({"loss": 12}, "Poor. 12 % of the model's sound is lost"),
+        ({"lossSent": 2.5}, "Fair. 2.5 % of your sound is lost"),
+        ({"buffer": 900, "roundTrip": 200}, "Poor. Sound waits 900 ms"),
     ],
     ids=["good", "fair", "far", "uneven", "lost", "lost-sent", "worst"],
 )
@@ -115,6 +117,9 @@ async def test_the_verdict_says_what_is_wrong(
     await expect(page.locator(".health-verdict")).to_contain_text("Connect")
     await told(page, {**WELL, **change}, seconds=5)
     await expect(page.locator(".health-verdict")).to_contain_text(words)
+    figures = page.locator(".health-now")
+    lines = {round(box["y"]) for each in await figures.all() if (box := await each.bounding_box())}
+    assert len(lines) == len(CHARTS) / 2  # two beside each other stand on one line
 
 
 async def test_what_was_poor_is_forgotten_and_what_is_kept_is_bounded(

@@ -27,7 +27,7 @@ from tests.support.stage import PATIENCE_SECONDS, Stage, staged
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")  # the browser lives on that loop
 
-VIEWS = ("Steps", "Events", "Health", "Usage", "Token", "Code", "Session")
+VIEWS = ("Steps", "Events", "Health", "Usage", "Token", "Code", "Update")
 MOST_TABS = 60
 """Presses of Tab from one end of the page to the other, and some more."""
 FIRST_LOAD_MS = 300
@@ -183,7 +183,7 @@ async def test_in_forced_colours_axe_finds_nothing(stage: Stage, browser: Browse
             await page.get_by_role("tab", name=name, exact=True).evaluate(
                 "tab => getComputedStyle(tab).borderBottomColor"
             )
-            for name in ("Session", "Steps")
+            for name in ("Update", "Steps")
         ]
         assert colours[0] != colours[1]
 

@@ -158,7 +158,7 @@ async def test_a_wrong_key_is_told_beside_its_field(
     await field(page, ASKED).fill(MASTER_KEY)
     await field(page, ASKED).press("Enter")
     await expect(rows(page)).to_have_count(1)
-    await page.get_by_role("link", name="Talk", exact=True).click()
+    await page.get_by_role("link", name="Tester", exact=True).click()
     await expect(field(page, "Key")).to_have_value(MASTER_KEY)
     assert MASTER_KEY not in page.url
 
@@ -207,6 +207,50 @@ async def test_an_end_that_is_not_confirmed_is_told_in_the_row(
     service.provider.hangup.behaves()
     await expect(row).to_contain_text("Ended: operator")
     await expect(record(page).get_by_role("status")).to_have_text("Ended: operator")
+
+
+async def test_a_row_shows_which_call_it_is_and_that_it_opens(service: Service, page: Page) -> None:
+    """Of one caller and model all look alike: each has the end of its id, which is a link."""
+    await page.set_viewport_size({"width": 1280, "height": 800})
+    both = [await called(service), await called(service)]
+    await opened(page, service.url)
+    for call_id in both:
+        row = rows(page).filter(has_text=call_id)
+        shown = row.get_by_text(f"…{call_id[-6:]}", exact=True)
+        await expect(shown).to_have_css("text-decoration-line", "underline")
+        await shown.click()
+        await expect(record(page)).to_contain_text(call_id)
+        await button(page, "Close the record").click()
+        await expect(row.get_by_role("link")).to_be_focused()
+
+
+async def test_who_turns_away_from_the_question_has_not_meant_it(
+    service: Service, page: Page
+) -> None:
+    """By Escape, by going elsewhere, or by doing nothing for a while: it has to be asked anew."""
+    await page.clock.install()
+    await called(service)
+    await opened(page, service.url)
+    ask, sure = button(page, "Hang up"), button(page, "Hang up now")
+
+    await ask.click()
+    await page.keyboard.press("Escape")
+    await expect(ask).to_be_focused()
+    await expect(sure).to_be_hidden()
+
+    await ask.click()
+    await page.keyboard.press("Shift+Tab")
+    await expect(sure).to_be_focused()
+    await field(page, "Caller").focus()
+    await expect(sure).to_be_hidden()
+    await expect(field(page, "Caller")).to_be_focused()
+
+    await ask.click()
+    await expect(sure).to_be_visible()
+    await page.clock.fast_forward(10_000)
+    await expect(ask).to_be_focused()
+    await expect(sure).to_be_hidden()
+    assert service.provider.hangup.requests == []
 
 
 async def test_a_record_is_shown_as_it_changes(service: Service, page: Page) -> None:
@@ -316,7 +360,7 @@ async def test_it_is_fetched_when_it_is_opened(service: Service, page: Page) -> 
     await expect(field(page, ASKED)).to_be_visible()
     await expect(calls).to_have_attribute("aria-current", "page")
     await expect(button(page, "Connect")).to_be_hidden()
-    await page.get_by_role("link", name="Talk", exact=True).click()
+    await page.get_by_role("link", name="Tester", exact=True).click()
     await expect(button(page, "Connect")).to_be_visible()
     await expect(field(page, ASKED)).to_be_hidden()
 

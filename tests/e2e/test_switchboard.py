@@ -133,17 +133,22 @@ async def test_the_last_press_counts(url: str, page: Page) -> None:
     await expect(button(page, "UDP blocked")).to_have_attribute("aria-pressed", "true")
     async with page.expect_request_finished():
         await waiting[0].fulfill(json={"expired_token": True})
-    await expect(status(page)).to_have_text("Ready Fault on: UDP blocked")
+    await expect(status(page)).to_have_text("Ready Fault on: Expired token, UDP blocked")
 
 
-async def test_one_is_on_at_a_time(url: str, page: Page) -> None:
-    """Another takes its place; the same again ends it."""
-    await switch_on(url, page, "expired_token")
+async def test_each_is_switched_by_itself(url: str, page: Page) -> None:
+    """Whatever else is on, and whoever has switched that on."""
+    await put(url, udp_blocked=True, dead_sideband=True)
+    await page.goto(url)
+    await button(page, "See it fail").click()
+    await expect(button(page, "Dead sideband")).to_have_attribute("aria-pressed", "true")
     await button(page, "UDP blocked").click()
-    await expect(button(page, "UDP blocked")).to_have_attribute("aria-pressed", "true")
-    await expect(button(page, "Expired token")).to_have_attribute("aria-pressed", "false")
-    await button(page, "UDP blocked").click()
-    await expect(button(page, "UDP blocked")).to_have_attribute("aria-pressed", "false")
+    await expect(status(page)).to_have_text("Ready Fault on: Dead sideband")
+    await button(page, "Expired token").click()
+    await expect(status(page)).to_have_text("Ready Fault on: Expired token, Dead sideband")
+    for each in ("Dead sideband", "Expired token"):
+        await button(page, each).click()
+        await expect(button(page, each)).to_have_attribute("aria-pressed", "false")
     await expect(status(page)).to_contain_text("Press Connect and speak.")
     await expect(page.get_by_text("Fault on:")).to_have_count(0)
 
@@ -217,6 +222,28 @@ async def test_axe_finds_nothing_in_the_board(url: str, browser: Browser, scheme
         await button(page, "Connect").click()
         await expect(failure(page).first).to_be_visible()
         await clean(page, "failed", "Steps")
+
+
+@pytest.mark.parametrize("width", [390, 1280, 1920])
+async def test_the_way_to_the_board_stands_beside_the_note(
+    url: str, page: Page, width: int
+) -> None:
+    """Whose words keep the same distance from its edges all around, or more."""
+    await page.set_viewport_size({"width": width, "height": 900})
+    await page.goto(url)
+    opener = await button(page, "See it fail").bounding_box()
+    words = await page.locator("#demo-note").evaluate(
+        """(note) => {
+          const range = document.createRange();
+          range.selectNode(note.firstChild);
+          const [words, box] = [range, note].map((each) => each.getBoundingClientRect());
+          const [above, below] = [words.top - box.top, box.bottom - words.bottom];
+          return { right: words.right, above, below };
+        }"""
+    )
+    assert opener is not None
+    assert opener["x"] >= words["right"]
+    assert min(words["above"], words["below"]) >= 8
 
 
 async def test_nothing_moves_once_the_board_is_open(url: str, page: Page) -> None:

@@ -34,6 +34,15 @@ def panel(page: Page) -> Locator:
     return page.get_by_role("tabpanel", name="Token")
 
 
+async def spent(page: Page, word: str) -> None:
+    """Nothing is left in the ring but why: its time counts for nothing any more."""
+    ring = page.locator(".token-ring")
+    await expect(ring).to_have_text(word)
+    await expect(ring.locator(".token-arc")).to_have_css(
+        "stroke-dasharray", re.compile(r"^0(px)?, 1")
+    )
+
+
 def fact(page: Page, name: str) -> Locator:
     """One of the token's facts."""
     return panel(page).locator(f'[data-fact="{name}"]')
@@ -114,6 +123,7 @@ async def test_the_use_too_many_is_refused_as_it_should_be(stage: Stage, page: P
     await view(page, "Token")
     await expect(panel(page)).to_contain_text("Spent by this call")
     await expect(fact(page, "uses")).to_have_text("0")
+    await spent(page, "spent")
     await expect(panel(page)).to_contain_text("on_replay: hangup")
     await button(page, "Use it again").click()
     await expect(panel(page)).to_contain_text("Refused, as it should be")
@@ -139,7 +149,8 @@ async def test_a_replay_may_end_the_call(stage: Stage, page: Page) -> None:
     await expect(panel(page)).to_contain_text("one more in signaller_replays_total")
     await expect(status(page)).to_contain_text("token used again")
     await view(page, "Usage")
-    await expect(page.get_by_role("tabpanel", name="Usage")).to_contain_text("replay")
+    usage = page.get_by_role("tabpanel", name="Usage")
+    await expect(usage).to_contain_text("Endedtoken used again")
 
 
 async def test_a_token_is_taken_back(stage: Stage, page: Page) -> None:
@@ -153,6 +164,7 @@ async def test_a_token_is_taken_back(stage: Stage, page: Page) -> None:
     await expect(button(page, "Use it again")).to_be_disabled()
     await button(page, "Revoke").click()
     await expect(panel(page)).to_contain_text("Revoked")
+    await spent(page, "revoked")
     await expect(button(page, "Revoke")).to_be_disabled()
     looked = await stage.post("client_secrets/introspect", json={"token": token})
     assert looked.json() == {"active": False}

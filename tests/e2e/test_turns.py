@@ -140,7 +140,15 @@ async def test_an_interrupted_turn_says_so(stage: Stage, page: Page) -> None:
     await write(page, LONG)
     await expect(status(page)).to_contain_text("Model is speaking")
     await button(page, "Interrupt").click()
-    await expect(turns(page, "model", "interrupted")).to_have_count(1)
+    cut = turns(page, "model", "interrupted")
+    await expect(cut).to_have_count(1)
+    mark, note = await cut.evaluate(
+        """(turn) => [
+          getComputedStyle(turn.querySelector(".turn-text"), "::after"),
+          getComputedStyle(turn.querySelector(".turn-note")),
+        ].map(({ content, color }) => [content, color])"""
+    )
+    assert mark == ['"—"', note[1]]  # a sentence broken off, and no error
     await update_session(page, BETWEEN_BEEPS)
     spoken = turns(page, "model", "You spoke for").filter(
         has_text=re.compile(r"interrupted after \d+\.\d\ss")

@@ -60,7 +60,7 @@ async def write(page: Page, text: str) -> None:
 
 async def update_session(page: Page, session: dict[str, object]) -> None:
     """Send session.update from the editor, and wait until the provider has taken it."""
-    await view(page, "Session")
+    await view(page, "Update")
     editor = page.get_by_label("Session to send with session.update, as JSON")
     await editor.fill(json.dumps({"type": "realtime", **session}))
     await button(page, "Send session.update").click()

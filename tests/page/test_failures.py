@@ -72,6 +72,20 @@ async def test_a_refused_offer_is_explained_at_its_own_step(service: Service, pa
     assert b"m=audio" in service.offers[0]
 
 
+async def test_the_time_of_a_step_that_fails_counts(service: Service, page: Page) -> None:
+    """Gateway and provider have had it: what a refused mint took is not left out."""
+    spent = {"server_timing": "gateway;dur=4.0, provider;dur=10000.0"}
+    service.mint = failure(504, "upstream_timeout", MESSAGE, **spent)
+    await connect(service, page)
+    await expect(sheet(page)).to_contain_text(MESSAGE)
+    await expect(page.locator("#time-gateway")).to_have_text("4.0\u00a0ms")
+    await expect(page.locator("#time-provider")).to_have_text("10.0\u00a0s")
+    service.mint = failure(400, "x", "Another one.")
+    await button(page, "Connect").click()
+    await expect(sheet(page)).to_contain_text("Another one.")
+    await expect(page.locator("#time-provider")).not_to_contain_text("s")
+
+
 async def test_an_answer_that_is_not_ours_is_still_explained(service: Service, page: Page) -> None:
     """A proxy in between answers in HTML; nothing of it is parsed as markup."""
     service.mint = Response("<b id=injected>Bad gateway</b>", 502, media_type="text/html")

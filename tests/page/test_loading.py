@@ -148,7 +148,7 @@ async def test_a_phone_needs_no_sideways_scrolling(
     await expect(page.locator("#model option")).to_have_count(2)
     assert await page.evaluate("document.documentElement.scrollWidth") <= 360
     await view(page, "More")
-    await view(page, "Session")
+    await view(page, "Update")
     await page.fill("#session-editor", "x" * 400)
     await button(page, "Send session.update").click()
     assert await page.evaluate("document.documentElement.scrollWidth") <= 360
@@ -156,6 +156,17 @@ async def test_a_phone_needs_no_sideways_scrolling(
     red = int(re.findall(r"\d+", background)[0])
     assert (red < 40) is dark
     await page.close()
+
+
+@pytest.mark.parametrize("width", [320, 360, 390, 1240])
+async def test_the_largest_figure_fits_its_tile(service: Service, page: Page, width: int) -> None:
+    """Of what a call has taken: below ten seconds it has four digits."""
+    await page.set_viewport_size({"width": width, "height": 740})
+    await page.goto(service.url)
+    await view(page, "Steps")
+    tile = page.locator("#time-ready")
+    await tile.evaluate("(tile) => { tile.textContent = '8888\\u00a0ms'; }")
+    assert await tile.evaluate("(tile) => tile.scrollWidth <= tile.clientWidth")
 
 
 async def test_every_control_is_reached_by_keyboard_in_reading_order(
@@ -167,7 +178,7 @@ async def test_every_control_is_reached_by_keyboard_in_reading_order(
     at = ""
     wanted = [
         "Skip to the call",
-        "Talk",
+        "Tester",
         "Calls",
         "Connect",
         "Setup",
@@ -201,7 +212,7 @@ async def test_arrows_go_from_tab_to_tab(service: Service, page: Page) -> None:
     await page.goto(service.url)
     await view(page, "Steps")
     tabs = page.get_by_role("tablist", name="Views of the inspector").get_by_role("tab")
-    last = str(await tabs.last.get_attribute("data-tab")).capitalize()
+    last = await tabs.last.inner_text()
     for key, name in [("ArrowRight", "Events"), ("End", last), ("ArrowRight", "Steps")]:
         await page.keyboard.press(key)
         tab = page.get_by_role("tab", name=name, exact=True)
@@ -220,6 +231,44 @@ async def test_the_splitter_gives_the_inspector_more_room(service: Service, page
     stage = await page.locator("#stage").bounding_box()
     assert stage is not None
     assert stage["width"] == pytest.approx(0.75 * 1280, abs=2)
+
+
+@pytest.mark.parametrize("width", [820, 900, 1023, 1024, 1199, 1200, 1240, 1280, 1440])
+async def test_the_state_stands_in_full(service: Service, page: Page, width: int) -> None:
+    """Whatever stands beside it in the bar, while a call has a time and a cost."""
+    await page.set_viewport_size({"width": width, "height": 800})
+    await page.goto(service.url)
+    await expect(page.locator("#model option")).to_have_count(2)
+    whole = """(node, text) => {
+      if (text) node.textContent = text;
+      return node.scrollWidth <= node.clientWidth;
+    }"""
+    await page.locator(".call-bar-cost").evaluate(whole, "cost unknown")
+    assert await page.locator(".call-state-word").evaluate(whole, "Model is speaking")
+    assert await page.locator(".call-bar-model").evaluate(whole)
+
+
+async def test_a_very_wide_screen_shows_all_larger(service: Service, page: Page) -> None:
+    """And no more of it than fits; the splitter stays under the pointer."""
+    heights = []
+    for width, height in ((1920, 1080), (3840, 2160)):
+        await page.set_viewport_size({"width": width, "height": height})
+        await page.goto(service.url)
+        await expect(page.locator("#setup[data-settings]")).to_be_visible()
+        box = await button(page, "Connect").bounding_box()
+        assert box is not None
+        heights.append(box["height"])
+        fits = "[document.documentElement.scrollWidth, document.documentElement.scrollHeight]"
+        assert await page.evaluate(fits) == [width, height]
+    assert heights[1] == 1.5 * heights[0]
+    splitter = page.get_by_role("separator", name="Width of the call's side")
+    await splitter.hover()
+    await page.mouse.down()
+    await page.mouse.move(2000, 1000)
+    await page.mouse.up()
+    moved = await splitter.bounding_box()
+    assert moved is not None
+    assert abs(moved["x"] - 2000) < 4
 
 
 async def test_a_tablet_has_the_inspector_in_a_drawer(service: Service, browser: Browser) -> None:
@@ -260,7 +309,7 @@ async def test_every_control_has_a_name(service: Service, page: Page) -> None:
     tabs = {
         "Sound sent": ["Talk"],
         "Search": ["Events"],
-        "Session to send with session.update, as JSON": ["Session"],
+        "Session to send with session.update, as JSON": ["Update"],
     }
     for role, name in [
         ("textbox", "Key"),
@@ -289,6 +338,19 @@ async def test_every_control_has_a_name(service: Service, page: Page) -> None:
         named = page.get_by_role(role, name=name, exact=True)  # type: ignore[arg-type]  # from a list, roles are plain str
         await expect(named, f"{role} {name}").to_have_count(1)
     await expect(status(page)).to_contain_text("Ready")
+
+
+async def test_no_two_places_have_one_name(service: Service, page: Page) -> None:
+    """Pages, views and the headings in them: a name leads to one of them."""
+    await page.goto(service.url)
+    await expect(page.locator("#model option")).to_have_count(2)
+    names = [
+        re.sub(r"\d+$", "", name)
+        for role in ("link", "tab", "heading")
+        for name in await page.get_by_role(role).all_inner_texts()
+    ]
+    assert {"Calls", "Setup", "Steps", "Session"} <= {*names}
+    assert len(names) == len({*names}), names
 
 
 async def test_the_key_can_be_shown_and_hidden(service: Service, page: Page) -> None:

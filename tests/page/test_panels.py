@@ -11,15 +11,20 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")  # the browser lives on t
 
 @pytest.mark.parametrize(
     ("text", "complaint"),
-    [("{'type': 1}", "Not valid JSON:"), ("", "Not valid JSON:"), ("[1]", "a JSON object")],
-    ids=["quotes", "empty", "array"],
+    [
+        ("{'type': 1}", "Line 1, column 2: a name in double quotes should stand here"),
+        ("", "a value should stand here, but it ends"),
+        ("[1]", "a JSON object"),
+        ('{"a":' * 9000 + "1" + "}" * 9000, "nested too deeply"),
+    ],
+    ids=["quotes", "empty", "array", "deep"],
 )
 async def test_the_session_editor_refuses_what_is_no_session(
     service: Service, page: Page, text: str, complaint: str
 ) -> None:
     """The fault is named, the field marked and focused; typing takes the mark away."""
     await page.goto(service.url)
-    await view(page, "Session")
+    await view(page, "Update")
     editor, note = page.locator("#session-editor"), page.locator("#session-note")
     await editor.fill(text)
     await button(page, "Send session.update").click()
@@ -34,7 +39,7 @@ async def test_the_session_editor_refuses_what_is_no_session(
 async def test_a_preset_fills_the_editor_and_needs_a_call(service: Service, page: Page) -> None:
     """Presets are valid JSON; sending one without a call says what is missing."""
     await page.goto(service.url)
-    await view(page, "Session")
+    await view(page, "Update")
     await button(page, "Transcribe me").click()
     assert "transcription" in await page.locator("#session-editor").input_value()
     await button(page, "Send session.update").click()

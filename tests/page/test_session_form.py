@@ -42,7 +42,7 @@ async def to_the_calls_and_back(page: Page) -> None:
     """By the links at the top; the form is in front again."""
     await page.get_by_role("link", name="Calls").click()
     await expect(page.locator("#calls")).to_be_visible()
-    await page.get_by_role("link", name="Talk").click()
+    await page.get_by_role("link", name="Tester").click()
     await expect(page.locator("#calls")).to_be_hidden()
 
 
@@ -111,20 +111,33 @@ async def test_the_form_as_json_and_back_loses_nothing(service: Service, page: P
 
 
 @pytest.mark.parametrize("how", ["JSON", "Connect", "Copy link"])
+@pytest.mark.parametrize(
+    ("written", "why"),
+    [
+        pytest.param(
+            '{\n  "model" "gpt-realtime"\n}',
+            'Line 2, column 11: a colon should stand here, not “"”.',
+            id="no colon",
+        ),
+        pytest.param(
+            '{"a":' * 9000 + "1" + "}" * 9000,
+            "It is nested too deeply: more than 60 levels.",
+            id="too deep",
+        ),
+    ],
+)
 async def test_a_fault_in_the_json_is_said_beside_it(
-    service: Service, page: Page, how: str
+    service: Service, page: Page, how: str, written: str, why: str
 ) -> None:
     """It has the focus, nothing is sent or lost; typing takes the complaint away."""
     await opened(service, page)
     await button(page, "JSON").click()
     editor = field(page, "Session as JSON")
-    await editor.fill('{\n  "model" "gpt-realtime"\n}')
+    await editor.fill(written)
     await button(page, how).click()
     await expect(editor).to_be_focused()
     await expect(editor).to_have_attribute("aria-invalid", "true")
-    await expect(editor).to_have_accessible_description(
-        'Line 2, column 11: a colon should stand here, not “"”.'
-    )
+    await expect(editor).to_have_accessible_description(why)
     await expect(button(page, "JSON")).to_have_attribute("aria-pressed", "true")
     assert service.authorizations == []
     await editor.fill("{}")
@@ -276,7 +289,7 @@ async def test_a_key_leaves_the_address_on_the_way_from_the_calls(
     await opened(service, page, "/#/calls")
     await page.goto(f"{service.url}/#/talk?key=sk-page&voice=cedar")
     await expect(note).to_contain_text("“key” is no setting.")
-    talk = page.get_by_role("link", name="Talk")
+    talk = page.get_by_role("link", name="Tester")
     await expect(talk).to_have_attribute("href", "#/talk?model=gpt-realtime&voice=cedar")
     assert "sk-page" not in page.url
 
@@ -317,13 +330,16 @@ async def test_what_a_link_says_wrongly_is_left_out_with_a_word(
     service: Service, page: Page, note: Locator
 ) -> None:
     """And leaves the address: it may have been a key."""
-    await opened(service, page, "/#/talk?voice=cedar&model=other&key=sk-page&tools=%7B&output=loud")
+    deep = "%5B" * 2000 + "%5D" * 2000
+    link = f"voice=cedar&model=other&key=sk-page&tools=%7B&output=loud&session={deep}"
+    await opened(service, page, f"/#/talk?{link}")
     for said in (
         "Left out of the link:",
         "“key” is no setting.",
         "“tools”: Line 1, column 2: a name in double quotes should stand here, but it ends.",
         "“output”: Choose one of audio, text.",
         "There is no model “other” here.",
+        "“session”: It is nested too deeply: more than 60 levels.",
     ):
         await expect(note).to_contain_text(said)
     assert page.url == f"{service.url}/#/talk?model=gpt-realtime&voice=cedar"
@@ -348,6 +364,24 @@ async def test_a_copied_link_opens_the_same_session(
     await expect(other.locator("#key")).to_have_value("sk-page")
     assert await asked_for(service, other) == KEPT
     await other.close()
+
+
+async def test_a_link_is_copied_whole_or_not_at_all(service: Service, page: Page) -> None:
+    """What is complained of would be missing in it: the field is pointed out instead."""
+    await page.context.grant_permissions(["clipboard-read", "clipboard-write"], origin=service.url)
+    await opened(service, page)
+    await page.evaluate("navigator.clipboard.writeText('before')")
+    await field(page, "Turn detection").select_option("server_vad")
+    await field(page, "Threshold").fill("7")
+    await button(page, "Copy link").click()
+    await expect(field(page, "Threshold")).to_be_focused()
+    await expect(field(page, "Threshold")).to_have_accessible_description("Only 0 to 1.")
+    await expect(button(page, "Copy link")).to_have_text("Copy link")
+    assert await page.evaluate("navigator.clipboard.readText()") == "before"
+    await field(page, "Threshold").fill("0.7")
+    await button(page, "Copy link").click()
+    await expect(button(page, "Copy link")).to_have_text("Copied")
+    assert "threshold=0.7" in await page.evaluate("navigator.clipboard.readText()")
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-/** The demo's faults: which of them are on, and switching one on. Knows no DOM. */
+/** The demo's faults: which of them are on, and switching them. Knows no DOM. */
 
 import { json, request } from "../api.js";
 
@@ -16,13 +16,13 @@ export async function readFaults(key) {
 }
 
 /**
- * This one on and all others off.
+ * These on and all others off.
  * @param {string} key
- * @param {string | null} name
+ * @param {string[]} names
  * @returns {Promise<string[]>}
  */
-export async function switchFault(key, name) {
-  const wanted = name === null ? {} : { [name]: name.endsWith("_seconds") ? SLOW_SECONDS : true };
+export async function switchFaults(key, names) {
+  const wanted = Object.fromEntries(names.map((name) => [name, name.endsWith("_seconds") ? SLOW_SECONDS : true]));
   const { response } = await request("PUT", PATH, { Authorization: `Bearer ${key}`, "Content-Type": "application/json" }, JSON.stringify(wanted), {});
   return on(await json(response));
 }

@@ -278,7 +278,7 @@ export class RealtimeCall {
     }, { signal });
     this.#channel.addEventListener("message", ({ data }) => this.#receive(data), { signal });
     this.#channel.addEventListener("close", () => {
-      this.#steps.lose();
+      if (!this.#connectedAt) this.#steps.lose();
       this.#close();
       this.#state("ended", { by: "them", error: new StepFailure("connection", new CallLost("provider")) });
     }, { signal });
@@ -329,7 +329,7 @@ export class RealtimeCall {
   /** @param {StepFailure} error */
   #fail(error) {
     if (error.step === "connection") this.#steps.lose();
-    else this.#steps.fail(error.step);
+    else this.#steps.fail(error.step, error.cause instanceof ApiError ? error.cause.exchange.timing : null);
     this.#close();
     this.#state("failed", { error });
     this.#endRemote(false).catch(() => {}); // seen in `exchange`; the failure itself is what matters

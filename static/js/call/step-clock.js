@@ -41,10 +41,13 @@ export class StepClock {
     if (this.state(name) === "active") this.#set(name, { state: "done", to: this.#now(), timing });
   }
 
-  /** @param {string} name */
-  fail(name) {
+  /**
+   * @param {string} name
+   * @param {import("../api.js").ServerTiming | null} [timing]
+   */
+  fail(name, timing = null) {
     this.begin(name);
-    if (this.state(name) === "active") this.#set(name, { state: "failed", to: this.#now() });
+    if (this.state(name) === "active") this.#set(name, { state: "failed", to: this.#now(), timing });
   }
 
   /** A call that stood is no more: the last step it had reached says so. */

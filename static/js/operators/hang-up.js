@@ -1,8 +1,10 @@
-/** *Hang up*, and the question whether that is meant, in the same place. */
+/** *Hang up*, and the question whether that is meant, in the same place; whoever turns away from it has not meant it. */
 
 import { element } from "../element.js";
 import { words } from "../words.js";
 
+/** Long enough to read the question, and to decide. */
+const PATIENCE_MS = 10_000;
 const text = words.operators.hangUp;
 
 /**
@@ -14,8 +16,11 @@ export function HangUp(describedBy, hangUp) {
     element("button", { class: `button ${kind}`, type: "button", "aria-describedby": describedBy }, name));
   const [ask, sure, keep] = [make(text.ask, "button-danger hang-up-ask"), make(text.sure, "button-danger hang-up-sure"), make(text.keep, "")];
   // Keep lies where Hang up was: a double click does no harm.
-  const question = element("div", { class: "hang-up-question", role: "group", "aria-label": text.question, hidden: "" }, sure, keep);
+  const question = element("div", { class: "hang-up-question", role: "group", tabindex: "-1", "aria-label": text.question, hidden: "" }, sure, keep);
   const root = element("div", { class: "hang-up" }, ask, question);
+
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  let patience;
 
   ask.addEventListener("click", () => {
     show(true);
@@ -30,6 +35,8 @@ export function HangUp(describedBy, hangUp) {
     event.stopPropagation(); // it closes nothing else
     keep.click();
   });
+  // Safari gives no button the focus that is pressed, but what is around it.
+  question.addEventListener("focusout", ({ relatedTarget }) => { if (!question.contains(/** @type {Node | null} */ (relatedTarget))) show(false); });
   sure.addEventListener("click", async () => {
     show(false);
     ask.focus();
@@ -44,6 +51,8 @@ export function HangUp(describedBy, hangUp) {
   /** @param {boolean} asked */
   function show(asked) {
     if (asked && ask.getAttribute("aria-disabled") === "true") return;
+    clearTimeout(patience);
+    if (asked) patience = setTimeout(() => keep.click(), PATIENCE_MS);
     question.hidden = !asked;
     ask.classList.toggle("is-away", asked);
   }

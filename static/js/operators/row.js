@@ -17,7 +17,8 @@ let made = 0;
  */
 export function Row(first, hangUp) {
   const id = `call-row-${(made += 1)}`;
-  const link = element("a", { class: "calls-link", href: `#/calls/${first.id}` }, first.caller, element("span", { class: "visually-hidden" }, ` ${text.callNamed(first.id)}`));
+  const link = element("a", { class: "calls-link", href: `#/calls/${first.id}` }, element("span", { class: "calls-name" }, first.caller),
+    element("code", { class: "calls-id", "aria-hidden": "true" }, text.shortId(first.id)), element("span", { class: "visually-hidden" }, ` ${text.callNamed(first.id)}`));
   // Roles in words: on a phone the rows are cards, and CSS would take the table's meaning away.
   const cell = (/** @type {string} */ name, /** @type {string} */ role, /** @type {Record<string, string>} */ more = {}, /** @type {Node[]} */ ...children) =>
     element(role === "rowheader" ? "th" : "td", { role, class: `calls-${name}`, ...more }, ...children);
@@ -35,7 +36,7 @@ export function Row(first, hangUp) {
     cell("action", "cell", {}, control.root)));
   set(model, first.model);
   model.title = first.model;
-  link.title = first.caller;
+  link.title = `${first.caller}, ${text.callNamed(first.id)}`;
   let call = first;
 
   return {

@@ -1,8 +1,11 @@
-/** A failure, over the stage so that nothing moves: of what is no rung of the ladder, or while the ladder is out of sight. */
+/**
+ * A failure, over the stage so that nothing moves: of what is no rung of the ladder, or while the ladder is out of sight. That
+ * of a rung gives way to whatever view is chosen next: the ladder has it too.
+ */
 
 import { STEPS } from "../call/step-clock.js";
 import { element } from "../element.js";
-import { isOver } from "../hub.js";
+import { endedWell, isOver } from "../hub.js";
 import { explained } from "./failure.js";
 import { FaultLine } from "./fault-line.js";
 
@@ -15,12 +18,13 @@ export function mount(root, hub, actions) {
   const box = element("div", { class: "failure failure-sheet", id: "error", role: "alert", hidden: "" });
   const fault = FaultLine(hub, actions);
   root.append(box);
-  hub.on("state", ({ state, error }) => {
+  hub.on("state", (stage) => {
+    const { state, error } = stage;
     if (state === "checking" || isOver(state)) hide();
-    if (error) show(error.step, error.cause);
+    if (error && !endedWell(stage)) show(error.step, error.cause);
   });
   hub.on("trouble", ({ step, error }) => show(step, error));
-  hub.on("show", () => { if (isSeen(box.dataset.failed ?? "")) hide(); });
+  hub.on("show", () => { if (isRung(box.dataset.failed ?? "")) hide(); });
   hub.on("service", ({ answers }) => {
     if (!answers) show("service", null);
     else if (box.dataset.failed === "service") hide();
@@ -31,7 +35,7 @@ export function mount(root, hub, actions) {
    * @param {unknown} error
    */
   function show(step, error) {
-    if (isSeen(step)) return;
+    if (isRung(step) && document.getElementById("steps")?.checkVisibility({ visibilityProperty: true })) return;
     box.replaceChildren(...explained(step, error, actions, hide), fault);
     box.dataset.failed = step;
     box.hidden = false;
@@ -43,10 +47,9 @@ export function mount(root, hub, actions) {
 }
 
 /**
- * Whether the ladder shows it.
+ * Whether the ladder tells of it.
  * @param {string} step
  */
-function isSeen(step) {
-  const isRung = step === "connection" || STEPS.includes(step);
-  return isRung && Boolean(document.getElementById("steps")?.checkVisibility({ visibilityProperty: true }));
+function isRung(step) {
+  return step === "connection" || STEPS.includes(step);
 }

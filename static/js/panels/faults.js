@@ -1,6 +1,6 @@
 /** The demo's faults, to switch on and to see what each one looks like. */
 
-import { readFaults, switchFault } from "../call/faults.js";
+import { readFaults, switchFaults } from "../call/faults.js";
 import { element } from "../element.js";
 import { words } from "../words.js";
 
@@ -19,8 +19,8 @@ export function mount(root, hub) {
   /** @type {Map<string, HTMLElement>} */
   const buttons = new Map();
   let key = "";
-  /** @type {string[]} */
-  let on = [];
+  /** As they were told last, and as they were pressed since. @type {string[]} */
+  let wanted = [];
   let asked = 0;
 
   open.addEventListener("click", () => {
@@ -38,7 +38,10 @@ export function mount(root, hub) {
   /** @param {string} name */
   function chip(name) {
     const made = element("button", { class: "button button-chip fault", type: "button" }, text.named(name));
-    made.addEventListener("click", () => void change(() => switchFault(key, on.includes(name) ? null : name)));
+    made.addEventListener("click", () => {
+      wanted = wanted.includes(name) ? wanted.filter((each) => each !== name) : [...wanted, name];
+      void change(() => switchFaults(key, wanted));
+    });
     buttons.set(name, made);
     return made;
   }
@@ -46,17 +49,18 @@ export function mount(root, hub) {
   /** @param {() => Promise<string[]>} asking */
   async function change(asking) {
     const mine = ++asked;
-    const answer = await asking().catch(() => null);
+    const on = await asking().catch(() => null);
     if (mine !== asked) return; // something else was asked for meanwhile
-    if (!answer) {
+    if (!on) {
+      wanted = hub.latest("faults") ?? [];
       said.textContent = text.failed;
       return;
     }
-    on = answer;
+    wanted = on;
     for (const [name, button] of buttons) button.setAttribute("aria-pressed", String(on.includes(name)));
     said.textContent = on.map((name) => /** @type {Record<string, string>} */ (text.shown)[name] ?? "").join(" ") || text.none;
     hub.emit("faults", on);
   }
 
-  return { end: () => change(() => switchFault(key, null)) };
+  return { end: () => change(() => switchFaults(key, [])) };
 }

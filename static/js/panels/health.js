@@ -95,7 +95,7 @@ export function mount(root, hub) {
       verdict.dataset.grade = state;
       hub.emit("badge", { tab: "health", text: state === "poor" ? "!" : "" });
     }
-    word.textContent = judged ? text.verdicts[judged.grade] : "";
+    word.textContent = judged ? `${text.verdicts[judged.grade]}.` : "";
     if (!judged) because.textContent = hub.latest("state")?.state === "connected" ? text.first : text.none;
     else if (!judged.worst || judged.value === null) because.textContent = over ? text.over : text.well;
     else because.textContent = text.because[judged.worst](CHARTS.find(({ series }) => series.some(({ name }) => name === judged.worst))?.figure(judged.value) ?? "");

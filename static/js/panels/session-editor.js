@@ -2,6 +2,7 @@
 
 import { element } from "../element.js";
 import { isOver } from "../hub.js";
+import { isObject, readJson } from "../session/json.js";
 import { words } from "../words.js";
 import { PRESETS } from "./session-presets.js";
 
@@ -92,12 +93,7 @@ export function mount(root, hub, actions) {
 
 /** @param {string} typed */
 function parse(typed) {
-  let value;
-  try {
-    value = JSON.parse(typed);
-  } catch (error) {
-    throw new Error(text.notJson(/** @type {Error} */ (error).message), { cause: error });
-  }
-  if (value === null || typeof value !== "object" || Array.isArray(value)) throw new Error(text.notObject);
+  const value = readJson(typed);
+  if (!isObject(value)) throw new Error(text.notObject);
   return value.type === "session.update" && value.session ? value.session : value; // a whole event, pasted
 }

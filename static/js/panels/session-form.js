@@ -75,10 +75,7 @@ export function mount(root, hub, actions) {
   asJson.addEventListener("click", () => {
     if (!pointOut()) turn();
   });
-  CopyButton(copy, () => {
-    pointOut();
-    return new URL(link.keep(), location.href).href;
-  });
+  CopyButton(copy, () => (pointOut() ? null : new URL(link.keep(), location.href).href));
   hub.on("settings", learn);
   hub.on("state", ({ state, error }) => {
     busy = isBusy(state);

@@ -4,7 +4,7 @@ import { advise } from "../advice.js";
 import { STEPS } from "../call/step-clock.js";
 import { CopyButton } from "../copy-button.js";
 import { element } from "../element.js";
-import { isBusy, isOver } from "../hub.js";
+import { endedWell, isBusy, isOver } from "../hub.js";
 import { late, loaded } from "../late.js";
 import { figure, milliseconds } from "../milliseconds.js";
 import { words } from "../words.js";
@@ -58,15 +58,15 @@ export function mount(root, hub, actions) {
   hub.on("candidate", candidates.add);
   tenTimes.addEventListener("click", () => void connectTenTimes());
   save.addEventListener("click", () => void actions.saveDiagnostics());
-  hub.on("state", ({ state, error }) => {
+  hub.on("state", (stage) => {
+    const { state, error } = stage;
     if (state === "checking") clear();
-    const reached = STEPS.map((name) => steps.get(name)).filter((step) => step?.state === "done").at(-1); // they may be told in another order
-    const note = reached && rows.get(reached.name)?.note;
+    const note = rows.get(lastReached())?.note;
     if (note && state === "interrupted") note.textContent = text.interrupted;
     else if (state === "connected") update();
     if (isOver(state)) patience.stop();
     actions.keepFocus(() => { tenTimes.disabled = isBusy(state); });
-    if (error) open(error.step, error.cause);
+    if (error) open(error.step, error.cause, endedWell(stage));
   });
   hub.on("trouble", ({ step, error }) => { if (rows.has(step)) open(step, error); });
   hub.on("id", showId);
@@ -103,17 +103,22 @@ export function mount(root, hub, actions) {
     figures.forEach((figure, index) => { figure.textContent = milliseconds(totals[index] ?? null); });
   }
 
+  function lastReached() {
+    return STEPS.filter((name) => ["done", "lost"].includes(steps.get(name)?.state ?? "")).at(-1) ?? "";
+  }
+
   /**
    * Explain a rung right below it. What was not reached gives it its place, so that nothing moves.
    * @param {string} step the rung, or `connection` for a call that stood: then it is the last one reached
    * @param {unknown} error
+   * @param {boolean} [well] nothing has failed
    */
-  function open(step, error) {
-    const at = rows.has(step) ? step : [...steps.values()].find(({ state }) => state === "lost")?.name ?? "";
+  function open(step, error, well = false) {
+    const at = rows.has(step) ? step : lastReached();
     const found = rows.get(at);
     if (!found) return;
-    found.note.textContent = advise(step, error).todo;
-    const card = element("div", { class: "failure step-failure", role: "alert" });
+    if (!well) found.note.textContent = advise(step, error).todo;
+    const card = element("div", { class: `failure step-failure ${well ? "is-told" : ""}`, role: well ? "status" : "alert" });
     found.item.append(card);
     card.append(...explained(step, error, actions, () => actions.keepFocus(close)));
     list.dataset.open = at;

@@ -10,6 +10,8 @@ import { words } from "../words.js";
 
 const text = words.token;
 const FACTS = /** @type {const} */ (["name", "id", "caller", "model", "uses", "origins", "metadata", "callsUrl"]);
+/** It starts no more calls. */
+const OVER = ["used", "revoked", "expired"];
 const SVG = "http://www.w3.org/2000/svg";
 
 /**
@@ -93,7 +95,7 @@ export function mount(root, hub, actions) {
     put(terms, JSON.stringify(session, null, 2));
     put(note, held.failed === "revoke" ? `${text.notRevoked} ${said(held.error)}` : held.failed === "introspect" ? `${text.notLooked} ${said(held.error)}` : !told && usesLeft === 0 ? text.late : "");
     note.dataset.bad = String(held.failed !== null);
-    const spent = usesLeft === 0 || held.revoked || how === "expired" || (usesLeft === null && held.used);
+    const spent = OVER.includes(how);
     revoke.disabled = held.revoked;
     again.disabled = !spent;
     put(revokeHint, text.revokeHint);
@@ -117,9 +119,11 @@ export function mount(root, hub, actions) {
 
   function tick() {
     if (!held) return;
+    const over = /** @type {Record<string, string>} */ (text.over)[stateOf(held)];
+    if (over) ring.show(0, over);
     if (held.endsAt === null) return put(left, text.noExpiry);
     const seconds = Math.max(0, (held.endsAt - performance.now()) / 1000);
-    ring.show(seconds / ((held.endsAt - held.mintedAt) / 1000), minutes(seconds));
+    if (!over) ring.show(seconds / ((held.endsAt - held.mintedAt) / 1000), minutes(seconds));
     const at = clock(Date.now() + held.endsAt - performance.now());
     put(left, seconds > 0 ? text.expiresAt(at) : text.expiredAt(at));
     if (seconds === 0 && state.dataset.state !== stateOf(held)) update();
@@ -133,7 +137,7 @@ export function mount(root, hub, actions) {
 function stateOf({ revoked, used, usesLeft, endsAt }) {
   if (revoked) return "revoked";
   if (endsAt !== null && endsAt <= performance.now()) return "expired";
-  if (!used) return "unused";
+  if (!used && usesLeft !== 0) return "unused";
   return usesLeft ? "left" : "used";
 }
 

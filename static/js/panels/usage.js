@@ -3,6 +3,8 @@
 import { clock, money } from "../amounts.js";
 import { differing, figure, FIGURES } from "../call/usage.js";
 import { element } from "../element.js";
+import { howEnded } from "../ending.js";
+import { isOver } from "../hub.js";
 import { words } from "../words.js";
 
 const text = words.usage;
@@ -49,8 +51,8 @@ export function mount(root, hub) {
     fact("label").textContent = call ? text.labels[/** @type {keyof typeof text.labels} */ (call.usage.label)] : text.nobody;
     fact("label").dataset.label = call?.usage.label ?? "";
     fact("watch").textContent = call ? text.watches[call.ended_at && call.supervision === "watched" ? "whole" : call.supervision] : text.nobody;
-    endsName.textContent = call?.ended_at ? text.endedBy : text.endsBy;
-    fact("ends").textContent = call ? call.ended_by ?? clock(call.ends_by * 1000) : text.nobody;
+    endsName.textContent = call?.ended_at ? text.ended : text.endsBy;
+    fact("ends").textContent = !call ? text.nobody : call.ended_at ? howEnded(ending(), call) : clock(call.ends_by * 1000);
     const said = answers ? text.why[why] : text.silent;
     if (note.textContent !== said) note.textContent = said;
     note.dataset.why = answers ? why : "silent";
@@ -61,6 +63,12 @@ export function mount(root, hub) {
       line.classList.toggle("is-apart", apart.has(name));
       if (apart.has(name)) page.append(element("span", { class: "visually-hidden" }, ` ${text.differs}`));
     }
+  }
+
+  /** The service may tell the end before the channel closes: then it was not ours. */
+  function ending() {
+    const stage = hub.latest("state");
+    return stage && isOver(stage.state) ? stage : { by: /** @type {const} */ ("them") };
   }
 
   /** @param {string} name */

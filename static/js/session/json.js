@@ -3,6 +3,8 @@
 import { words } from "../words.js";
 
 const text = words.json;
+/** Far more than sessions have, and no more than the service takes: what works on JSON calls itself once a level. */
+const MOST_LEVELS = 60;
 const SPACE = /[ \t\n\r]*/y;
 const STRING = /"(?:[^"\\\u0000-\u001f]|\\(?:["\\/bfnrt]|u[\da-fA-F]{4}))*"/y;
 const SIMPLE = /true|false|null|-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/y;
@@ -18,12 +20,25 @@ export const TOOL = Object.freeze({
  * @param {string} written
  * @returns {unknown}
  */
-function read(written) {
+export function readJson(written) {
+  let value;
   try {
-    return JSON.parse(written);
+    value = JSON.parse(written);
   } catch (error) {
     throw new Error(complaint(written), { cause: error });
   }
+  if (isDeep(value)) throw new Error(text.tooDeep(MOST_LEVELS));
+  return value;
+}
+
+/** @param {unknown} value */
+function isDeep(value) {
+  let level = [value];
+  for (let depth = 0; depth <= MOST_LEVELS; depth += 1) {
+    level = level.flatMap((each) => (each !== null && typeof each === "object" ? Object.values(each) : []));
+    if (level.length === 0) return false;
+  }
+  return true;
 }
 
 /**
@@ -32,7 +47,7 @@ function read(written) {
  * @returns {import("../hub.js").Session}
  */
 export function readSession(written) {
-  const session = read(written);
+  const session = readJson(written);
   if (!isObject(session)) throw new Error(text.notSession);
   const { type = "realtime", model } = session;
   if (typeof type !== "string") throw new Error(text.notText("type"));
@@ -46,7 +61,7 @@ export function readSession(written) {
  * @returns {object[]}
  */
 export function readTools(written) {
-  const tools = read(written);
+  const tools = readJson(written);
   if (!Array.isArray(tools)) throw new Error(text.notList);
   for (const [at, tool] of tools.entries()) {
     const why = !isObject(tool) ? text.notTool : !isText(tool.type) ? text.noType : tool.type === "function" && !isText(tool.name) ? text.noName : null;
