@@ -13,7 +13,6 @@ from signaller.model import Watching
 from signaller.realtime.session_prints import told_of
 from signaller.supervision import machine
 from signaller.supervision.frames import Odd
-from signaller.supervision.idle import MAX_PAUSE_SECONDS
 from signaller.supervision.machine import (
     Changed,
     CreditLow,
@@ -184,7 +183,7 @@ def test_a_pause_has_an_end() -> None:
     """A function that has not answered by then will not."""
     call = begin(rules(max_idle_seconds=30))
     function(call, START + 10, "a")
-    assert hung_up(call) == 10 + MAX_PAUSE_SECONDS + 30
+    assert hung_up(call) == 10 + 600 + 30
 
 
 def test_what_matters_during_a_pause_does_not_end_it() -> None:
