@@ -249,6 +249,17 @@ def test_a_warning_of_silence_comes_again_after_something_mattered() -> None:
     assert all(each.text is None for _, each in first if isinstance(each, Warn))
 
 
+def test_a_warning_of_silence_comes_again_after_a_time_in_which_nobody_listened() -> None:
+    """Whether that was silent nobody knows; a warning of the call's length does not."""
+    call = begin(rules(limited=True, ends_by=START + 100, max_idle_seconds=80, warn_seconds=60))
+    before = run(call, START + 45)
+    call.lost(START + 45)
+    call.attached(START + 50)
+    after = run(call, START + 99, since=START + 50)
+    warned = [(at, each.reason) for at, each in before + after if isinstance(each, Warn)]
+    assert warned == [(20, "idle"), (40, "length"), (70, "idle")]
+
+
 def test_a_warning_that_is_longer_than_the_silence_comes_half_way() -> None:
     """Or else every answer would be followed by one at once."""
     call = begin(rules(max_idle_seconds=20, warn_seconds=60))
