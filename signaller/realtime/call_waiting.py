@@ -9,8 +9,9 @@ from itertools import islice
 
 UPDATE_SECONDS = 2.0
 """A reader hears no oftener of one call's updates: what is shown to people changes no faster."""
-MAX_WAITING = 1000
-"""As many as the feed itself keeps: whoever is further behind has missed some anyway."""
+MAX_WAITING = 1500
+"""The thousand that the feed keeps, all of which whoever comes back may have to be sent, behind a
+`reset`; and what comes meanwhile. Whoever is further behind has missed some anyway."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

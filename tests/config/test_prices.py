@@ -1,10 +1,13 @@
 """Prices and flows in `model_info`, as LiteLLM's files have the first."""
 
+from dataclasses import replace
+from decimal import Decimal
+
 import pytest
 
 from signaller.config import load_settings
 from signaller.errors import ConfigError
-from signaller.supervision.prices import Prices
+from signaller.supervision.prices import NAMES, Prices, our_prices
 from tests.config.reading import ENV
 
 FILE = """
@@ -22,12 +25,16 @@ def prices_of(info: str) -> Prices:
     return Prices.read(deployment.prices)
 
 
-def test_prices_by_litellms_names_are_taken() -> None:
-    """Numbers, and texts that are some: YAML 1.1 reads 4e-06 as a text."""
-    prices = prices_of("input_cost_per_token: 4e-06, output_cost_per_audio_token: 0.000064")
-    assert str(prices.input_cost_per_token) == "0.000004"
-    assert prices.output_cost_per_audio_token is not None
-    assert prices.cache_read_input_token_cost is None
+@pytest.mark.parametrize("spelt", ["3e-06", "0.000003", '"3e-06"'])
+@pytest.mark.parametrize("name", sorted(NAMES))
+def test_prices_by_litellms_names_are_taken(name: str, spelt: str) -> None:
+    """Each in the place of the list's; texts that are numbers too, as YAML 1.1 reads 3e-06."""
+    listed = our_prices().of("gpt-realtime-2")
+    assert listed is not None
+    of_minute = {"input_cost_per_minute": Decimal("0.00018")}
+    given = of_minute if name == "input_cost_per_second" else {name: Decimal("0.000003")}
+    prices = our_prices().of("gpt-realtime-2", prices_of(f"{name}: {spelt}"))
+    assert prices == replace(listed, **given) != listed
 
 
 def test_a_price_that_is_none_is_named() -> None:

@@ -8,6 +8,7 @@ from dataclasses import fields
 
 import click
 import pytest
+import yaml
 
 from signaller import cli
 from signaller.app import EXPOSED_HEADERS
@@ -22,7 +23,7 @@ from signaller.config.values import names_of
 from signaller.errors import SignallerError, UpstreamRefused, UpstreamUnavailable
 from signaller.metrics import Metrics
 from signaller.model import EntraCredential
-from signaller.policy import MAX_TTL_SECONDS, MAX_USES, MIN_TTL_SECONDS
+from signaller.policy import MAX_TTL_SECONDS, MAX_USES, MIN_TTL_SECONDS, Narrowing
 from signaller.secret import Secret
 from signaller.server.reload import needs_restart
 from signaller.settings import (
@@ -87,6 +88,16 @@ def test_algorithms_are_those_that_are_taken() -> None:
     )
     named = re.findall(r"[A-Z][A-Za-z]+(?:\d{3}|SA)", row["Meaning"])
     assert set(named) == set(ALGORITHMS)
+
+
+def test_limits_that_a_jwt_may_narrow_are_named() -> None:
+    """Of those that the page shows for a caller; no other can be."""
+    limits = section("Limits")
+    (shown,) = limits.blocks("yaml")
+    (caller,) = yaml.safe_load(shown)["signaller"]["callers"]
+    told = limits.text.partition("JWT may narrow")[2].partition(";")[0]
+    narrowed = {each.name for each in fields(Narrowing)}
+    assert codes(told) == [name for name in caller if name in narrowed]
 
 
 def test_metrics_are_those_that_are_counted() -> None:

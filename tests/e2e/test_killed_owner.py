@@ -1,9 +1,10 @@
 """A browser's call when the replica that began and watched it is killed, or told to end."""
 
 import asyncio
+import contextlib
 import signal
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from playwright.async_api import Page, expect
 from tests.e2e.tester import connect_at, status, write, write_only
 from tests.replicas.configuration import Configuration, caller, caller_key
 from tests.replicas.replica import Replica, replicas_of
+from tests.stores.servers import cluster_url
 from tests.support.redis import redis_server
 from tests.support.service import MASTER_KEY, bearer, token_key
 from tests.support.serving import serving
@@ -54,16 +56,23 @@ class Pair:
     key: str
 
 
+@contextlib.contextmanager
+def single(_folder: Path) -> Iterator[str]:
+    """The URL of one server, as `cluster_url` has that of three."""
+    with redis_server() as port:
+        yield f"redis://127.0.0.1:{port}/0"
+
+
 @pytest_asyncio.fixture(loop_scope="session")
 async def pair(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Pair]:
-    """On a Redis of their own; calls last LIMIT_SECONDS, or for as long as a test says."""
-    limit = getattr(request, "param", LIMIT_SECONDS)
+    """On a Redis of their own; calls last LIMIT_SECONDS, unless a test says otherwise."""
+    limit, redis = getattr(request, "param", (LIMIT_SECONDS, single))
     key, provider = caller_key(), LoopbackProvider()
-    with redis_server() as port:
+    with redis(tmp_path) as redis_url:
         async with serving(provider) as url:
             configuration = Configuration(
                 provider_url=url,
-                redis_url=f"redis://127.0.0.1:{port}/0",
+                redis_url=redis_url,
                 token_keys=(token_key().reveal(),),
                 callers=(caller(key, supervision="best_effort", max_call_seconds=limit),),
             )
@@ -129,7 +138,9 @@ async def test_a_limit_holds_though_the_owner_is_killed(pair: Pair, page: Page) 
         assert known["usage"][name] <= usage[name] <= total
 
 
-@pytest.mark.parametrize("pair", [600], indirect=True)
+@pytest.mark.parametrize(
+    "pair", [(600, single), (600, cluster_url)], indirect=True, ids=["single", "cluster"]
+)
 async def test_a_planned_end_of_the_owner_misses_nothing(pair: Pair, page: Page) -> None:
     """The record has what the browser was told, to the token, though another listens since."""
     owner, heir = pair.owner, pair.heir

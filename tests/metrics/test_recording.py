@@ -56,6 +56,16 @@ def test_what_calls_have_used_is_counted_with_the_line_that_tells_it(metrics: Me
         }
 
 
+def test_how_long_a_call_lasted_is_added_up(metrics: Metrics) -> None:
+    """By caller and model, beside the count of its end."""
+    line = {**WEB, "answered": True, "ended_by": "client", "seconds": 7}
+    of_call = {"caller": "web", "model": "voice"}
+    assert grown(lambda: metrics.observe("call_ended", line, None), metrics.exposition) == {
+        series("signaller_calls_ended_total", **of_call, reason="client"): 1,
+        series("signaller_call_seconds_total", **of_call): 7,
+    }
+
+
 @pytest.mark.parametrize("event", ["introspect", "abandoned", ""])
 def test_what_has_no_count_is_passed_over(metrics: Metrics, event: str) -> None:
     """A look at a token, and events that nobody told us of, change nothing."""

@@ -169,6 +169,20 @@ async def test_whoever_was_away_for_too_long_is_told_so(scene: Scene) -> None:
     assert ids(await told(await scene.feed.follow(WEB, place), 2))[0] == ("reset", "")
 
 
+@pytest.mark.parametrize(("missed", "first"), [(999, []), (1001, [("reset", "")])])
+async def test_whoever_missed_more_than_a_thousand_events_is_told_so(
+    scene: Scene, missed: int, first: list[tuple[str, str]]
+) -> None:
+    """However short a time it was away; and then it hears of all that are kept."""
+    follower = await scene.feed.follow(WEB, None)
+    await scene.writer.start()
+    _, place = await heard(follower, 1)
+    scene.feed.leave(follower)
+    calls = [await scene.writer.start() for _ in range(missed)]
+    expected = first + [("call.started", call.id) for call in calls[-1000:]]
+    assert ids(await told(await scene.feed.follow(WEB, place), len(expected))) == expected
+
+
 async def test_where_nothing_was_missed_there_is_no_reset(scene: Scene) -> None:
     """Even when nothing is kept any more: the feed stands where the reader left it."""
     follower = await scene.feed.follow(WEB, None)

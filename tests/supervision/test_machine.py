@@ -13,7 +13,6 @@ from signaller.model import Watching
 from signaller.realtime.session_prints import told_of
 from signaller.supervision import machine
 from signaller.supervision.frames import Odd
-from signaller.supervision.idle import MAX_PAUSE_SECONDS
 from signaller.supervision.machine import (
     Changed,
     CreditLow,
@@ -184,7 +183,7 @@ def test_a_pause_has_an_end() -> None:
     """A function that has not answered by then will not."""
     call = begin(rules(max_idle_seconds=30))
     function(call, START + 10, "a")
-    assert hung_up(call) == 10 + MAX_PAUSE_SECONDS + 30
+    assert hung_up(call) == 10 + 600 + 30
 
 
 def test_what_matters_during_a_pause_does_not_end_it() -> None:
@@ -248,6 +247,17 @@ def test_a_warning_of_silence_comes_again_after_something_mattered() -> None:
     again = run(call, START + 120, since=START + 55)
     assert [at for at, each in first + again if isinstance(each, Warn)] == [50, 105]
     assert all(each.text is None for _, each in first if isinstance(each, Warn))
+
+
+def test_a_warning_of_silence_comes_again_after_a_time_in_which_nobody_listened() -> None:
+    """Whether that was silent nobody knows; a warning of the call's length does not."""
+    call = begin(rules(limited=True, ends_by=START + 100, max_idle_seconds=80, warn_seconds=60))
+    before = run(call, START + 45)
+    call.lost(START + 45)
+    call.attached(START + 50)
+    after = run(call, START + 99, since=START + 50)
+    warned = [(at, each.reason) for at, each in before + after if isinstance(each, Warn)]
+    assert warned == [(20, "idle"), (40, "length"), (70, "idle")]
 
 
 def test_a_warning_that_is_longer_than_the_silence_comes_half_way() -> None:

@@ -9,6 +9,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import redis.asyncio
+
 
 def free_port() -> int:
     """A port that nobody else is given while this process lives, but that a server may listen on.
@@ -71,6 +73,16 @@ def redis_server(*arguments: str) -> Iterator[int]:
     finally:
         process.terminate()
         process.wait(10)
+
+
+async def kept_in(url: str) -> bytes:
+    """All that a Redis holds under names of ours, to be looked through for what must not be there.
+
+    Uncompressed: in a dump as it is by default a text of some length is cut into pieces.
+    """
+    async with redis.asyncio.Redis.from_url(url) as client:
+        await client.config_set("rdbcompression", "no")
+        return b"".join([await client.dump(key) or b"" for key in await client.keys("signaller:*")])
 
 
 def tls_options(port: int, certificate: Path, key: Path) -> list[str]:

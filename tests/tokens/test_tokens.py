@@ -16,7 +16,8 @@ from joserfc.jwk import OctKey
 from signaller.errors import TokenRejected
 from signaller.secret import Secret
 from signaller.tokens.jwe import ContentKey, decrypt, derive, encrypt
-from signaller.tokens.tokens import TokenClaims, Tokens
+from signaller.tokens.tokens import TokenClaims, Tokens, digest_of, seal, unseal
+from tests.stores.making import SetClock, make_grant
 
 NOW = 1_800_000_000
 
@@ -294,3 +295,42 @@ def test_any_text_is_refused_and_nothing_else_happens(text: str) -> None:
     """Hostile input has one outcome."""
     with pytest.raises(TokenRejected):
         tokens().read(Secret(text))
+
+
+PAIRS = {"customer": "c-17", "plan": "gold"}
+
+
+@pytest.mark.parametrize(
+    ("of_token", "of_record", "opens"),
+    [
+        pytest.param(PAIRS, PAIRS, True, id="its own"),
+        pytest.param(PAIRS, dict(reversed(PAIRS.items())), True, id="its own in another order"),
+        pytest.param({}, {}, True, id="none as there were"),
+        pytest.param(PAIRS, {**PAIRS, "plan": "basic"}, False, id="another value"),
+        pytest.param(PAIRS, {"customer": "c-17"}, False, id="one less"),
+        pytest.param(PAIRS, {}, False, id="none"),
+        pytest.param({}, PAIRS, False, id="some where there were none"),
+    ],
+)
+def test_metadata_of_another_token_opens_nothing(
+    of_token: dict[str, str], of_record: dict[str, str], opens: bool
+) -> None:
+    """The token names its own by a digest: a record that is right in all else does not open."""
+    grant = make_grant(SetClock(NOW))
+    minted = replace(
+        CLAIMS,
+        grant_id=grant.id,
+        caller=grant.caller,
+        deployment_id=grant.deployment_id,
+        credential_fingerprint=grant.credential_fingerprint,
+        origins=grant.terms.origins,
+        expires_at=grant.terms.start_by,
+        metadata_digest=digest_of(of_token),
+    )
+    claims = tokens().read(tokens().mint(minted))
+    found = seal(grant, Secret("ek_theirs"), of_record, claims.seal_key)
+    if opens:
+        assert unseal(found, claims).metadata == of_record
+    else:
+        with pytest.raises(TokenRejected, match="does not open"):
+            unseal(found, claims)

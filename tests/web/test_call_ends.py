@@ -178,7 +178,7 @@ async def test_an_end_is_logged_once_and_counted(
     metrics = (await service.client.get("/metrics", headers=bearer(MASTER_KEY))).text
     labels = 'caller="web",model="voice"'
     assert f'signaller_calls_ended_total{{{labels},reason="caller"}} 1.0' in metrics
-    assert f"signaller_call_seconds_total{{{labels}}}" in metrics
+    assert f"signaller_call_seconds_total{{{labels}}} {float(line['seconds'])}" in metrics
 
 
 async def test_live_calls_are_counted() -> None:

@@ -4,9 +4,9 @@ import json
 from typing import Any
 
 import pytest
-import redis.asyncio
 
 from signaller.secret import Secret
+from tests.support.redis import kept_in
 from tests.support.service import MASTER_KEY, MODEL, bearer, error, named, running
 
 KEY = "sk-canary-web-0123456789abcdef"
@@ -69,6 +69,26 @@ async def test_nonsense_is_no_length(nonsense: object) -> None:
 
 
 @pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("calls_at_once", 1),
+        ("supervision", "required"),
+        ("max_idle_seconds", 20),
+        ("warn_seconds", 5),
+        ("warn_with", "Bye."),
+        ("session_drift", "hangup"),
+    ],
+)
+async def test_a_mint_asks_for_no_other_limit(name: str, value: object) -> None:
+    """They are the policy's alone, and what would be lost in silence is refused by name."""
+    async with running() as service:
+        response = await service.mint({"model": MODEL, name: value})
+        assert (response.status_code, error(response)["code"]) == (400, "unknown_parameter")
+        assert error(response)["param"] == name
+        assert service.provider.requests == []
+
+
+@pytest.mark.parametrize(
     "nonsense",
     [
         "customer",
@@ -111,6 +131,27 @@ async def test_metadata_comes_back(pairs: dict[str, str], redis_url: str) -> Non
             assert b"c-17" not in request.body
 
 
+ORIGINS = tuple(f"https://{number:02}.{'o' * 51}" for number in range(16))
+
+
+@pytest.mark.parametrize(
+    ("policy", "most"),
+    [({}, 1024), ({"origins": ("https://app.example",)}, 1024), ({"origins": ORIGINS}, 3000)],
+    ids=["no origins", "one", "as many as may be"],
+)
+async def test_a_token_is_as_long_as_its_origins_whatever_its_metadata(
+    policy: dict[str, Any], most: int
+) -> None:
+    """It holds a digest of the one, and the others themselves."""
+    async with running(callers=(named("web", KEY, **policy),)) as service:
+        plain, described = [
+            (await service.mint({"model": MODEL, **more}, headers=bearer(KEY))).json()["value"]
+            for more in ({}, {"metadata": LONGEST})
+        ]
+    assert len(plain) < len(described) <= len(plain) + 60
+    assert len(described) < most
+
+
 async def test_logs_name_the_keys_of_metadata_only(caplog: pytest.LogCaptureFixture) -> None:
     """The values may be anything, a customer's name among them."""
     with caplog.at_level("INFO"):
@@ -126,17 +167,14 @@ async def test_logs_name_the_keys_of_metadata_only(caplog: pytest.LogCaptureFixt
 
 async def test_redis_never_sees_metadata(redis_url: str) -> None:
     """Neither in the grant nor in the call."""
-    secret = "canary-of-a-customer"
-    async with (
-        running(redis_url=Secret(redis_url)) as service,
-        redis.asyncio.Redis.from_url(redis_url) as client,
-    ):
-        token = await service.token({"model": MODEL, "metadata": {"customer": secret}})
-        kept: list[Any] = [await client.dump(key) for key in await client.keys("signaller:*")]
-        await service.call(token)
-        kept += [await client.dump(key) for key in await client.keys("signaller:*")]
-        assert kept
-        assert not any(secret.encode() in (each or b"") for each in kept)
+    async with running(redis_url=Secret(redis_url)) as service:
+        pairs = {"customer": "canary-of-a-customer"}
+        token = await service.token({"model": MODEL, "metadata": pairs})
+        kept = await kept_in(redis_url)
+        assert (await service.call(token)).status_code == 201
+        kept += await kept_in(redis_url)
+        assert b"sealed_secret" in kept
+        assert b"canary-of-a-customer" not in kept
 
 
 async def test_a_caller_without_a_token_says_it_in_the_session() -> None:

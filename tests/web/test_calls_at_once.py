@@ -133,3 +133,13 @@ async def test_a_place_is_free_past_the_calls_end() -> None:
         assert int((await service.call(token)).headers["retry-after"]) <= 30
         reloads.clock.now += 30
         assert (await service.call(token)).status_code == 201
+
+
+async def test_a_call_that_may_have_begun_keeps_its_place_for_an_hour() -> None:
+    """Where nothing limits it: the provider's own hour is over then."""
+    async with reloadable(callers=(named(nobody_else(), KEY, calls_at_once=1),)) as reloads:
+        service = reloads.service
+        service.provider.call.answers(504, {}, times=1)
+        for seconds, status in ((0, 504), (3590, 429), (60, 201)):
+            reloads.clock.now += seconds
+            assert (await service.call_with(KEY, {"model": MODEL})).status_code == status

@@ -9,7 +9,9 @@ from typing import Any
 import pytest_asyncio
 
 from signaller.policy import Policy
+from signaller.secret import Secret
 from tests.support.provider import FakeProvider, credential, parts
+from tests.support.redis import kept_in
 from tests.support.service import (
     PROVIDER_KEY,
     UPSTREAM_MODEL,
@@ -49,6 +51,20 @@ async def test_a_mint_asks_nobody(service: Service) -> None:
     assert (body["session"]["type"], body["session"]["instructions"]) == ("realtime", "Be brief.")
     assert service.provider.requests == []
     assert "Be brief." not in body["value"]
+
+
+async def test_redis_never_sees_a_session(redis_url: str) -> None:
+    """Neither in the grant, where it waits sealed for its call, nor in the call's record."""
+    policy = Policy(session_drift="note")  # the watch compares with it, and knows prints only
+    async with unified(redis_url=Secret(redis_url), policy=policy) as service:
+        asked = {"session": {**ASKED["session"], "instructions": "Ask the canary of a session."}}
+        token = await service.token(asked)
+        kept = await kept_in(redis_url)
+        assert (await service.call(token)).status_code == 201
+        assert b"canary of a session" in service.provider.call.requests[0].body
+        kept += await kept_in(redis_url)
+        assert b"sealed_secret" in kept
+        assert b"canary of a session" not in kept
 
 
 async def test_its_call_brings_session_and_standard_key(service: Service) -> None:

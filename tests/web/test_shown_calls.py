@@ -167,6 +167,16 @@ async def test_an_exact_page_has_no_more(calls_url: str) -> None:
         assert (await listed(service, limit="2")).json()["has_more"] is False
 
 
+async def test_a_page_has_twenty_calls_and_a_hundred_at_most(calls_url: str) -> None:
+    """As OpenAI's lists: so many where nobody says how many, and where the most is asked for."""
+    async with booked(calls_url) as (service, writer):
+        made = [(await writer.start()).id for _ in range(101)][::-1]
+        for query, count in (({}, 20), ({"limit": "100"}, 100)):
+            page = await listed(service, **query)
+            assert ids(page) == made[:count]
+            assert page.json()["has_more"] is True
+
+
 async def test_lists_are_of_the_status_that_is_asked_for(calls_url: str) -> None:
     """Live, ended, and unknown: an intent that nobody answered."""
     async with booked(calls_url) as (service, writer):
