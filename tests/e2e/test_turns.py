@@ -44,7 +44,10 @@ LONG = "Please read this to me. " * 20
 ANSWERED = re.compile(r"answered after [\d.,]+\sm?s · [\d,]+\stokens")
 INK = """
 canvas => {
-  const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+  // Of a copy: Chromium complains of a canvas that is read again and again.
+  const copy = new OffscreenCanvas(canvas.width, canvas.height).getContext("2d");
+  copy.drawImage(canvas, 0, 0);
+  const { data } = copy.getImageData(0, 0, canvas.width, canvas.height);
   let tallest = 0;
   for (let x = 0; x < canvas.width; x++) {
     let tall = 0;
