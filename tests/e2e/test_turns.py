@@ -44,7 +44,7 @@ LONG = "Please read this to me. " * 20
 ANSWERED = re.compile(r"answered after [\d.,]+\sm?s · [\d,]+\stokens")
 INK = """
 canvas => {
-  // Of a copy: Chromium complains where the page's own canvas is read more than once.
+  // Of a copy: Chromium complains of a canvas that is read again and again.
   const copy = new OffscreenCanvas(canvas.width, canvas.height).getContext("2d");
   copy.drawImage(canvas, 0, 0);
   const { data } = copy.getImageData(0, 0, canvas.width, canvas.height);

@@ -92,7 +92,7 @@ function Lane(canvas, tone) {
   function draw(now) {
     const { clientWidth: width, clientHeight: height } = canvas;
     if (!width || !height) return;
-    const scale = devicePixelRatio;
+    const scale = devicePixelRatio * (canvas.currentCSSZoom ?? 1); // sharp on a very wide screen, too
     const [wide, high] = [Math.round(width * scale), Math.round(height * scale)];
     if (canvas.width !== wide || canvas.height !== high) [canvas.width, canvas.height] = [wide, high];
     const colours = getComputedStyle(canvas);
@@ -110,8 +110,9 @@ function Lane(canvas, tone) {
     const [sound, silence] = [new Path2D(), new Path2D()];
     for (let at = first; at < first + shown; at++) {
       const level = at < 0 || at > now ? 0 : levels[at % MOST_COLUMNS] ?? 0;
-      const tall = snap(Math.max(1, level ** CONTRAST * (foot - 4)));
-      (tall > 1 ? sound : silence).rect(snap(x(at)), snap(middle - tall / 2), BAR, tall);
+      const loud = level ** CONTRAST * (foot - 4);
+      const tall = snap(Math.max(1, loud));
+      (loud > 1 ? sound : silence).rect(snap(x(at)), snap(middle - tall / 2), BAR, tall);
     }
     pen.fillStyle = colour("--line-strong");
     pen.globalAlpha = 0.55;
