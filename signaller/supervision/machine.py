@@ -276,14 +276,14 @@ class Machine:
             self._stirred(now)  # whether it was silent until now, nobody knows
         return (*gap, Changed())
 
-    def lost(self, now: float, *, clean: bool = False) -> Effects:
-        """The sideband is closed, or mute since then.
+    def lost(self, since: float, *, clean: bool = False) -> Effects:
+        """The sideband is closed, and was surely heard until then.
 
         `clean`: with a closing handshake, or because the call was being hung up.
         """
         if self._ended or not self._listening:
             return ()
-        self._listening, self._lost_cleanly, self._unheard_since = False, clean, now
+        self._listening, self._lost_cleanly, self._unheard_since = False, clean, since
         return (Changed(),)
 
     def frame(self, text: str, now: float) -> Effects:

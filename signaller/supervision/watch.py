@@ -287,9 +287,11 @@ class Watch:
         while (text := await sideband.receive()) is not None:
             if effects := self._told.frame(text, clock()):
                 self._do(effects)
-        self._sideband = None
-        self._do(self._told.lost(clock(), clean=sideband.closed_cleanly))
-        await self._fell_silent(clean=sideband.closed_cleanly)
+        self._sideband, clean = None, sideband.closed_cleanly
+        # A connection that broke may have told nobody for a while, without anybody knowing.
+        since = clock() if clean else clock() - sideband.mute_seconds
+        self._do(self._told.lost(since, clean=clean))
+        await self._fell_silent(clean=clean)
         await sideband.close()
 
     async def _fell_silent(self, *, clean: bool) -> None:

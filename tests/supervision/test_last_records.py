@@ -1,10 +1,11 @@
 """The last record of a call: written as soon as its sideband closes, for whoever ends it."""
 
 import asyncio
+import math
 
 from signaller.model import CallFacts, Ending, Watching
 from signaller.realtime.call_records import CallRecord
-from tests.supervision.scene import Line, Scene, scene, until
+from tests.supervision.scene import Hands, Line, Scene, scene, until
 from tests.supervision.told import began, done, usage
 
 WATCHED = Watching(mode="best_effort")
@@ -69,6 +70,32 @@ async def test_a_sideband_that_breaks_is_no_end() -> None:
             record = await this.until_it_shows(call, lambda record: not is_watched(record))
         assert (record.is_final, record.seen["supervision"]) == (False, "lost")
         assert record.billed.tokens == SPENT
+
+
+async def test_the_gap_of_a_mute_sideband_begins_when_it_was_last_heard() -> None:
+    """Pings find one that is half open only seconds later: what was told meanwhile, nobody heard.
+
+    One that is closed with a word was heard until then.
+    """
+    for cleanly, unheard_seconds in ((False, 15), (True, 0)):
+        hands = Hands()
+        this = scene(WATCHED, monotonic=hands)
+        owner = this.replicas[0]
+        async with owner.running():
+            call, line = await watched(this), this.upstream.line
+            await this.until_it_shows(call, is_watched)
+            heard_at = owner.clock()
+            hands.now += 15
+            line.mute_seconds = 15
+            line.closes(cleanly=cleanly)
+            this.upstream.lets.set()
+            record = await this.until_it_shows(
+                call, lambda record: bool(record.seen.get("gaps")) and is_watched(record)
+            )
+            attached_at = heard_at + 15
+        assert record.as_json()["gaps"] == [
+            {"from": int(attached_at - unheard_seconds), "to": math.ceil(attached_at)}
+        ]
 
 
 async def test_a_last_record_is_not_overtaken() -> None:
