@@ -37,8 +37,9 @@ FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.25, 10.0
 because a provider that is down has a thousand of them to take."""
 ASK_SECONDS = 1.0
 """Before the end of a call is asked for again, as the clock does; then less often."""
-QUIET_SECONDS = 5.0
-"""Between two records of a call that changes: what another replica reads is no older."""
+QUIET_SECONDS = 4.0
+"""Between two records of a call that changes: what another replica reads is at most 5 s old, with
+the time until the next look whether one is due (`owner.TICK_SECONDS`) and the way to the store."""
 LIFE_SECONDS = 10.0
 """Between two records of one that does not: an heir knows from it until when somebody listened."""
 

@@ -12,6 +12,7 @@ import pytest_asyncio
 from tests.replicas.fleet import Fleet, fleet_of
 from tests.replicas.watching import begun, settled, shown
 from tests.support.service import MASTER_KEY, bearer
+from tests.support.timing import waited_for_a_core
 
 pytestmark = pytest.mark.asyncio(loop_scope="function")
 
@@ -124,6 +125,29 @@ async def test_a_killed_owner_is_replaced_in_15_seconds(pair: Fleet) -> None:
     assert call["usage"]["label"] == "partial"
     assert killed_at - 11 <= gap["from"] <= killed_at
     assert killed_at < attached_at - 1 <= gap["to"] <= attached_at + 1
+
+
+async def test_a_record_read_elsewhere_is_five_seconds_old_at_most(pair: Fleet) -> None:
+    """While something is said all the time: each response is in it by then."""
+    owner, other = pair.replicas
+    bands, ((call_id, theirs),) = pair.provider.sidebands, await begun(pair, owner)
+
+    def now() -> float:
+        """Without the time in which one of both had no core."""
+        pid = owner.process.process.pid
+        return time.monotonic() - waited_for_a_core() - waited_for_a_core(pid)
+
+    told_at: list[float] = []
+    oldest_seconds = 0.0
+    async with asyncio.timeout(60):
+        while len(told_at) < 120:
+            bands.responds(theirs)
+            told_at.append(now())
+            await asyncio.sleep(0.1)
+            asked_at, call = now(), await shown(other, call_id)
+            unknown = told_at[call["usage"]["responses"] :]
+            oldest_seconds = max(oldest_seconds, *(asked_at - at for at in unknown), 0)
+    assert 1 < oldest_seconds <= 5
 
 
 async def test_an_end_is_seen_by_the_heir(pair: Fleet) -> None:

@@ -6,8 +6,12 @@ from typing import Any
 
 import pytest
 
+from signaller.model import Watching
 from signaller.policy import Policy
 from signaller.settings import CallSettings
+from signaller.supervision.owner import TICK_SECONDS
+from tests.supervision.scene import Hands, scene
+from tests.supervision.told import began, done
 from tests.support.service import MASTER_KEY, bearer, error, running
 from tests.web.watching import begun, ended, until
 
@@ -29,6 +33,19 @@ async def test_calls_beyond_the_bound_go_on_unwatched() -> None:
         response = await service.call(await service.token())
         assert (response.status_code, error(response)["token"]) == (502, "unspent")
         assert len(service.provider.call.requests) == 1
+
+
+async def test_what_changes_is_written_in_time_for_those_who_read_it_elsewhere() -> None:
+    """A record there is at most 5 s old, of which one step of the owner may be to come."""
+    hands = Hands()
+    this = scene(Watching(mode="best_effort"), monotonic=hands)
+    async with this.replicas[0].running():
+        call = await this.call()
+        await this.replicas[0].begin(call)
+        before = await this.until_it_shows(call, lambda record: bool(record.seen))
+        await this.upstream.line.tells(began("resp_1"), done("resp_1"))
+        hands.now += 4.9 - TICK_SECONDS
+        await this.until_it_shows(call, lambda record: record.seen != before.seen)
 
 
 async def test_an_empty_account_is_said_in_words_once(caplog: pytest.LogCaptureFixture) -> None:
