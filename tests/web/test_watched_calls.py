@@ -101,6 +101,19 @@ async def test_a_client_that_is_gone_ends_the_call(service: Service) -> None:
     assert service.provider.hangup.requests == []  # nobody had to ask
 
 
+async def test_a_provider_that_said_why_has_ended_the_call(service: Service) -> None:
+    """And not the client, though the sideband closes and the call is gone in the same way."""
+    call_id, theirs = await begun(service)
+    bands = service.provider.sidebands
+    await bands.attached(theirs)
+    bands.tells(theirs, {"type": "error", "error": {"code": "session_expired"}})
+    service.provider.ends(theirs)
+    call = await until(service, call_id, ended)
+    assert (call["ended_by"], call["supervision"]) == ("provider", "watched")
+    assert call["usage"]["label"] == "complete"
+    assert service.provider.hangup.requests == []
+
+
 async def test_a_404_that_takes_its_time_loses_nothing(service: Service) -> None:
     """OpenAI's takes 5.5 s: the close before it was the end, and the usage complete."""
     call_id, theirs = await begun(service)
