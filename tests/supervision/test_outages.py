@@ -16,6 +16,7 @@ from signaller.supervision.prices import our_prices
 from signaller.supervision.watch import Watch
 from tests.supervision.scene import OVER, Hands, scene, until
 from tests.supervision.told import began, done
+from tests.support.timing import own_time
 
 
 async def test_whoever_watched_before_an_outage_watches_after_it() -> None:
@@ -162,6 +163,21 @@ async def test_nobody_waits_for_a_lease() -> None:
         await owner.begin(await this.call())
         assert this.upstream.attached == 1
         this.gate.lets_lease.set()
+
+
+async def test_nobody_waits_for_a_watch_for_longer_than_12_seconds() -> None:
+    """Where the provider answers no handshake, neither the first nor the second."""
+    this = scene(Watching(mode="required"))
+    owner = this.replicas[0]
+    this.upstream.lets.clear()
+    async with owner.running():
+        call = await this.call()
+        began_at, own_began_at = time.monotonic(), own_time()
+        with pytest.raises(SupervisionUnavailable):
+            await owner.begin(call)
+        assert time.monotonic() - began_at >= 11.9  # a 404 of 5.5 s, and another attempt
+        assert own_time() - own_began_at <= 13
+        assert not owner.watches(call.id)
 
 
 async def test_no_more_are_watched_than_may_be_though_all_found_room() -> None:
