@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -66,6 +67,23 @@ async def test_an_empty_account_is_said_in_words_once(caplog: pytest.LogCaptureF
         assert 'signaller_insufficient_quota_total{deployment="d1"} 3.0' in metrics.text
     said = [each for each in caplog.records if "insufficient_quota" in each.getMessage()]
     assert len(said) == 1
+
+
+async def test_an_empty_account_is_said_once_a_minute_for_each_deployment(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Another one's is news, and so is the same one's a minute later."""
+    hands = Hands()
+    this = scene(Watching(), monotonic=hands)
+    owner, call = this.replicas[0], await this.call()
+    other = replace(call, deployment_id="another")
+    said = []
+    with caplog.at_level(logging.WARNING, "signaller"):
+        for seconds, each in ((0, call), (0, call), (0, other), (59, call), (2, call), (0, other)):
+            hands.now += seconds
+            owner.credit_low(each)
+            said.append(len(caplog.records))
+    assert said == [1, 1, 2, 2, 3, 4]
 
 
 async def test_short_calls_leave_nothing_behind() -> None:
