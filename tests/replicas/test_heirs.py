@@ -54,6 +54,27 @@ async def test_a_planned_end_loses_nothing(pair: Fleet) -> None:
     assert took_seconds < 6
 
 
+async def test_a_planned_end_hands_over_within_five_seconds(pair: Fleet) -> None:
+    """Of two hundred calls: their heir listens to each, and the one that ends to none."""
+    leaving, heir = pair.replicas
+    bands, calls = pair.provider.sidebands, await begun(pair, leaving, 200)
+    pid = heir.process.process.pid
+    began_at, waited_before = time.monotonic(), waited_for_a_core() + waited_for_a_core(pid)
+    leaving.process.send(signal.SIGTERM)
+    await bands.let_in(2 * len(calls))
+    for _, theirs in calls:
+        await bands.attached(theirs)
+    took_seconds = time.monotonic() - began_at
+    waited_seconds = waited_for_a_core() + waited_for_a_core(pid) - waited_before
+    await asyncio.to_thread(leaving.process.ended)
+    assert took_seconds <= 5 + waited_seconds
+    for _, theirs in calls:
+        bands.responds(theirs)
+    for call_id, _ in calls:
+        call = await settled(heir, call_id, 1)
+        assert (call["usage"]["label"], call["gaps"]) == ("complete", [])
+
+
 async def test_an_heir_that_is_cut_off_before_it_is_relieved_loses_nothing(pair: Fleet) -> None:
     """Whoever leaves dies on the way: what the heir heard until it is attached again counts too."""
     leaving, heir = pair.replicas
