@@ -168,6 +168,11 @@ class Counted:
         """As the sideband says."""
         return self._sideband.closed_cleanly
 
+    @property
+    def mute_seconds(self) -> float:
+        """As the sideband says."""
+        return self._sideband.mute_seconds
+
     async def receive(self) -> str | None:
         """The next text."""
         text = await self._sideband.receive()

@@ -265,6 +265,10 @@ class Sideband(Protocol):
     def closed_cleanly(self) -> bool:
         """Whether the provider said that it closes."""
 
+    @property
+    def mute_seconds(self) -> float:
+        """How long ago the provider was surely heard: by a text, or by an answer to a ping."""
+
     async def send(self, text: str) -> bool:
         """Send a text; False: it is closed, or does not take any."""
 

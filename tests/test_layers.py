@@ -53,6 +53,22 @@ HOMES = {
     "aioice": {"loopback"},
     "av": {"loopback"},
 }
+# What is decided about a call: events and the time go in, what there is to do comes out.
+DECIDES = {
+    f"signaller.supervision.{name}"
+    for name in ("machine", "early", "frames", "idle", "drift", "seen", "prices", "usage")
+}
+# And what it is made of: nothing that reads a clock, waits, speaks, or draws lots.
+PURE = {
+    *("array", "collections", "copy", "dataclasses", "decimal", "hashlib", "math", "re"),
+    *("types", "typing"),
+    "importlib",  # the list of prices lies beside the code
+}
+NAMES_ONLY = {  # and functions that make JSON and fingerprints of what they are given
+    "signaller.realtime.call_records",
+    "signaller.realtime.session_prints",
+    "signaller.strict_json",
+}
 # Only the way to the demo knows that a provider can live on this machine.
 LOOPBACK_GUESTS = {"cli", "demo"}
 
@@ -137,6 +153,23 @@ def test_every_dependency_has_one_home() -> None:
         each for each in foreign if each.room not in HOMES.get(each.names[0], set()) | {"app"}
     ]
     assert [str(each) for each in strays] == []
+
+
+def test_what_decides_about_calls_does_no_io() -> None:
+    """It can be read, tried and trusted alone: sockets, store and clock are around it."""
+    for name in DECIDES:
+        path = PACKAGE.parent / f"{name.replace('.', '/')}.py"
+        tree = list(ast.walk(ast.parse(path.read_text())))
+        strays = [
+            each
+            for node in tree
+            for each in imported(node)
+            if each.partition(".")[0] not in PURE
+            and not {each, each.rpartition(".")[0]} & (DECIDES | NAMES_ONLY)
+        ]
+        assert (name, strays) == (name, [])
+        waits = (ast.AsyncFunctionDef, ast.Await, ast.AsyncFor, ast.AsyncWith)
+        assert not [node for node in tree if isinstance(node, waits)], name
 
 
 IMPORT_EVERYTHING = """

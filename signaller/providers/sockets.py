@@ -7,6 +7,7 @@ says by the same words as `http`'s.
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Callable, Mapping
 
 import aiohttp
@@ -38,6 +39,15 @@ PINGS_UNHEARD = 3
 nor an answer to a ping: then it is as good as closed."""
 CLOSE_SECONDS = 2.0
 """For the answer to a close: nothing is lost if there is none."""
+FRAMES = frozenset(
+    {
+        aiohttp.WSMsgType.TEXT,
+        aiohttp.WSMsgType.BINARY,
+        aiohttp.WSMsgType.PING,
+        aiohttp.WSMsgType.PONG,
+    }
+)
+"""That a provider sends while it is there; binary means nothing here."""
 SEND_SECONDS = 5.0
 """For a text to be taken: whoever takes none any more is as good as closed."""
 
@@ -139,16 +149,22 @@ class Sockets:
 class Socket:
     """One open WebSocket (`ports.Sideband`)."""
 
-    __slots__ = ("_cleanly", "_socket")
+    __slots__ = ("_cleanly", "_heard_at", "_socket")
 
     def __init__(self, socket: aiohttp.ClientWebSocketResponse[bool]) -> None:
         self._socket = socket
         self._cleanly = False
+        self._heard_at = time.monotonic()
 
     @property
     def closed_cleanly(self) -> bool:
         """Whether the other side said that it closes."""
         return self._cleanly
+
+    @property
+    def mute_seconds(self) -> float:
+        """How long ago a whole frame came: what was sent before it has come as well."""
+        return time.monotonic() - self._heard_at
 
     async def receive(self) -> str | None:
         """The next text; None: it is closed, or as good as that."""
@@ -156,13 +172,14 @@ class Socket:
         try:
             while True:
                 message = await self._socket.receive()
+                if message.type not in FRAMES:
+                    self._cleanly = message.type is kinds.CLOSE
+                    return None
+                self._heard_at = time.monotonic()
                 if message.type is kinds.TEXT:
                     return str(message.data)
                 if message.type is kinds.PING:
                     await self._answer(message.data)
-                elif message.type not in (kinds.PONG, kinds.BINARY):  # binary means nothing here
-                    self._cleanly = message.type is kinds.CLOSE
-                    return None
         except TimeoutError:
             return None
 

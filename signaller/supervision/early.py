@@ -33,10 +33,10 @@ class Early:
         """`Machine.frame`."""
         return self._keep(lambda machine: machine.frame(text, now), now, chars=len(text))
 
-    def lost(self, now: float, *, clean: bool = False) -> Effects:
+    def lost(self, since: float, *, clean: bool = False) -> Effects:
         """`Machine.lost`."""
         self._listening = False
-        return self._keep(lambda machine: machine.lost(now, clean=clean), now)
+        return self._keep(lambda machine: machine.lost(since, clean=clean), since)
 
     def tell(self, machine: Machine, now: float) -> Iterator[Effects]:
         """All of it, each with what it makes the machine do."""

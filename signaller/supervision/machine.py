@@ -171,7 +171,7 @@ class Machine:
         self._warned_of_idle = memory.warned_of_idle
         self._gaps, self._warnings, self._drifts = seen.gaps, seen.warnings, seen.drift
         self._listening = self._lost_cleanly = self._ending = self._ended = False
-        self._told_over = False
+        self._told_over = memory.told_over
 
     @classmethod
     def begin(
@@ -276,14 +276,14 @@ class Machine:
             self._stirred(now)  # whether it was silent until now, nobody knows
         return (*gap, Changed())
 
-    def lost(self, now: float, *, clean: bool = False) -> Effects:
-        """The sideband is closed, or mute since then.
+    def lost(self, since: float, *, clean: bool = False) -> Effects:
+        """The sideband is closed, and was surely heard until then.
 
         `clean`: with a closing handshake, or because the call was being hung up.
         """
         if self._ended or not self._listening:
             return ()
-        self._listening, self._lost_cleanly, self._unheard_since = False, clean, now
+        self._listening, self._lost_cleanly, self._unheard_since = False, clean, since
         return (Changed(),)
 
     def frame(self, text: str, now: float) -> Effects:
@@ -311,6 +311,7 @@ class Machine:
                 effects = (CreditLow(),)
             case frames.SessionOver():
                 self._told_over = True
+                effects = (Changed(),)
             case frames.Odd():
                 effects = self._unread(event, now)
         return effects
@@ -386,6 +387,7 @@ class Machine:
                 first_session=self._drift.first,
                 last_session=self._drift.last,
                 ends_by=self._rules.ends_by,
+                told_over=self._told_over,
             ),
         )
 

@@ -42,6 +42,10 @@ LEASE_SECONDS, RENEW_SECONDS = 10.0, 4.0
 renewal may fail and another one follows in time."""
 LOOK_SECONDS = 1.0
 """Between two looks for calls that nobody watches."""
+SOON_SECONDS = 0.1
+"""The same where the last one has found as many as it may: a process with hundreds of calls ends
+within `handover.HANDOVER_SECONDS`. Those that are not leased yet are found again, so that a store
+that is slow has no more than so many to lease."""
 TICK_SECONDS = 0.5
 STALL_SECONDS = 2.0
 """Between two ticks: then this process, or its machine, stood still meanwhile."""
@@ -371,8 +375,10 @@ class Owner:
 
     async def _inheriting(self) -> None:
         """Take over what nobody watches any more."""
+        pause = LOOK_SECONDS
         while True:
-            await asyncio.sleep(LOOK_SECONDS * random.uniform(0.75, 1.25))  # noqa: S311 - spreads
+            await asyncio.sleep(pause * random.uniform(0.75, 1.25))  # noqa: S311 - spreads
+            pause = LOOK_SECONDS
             room = min(self.parts.max_watched - len(self._watches), AT_ONCE)
             if room <= 0:
                 continue
@@ -387,6 +393,8 @@ class Owner:
                 self._patient_until = self.clock() + LEASE_SECONDS
             if self.clock() < self._patient_until:
                 continue
+            if len(orphans) == AT_ONCE:
+                pause = SOON_SECONDS
             for record in orphans:
                 call_id = record.facts.id
                 if call_id not in self._watches and call_id not in self._adopting:

@@ -71,6 +71,8 @@ class Memory:
     ends_by: float | None = None
     """When the call's time is over, by the writer's clock: from it an heir can tell how far its own
     is from that one. None: it was written by the version before."""
+    told_over: bool = False
+    """Whether the provider has said why it ends the call."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

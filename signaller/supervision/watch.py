@@ -37,8 +37,12 @@ FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.25, 10.0
 because a provider that is down has a thousand of them to take."""
 ASK_SECONDS = 1.0
 """Before the end of a call is asked for again, as the clock does; then less often."""
-QUIET_SECONDS = 5.0
-"""Between two records of a call that changes: what another replica reads is no older."""
+DOUBT_SECONDS = 12.0
+"""After which a sideband that is mute owes an answer to a ping: of 10 s, or 11 as aiohttp rounds,
+and its way. Whoever lets go of it before that answer is overdue cannot know what it missed."""
+QUIET_SECONDS = 4.0
+"""Between two records of a call that changes: what another replica reads is at most 5 s old, with
+the time until the next look whether one is due (`owner.TICK_SECONDS`) and the way to the store."""
 LIFE_SECONDS = 10.0
 """Between two records of one that does not: an heir knows from it until when somebody listened."""
 
@@ -187,12 +191,14 @@ class Watch:
             async with asyncio.timeout(LAST_SECONDS):
                 await self._silent.wait()
         if not self._seems_over and not self.over:
+            self._doubt()
             self._seems_over = True
             await self.write()
 
     async def hand_to(self, heir: str, fence: int) -> None:
         """Write what is known for an heir who listens by now, and stop. Raises StoreUnavailable."""
         if self._machine is not None:
+            self._doubt()
             seen = self._machine.handed_over(self._home.clock(), to=heir)
             await self._put(seen, fence=fence)
         await self.stop()
@@ -259,6 +265,7 @@ class Watch:
             self._seems_over = True
             await home.hangups.over(self.facts.id, by)
             return
+        self._doubt()
         self._do(machine.ended(home.clock()))
         seen, self._seems_over = machine.seen(home.clock()), True
         fence = _last_fence(record, self.fence)
@@ -287,10 +294,19 @@ class Watch:
         while (text := await sideband.receive()) is not None:
             if effects := self._told.frame(text, clock()):
                 self._do(effects)
-        self._sideband = None
-        self._do(self._told.lost(clock(), clean=sideband.closed_cleanly))
-        await self._fell_silent(clean=sideband.closed_cleanly)
+        self._sideband, clean = None, sideband.closed_cleanly
+        # A connection that broke may have told nobody for a while, without anybody knowing.
+        since = clock() if clean else clock() - sideband.mute_seconds
+        self._do(self._told.lost(since, clean=clean))
+        await self._fell_silent(clean=clean)
         await sideband.close()
+
+    def _doubt(self) -> None:
+        """Take a sideband that may be half open for one that is lost, at the end of its watch."""
+        sideband, machine = self._sideband, self._machine
+        if sideband is None or machine is None or sideband.mute_seconds < DOUBT_SECONDS:
+            return
+        self._do(machine.lost(self._home.clock() - sideband.mute_seconds))
 
     async def _fell_silent(self, *, clean: bool) -> None:
         """Write down what was heard at once: whoever ends the call waits for it, here or elsewhere.

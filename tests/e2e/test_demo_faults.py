@@ -266,6 +266,8 @@ async def test_a_sideband_that_is_dead(shown: Demo) -> None:
         await shown.until(call, lambda record: record["supervision"] == "watched")
         peer.send(type="response.create")
         await peer.event("response.done")
+        told_at = time.time()
         record = await shown.until(call, lambda record: bool(record["gaps"]))
         assert record["status"] == "live"
+        assert record["gaps"][0]["from"] <= told_at <= record["gaps"][0]["to"]
         assert (record["usage"]["label"], record["usage"]["responses"]) == ("partial", 0)

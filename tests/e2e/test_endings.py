@@ -10,19 +10,24 @@ from playwright.async_api import Page, expect
 
 from signaller.model import EndedBy
 from tests.e2e.looks import SHIFTS, nothing_moved
-from tests.e2e.tester import connect, connect_at, status, view
+from tests.e2e.tester import connect, connect_at, send_update, status, update_session, view
 from tests.support.service import named
 from tests.support.stage import Stage, staged
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")  # the browser lives on that loop
 
-SHOP, KIOSK = "sk-of-the-shop", "sk-of-the-kiosk"
+SHOP, KIOSK, VAULT = "sk-of-the-shop", "sk-of-the-kiosk", "sk-of-the-vault"
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def stage() -> AsyncIterator[Stage]:
-    """The service watches; the kiosk's calls are short."""
-    callers = (named("shop", SHOP), named("kiosk", KIOSK, max_call_seconds=4))
+    """The service watches; the kiosk's calls are short, and the vault's sessions stay as made."""
+    voice = {"audio": {"output": {"voice": "marin"}}}
+    callers = (
+        named("shop", SHOP),
+        named("kiosk", KIOSK, max_call_seconds=4),
+        named("vault", VAULT, session_drift="hangup", session=voice),
+    )
     async with staged(supervision="best_effort", callers=callers) as stage:
         yield stage
 
@@ -50,6 +55,24 @@ async def test_a_call_that_an_operator_hung_up(stage: Stage, page: Page) -> None
     answer = await stage.hang_up(await page.locator("#call-id").inner_text())
     assert answer.is_success, answer.text
     await told(page, "by the operator")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param({"audio": {"output": {"voice": "ash"}}}, id="set-by-the-policy"),
+        pytest.param({"tools": [{"type": "function", "name": "open"}]}, id="tools"),
+    ],
+)
+async def test_a_call_whose_session_was_changed(
+    stage: Stage, page: Page, change: dict[str, object]
+) -> None:
+    """By its client, over the data channel, which only the watch can know."""
+    await connect_at(stage.url, page, VAULT)
+    await update_session(page, {"output_modalities": ["audio"]})  # nothing that matters
+    await expect(status(page)).to_have_attribute("data-state", "connected")
+    await send_update(page, change)
+    await told(page, "session changed")
 
 
 async def test_a_call_that_the_provider_ended(stage: Stage, page: Page) -> None:

@@ -60,11 +60,16 @@ async def write(page: Page, text: str) -> None:
 
 async def update_session(page: Page, session: dict[str, object]) -> None:
     """Send session.update from the editor, and wait until the provider has taken it."""
+    await send_update(page, session)
+    await expect(page.locator("#session-note")).to_have_attribute("data-state", "good")
+
+
+async def send_update(page: Page, session: dict[str, object]) -> None:
+    """The same without waiting, for what may be the end of the call."""
     await view(page, "Update")
     editor = page.get_by_label("Session to send with session.update, as JSON")
     await editor.fill(json.dumps({"type": "realtime", **session}))
     await button(page, "Send session.update").click()
-    await expect(page.locator("#session-note")).to_have_attribute("data-state", "good")
 
 
 async def write_only(page: Page) -> None:

@@ -21,7 +21,12 @@ from signaller.errors import (
 )
 from signaller.policy import Policy
 from signaller.providers import Sockets
-from signaller.providers.sockets import MAX_FRAME_BYTES, PINGS_UNHEARD, Socket
+from signaller.providers.sockets import (
+    MAX_FRAME_BYTES,
+    PING_SECONDS,
+    PINGS_UNHEARD,
+    Socket,
+)
 from signaller.secret import Secret
 from signaller.settings import Egress
 from tests.providers.raw import raw_server, says, says_and_stalls
@@ -29,6 +34,7 @@ from tests.support.certificate import self_signed
 from tests.support.outside import CANARY, PROVIDER, outside, self_signed_for_all
 from tests.support.redis import free_port
 from tests.support.service import deployment, running
+from tests.support.timing import own_time
 from tests.web.watching import begun
 
 Behaves = Callable[[ServerConnection], Awaitable[None]]
@@ -101,6 +107,37 @@ async def test_a_half_open_connection_is_found_by_pings(sockets: Sockets) -> Non
         assert await told(sockets, url) == ([], False)
         assert time.monotonic() - began_at < 10
         found.set()
+
+
+async def test_a_half_open_connection_is_found_in_20_seconds() -> None:
+    """And it is known since when it is: an answer to a ping was the last that was heard of it.
+
+    All of it in a smaller measure.
+    """
+    seconds = 1.5
+    assert PING_SECONDS <= 10
+    sockets, found = Sockets(ping_seconds=seconds), asyncio.Event()
+
+    async def answers_once(connection: ServerConnection) -> None:
+        await connection.send("one")
+        await asyncio.sleep(1.4 * seconds)
+        connection.transport.pause_reading()
+        await found.wait()
+        connection.transport.abort()
+
+    async with behaving(answers_once) as url:
+        socket = await opened(sockets, url)
+        assert socket is not None
+        assert await socket.receive() == "one"
+        began_at, own_began_at = time.monotonic(), own_time()
+        assert await socket.receive() is None
+        heard_seconds = time.monotonic() - began_at - socket.mute_seconds
+        took_seconds = own_time() - own_began_at
+        found.set()
+    await sockets.aclose()
+    assert not socket.closed_cleanly
+    assert seconds <= heard_seconds < 2 * seconds  # one ping was answered
+    assert took_seconds - heard_seconds <= 2 * seconds
 
 
 async def test_a_frame_that_drips_is_found_though_bytes_come(sockets: Sockets) -> None:

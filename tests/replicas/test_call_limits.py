@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +11,12 @@ import pytest
 
 from tests.faults import LONG
 from tests.faults.redis.servers import frozen
+from tests.metrics.text import parsed
 from tests.replicas.configuration import caller, caller_key
 from tests.replicas.fleet import Fleet, fleet_of
+from tests.replicas.replica import Replica
 from tests.stores.servers import started
-from tests.support.service import bearer
+from tests.support.service import MASTER_KEY, bearer
 
 SLACK_SECONDS = 1.5
 """How far from its moment a call may end."""
@@ -46,6 +48,14 @@ async def until(fleet: Fleet, key: str, status: str, count: int) -> list[dict[st
         while len(found := await calls_of(fleet, 1, key, status=status, limit="100")) != count:
             pass  # asking takes its time
     return found
+
+
+async def unknown_calls(replicas: Sequence[Replica]) -> float:
+    """How many have been counted, by all of these."""
+    answers = [await each.client.get("/metrics", headers=bearer(MASTER_KEY)) for each in replicas]
+    name = "signaller_calls_unknown_total{"
+    counts = [parsed(answer.text) for answer in answers]
+    return sum(value for each in counts for key, value in each.items() if key.startswith(name))
 
 
 async def test_a_call_ends_at_its_moment_though_its_replica_was_killed(mortals: Fleet) -> None:
@@ -101,7 +111,10 @@ async def test_no_more_calls_are_live_than_may_be(mortals: Fleet) -> None:
 
 
 async def test_a_call_whose_replica_was_killed_before_it_knew_is_unknown(mortals: Fleet) -> None:
-    """The provider has the offer and nobody its answer: it is listed, and ends as it began."""
+    """The provider has the offer and nobody its answer: it is listed, ends as it began, and counts.
+
+    Once, by whoever found it over.
+    """
     key, provider = caller_key(), mortals.provider
     await mortals.admits(caller(key, max_call_seconds=4))
     token = await mortals.replicas[0].token(key)
@@ -116,6 +129,10 @@ async def test_a_call_whose_replica_was_killed_before_it_knew_is_unknown(mortals
     assert (call["status"], call["ended_at"]) == ("unknown", None)
     (ended,) = await until(mortals, key, "ended", 1)
     assert (ended["id"], ended["ended_by"]) == (call["id"], None)
+    async with asyncio.timeout(20):
+        while not (counted := await unknown_calls(mortals.replicas[1:])):
+            pass  # asking takes its time
+    assert counted == 1
 
 
 async def begun(fleet: Fleet, key: str) -> dict[str, str]:

@@ -12,6 +12,7 @@ import pytest_asyncio
 from tests.replicas.fleet import Fleet, fleet_of
 from tests.replicas.watching import begun, settled, shown
 from tests.support.service import MASTER_KEY, bearer
+from tests.support.timing import waited_for_a_core
 
 pytestmark = pytest.mark.asyncio(loop_scope="function")
 
@@ -51,6 +52,27 @@ async def test_a_planned_end_loses_nothing(pair: Fleet) -> None:
         assert {name: usage[name] for name in billed} == billed
         assert (usage["label"], call["gaps"], call["supervision"]) == ("complete", [], "watched")
     assert took_seconds < 6
+
+
+async def test_a_planned_end_hands_over_within_five_seconds(pair: Fleet) -> None:
+    """Of two hundred calls: their heir listens to each, and the one that ends to none."""
+    leaving, heir = pair.replicas
+    bands, calls = pair.provider.sidebands, await begun(pair, leaving, 200)
+    pid = heir.process.process.pid
+    began_at, waited_before = time.monotonic(), waited_for_a_core() + waited_for_a_core(pid)
+    leaving.process.send(signal.SIGTERM)
+    await bands.let_in(2 * len(calls))
+    for _, theirs in calls:
+        await bands.attached(theirs)
+    took_seconds = time.monotonic() - began_at
+    waited_seconds = waited_for_a_core() + waited_for_a_core(pid) - waited_before
+    await asyncio.to_thread(leaving.process.ended)
+    assert took_seconds <= 5 + waited_seconds
+    for _, theirs in calls:
+        bands.responds(theirs)
+    for call_id, _ in calls:
+        call = await settled(heir, call_id, 1)
+        assert (call["usage"]["label"], call["gaps"]) == ("complete", [])
 
 
 async def test_an_heir_that_is_cut_off_before_it_is_relieved_loses_nothing(pair: Fleet) -> None:
@@ -124,6 +146,29 @@ async def test_a_killed_owner_is_replaced_in_15_seconds(pair: Fleet) -> None:
     assert call["usage"]["label"] == "partial"
     assert killed_at - 11 <= gap["from"] <= killed_at
     assert killed_at < attached_at - 1 <= gap["to"] <= attached_at + 1
+
+
+async def test_a_record_read_elsewhere_is_five_seconds_old_at_most(pair: Fleet) -> None:
+    """While something is said all the time: each response is in it by then."""
+    owner, other = pair.replicas
+    bands, ((call_id, theirs),) = pair.provider.sidebands, await begun(pair, owner)
+
+    def now() -> float:
+        """Without the time in which one of both had no core."""
+        pid = owner.process.process.pid
+        return time.monotonic() - waited_for_a_core() - waited_for_a_core(pid)
+
+    told_at: list[float] = []
+    oldest_seconds = 0.0
+    async with asyncio.timeout(60):
+        while len(told_at) < 120:
+            bands.responds(theirs)
+            told_at.append(now())
+            await asyncio.sleep(0.1)
+            asked_at, call = now(), await shown(other, call_id)
+            unknown = told_at[call["usage"]["responses"] :]
+            oldest_seconds = max(oldest_seconds, *(asked_at - at for at in unknown), 0)
+    assert 1 < oldest_seconds <= 5
 
 
 async def test_an_end_is_seen_by_the_heir(pair: Fleet) -> None:

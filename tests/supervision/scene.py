@@ -49,6 +49,7 @@ class Line:
     """A sideband (`ports.Sideband`) on which nothing is said, unless a test does."""
 
     closed_cleanly = False
+    mute_seconds = 0.0
 
     def __init__(self, *says: str | None) -> None:
         self.says: asyncio.Queue[str | None] = asyncio.Queue()

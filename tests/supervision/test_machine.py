@@ -594,6 +594,14 @@ def test_an_heir_warns_of_nothing_twice() -> None:
     assert run(heir, START + 59, since=START + 45) == []
 
 
+def test_an_heir_knows_that_the_provider_has_said_why_it_ends_the_call() -> None:
+    """That is written down at once: nobody is told it twice."""
+    call = begin(rules())
+    assert call.frame(told("error", error={"code": "session_expired"}), START + 9) == (Changed(),)
+    assert resume(rules(), call.seen(START + 9)).told_over
+    assert not resume(rules(), begin(rules()).seen(START + 9)).told_over
+
+
 @pytest.mark.parametrize("text", ["", "{}", "null", "[" * 10_000, '{"at": "x"}'])
 def test_a_record_that_is_none_is_refused(text: str) -> None:
     """It was not written here."""

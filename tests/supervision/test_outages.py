@@ -7,15 +7,16 @@ from dataclasses import replace
 
 import pytest
 
-from signaller.errors import SupervisionUnavailable
-from signaller.model import Watching
+from signaller.errors import SupervisionUnavailable, UpstreamUnreachable
+from signaller.model import Deployment, Trace, Watching
 from signaller.realtime.call_records import FINAL, CallRecord, entry_of
 from signaller.supervision.machine import Machine
 from signaller.supervision.owner import LEASE_SECONDS, RENEW_SECONDS, rules_of
 from signaller.supervision.prices import our_prices
-from signaller.supervision.watch import Watch
-from tests.supervision.scene import OVER, Hands, scene, until
+from signaller.supervision.watch import LONGEST_PAUSE_SECONDS, Watch
+from tests.supervision.scene import OVER, Hands, Line, scene, until
 from tests.supervision.told import began, done
+from tests.support.timing import own_time
 
 
 async def test_whoever_watched_before_an_outage_watches_after_it() -> None:
@@ -162,6 +163,44 @@ async def test_nobody_waits_for_a_lease() -> None:
         await owner.begin(await this.call())
         assert this.upstream.attached == 1
         this.gate.lets_lease.set()
+
+
+async def test_nobody_waits_for_a_watch_for_longer_than_12_seconds() -> None:
+    """Where the provider answers no handshake, neither the first nor the second."""
+    this = scene(Watching(mode="required"))
+    owner = this.replicas[0]
+    this.upstream.lets.clear()
+    async with owner.running():
+        call = await this.call()
+        began_at, own_began_at = time.monotonic(), own_time()
+        with pytest.raises(SupervisionUnavailable):
+            await owner.begin(call)
+        assert time.monotonic() - began_at >= 11.9  # a 404 of 5.5 s, and another attempt
+        assert own_time() - own_began_at <= 13
+        assert not owner.watches(call.id)
+
+
+async def test_a_provider_that_is_down_is_dialled_less_and_less_often() -> None:
+    """Twice; after a quarter of a second, after half a second, and so on; after 10 s in the end.
+
+    Each pause may be half as long, so that not all calls dial together.
+    """
+    this = scene(Watching(mode="best_effort"))
+    dialled_at: list[tuple[float, float]] = []
+
+    async def refuses(deployment: Deployment, provider_call_id: str, trace: Trace) -> Line | None:
+        dialled_at.append((time.monotonic(), own_time()))
+        raise UpstreamUnreachable("it is down")
+
+    this.upstream.attach = refuses  # type: ignore[method-assign]
+    async with this.replicas[0].running():
+        await this.replicas[0].begin(await this.call())
+        await until(lambda: len(dialled_at) == 7)
+    (first, own_first), (_, own_third), (last, own_last) = (dialled_at[at] for at in (0, 2, 6))
+    assert own_third - own_first < 1
+    assert last - first >= 3.8
+    assert own_last - own_first < 9
+    assert LONGEST_PAUSE_SECONDS <= 10
 
 
 async def test_no_more_are_watched_than_may_be_though_all_found_room() -> None:

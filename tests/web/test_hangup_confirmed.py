@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from signaller.policy import Policy
 from signaller.secret import Secret
 from tests.support.provider import credential
 from tests.support.service import MASTER_KEY, bearer, deployment, error, running
@@ -22,7 +23,7 @@ async def rekeyed(reloads: Reloadable, **changes: object) -> None:
     await reloads.reload(deployments=(replace(one, **changes),))  # type: ignore[arg-type]  # a test's word
 
 
-@pytest.mark.parametrize(
+whatever_has_changed = pytest.mark.parametrize(
     "changes",
     [
         {"api_key": Secret("sk-canary-another-0123456789")},
@@ -31,6 +32,9 @@ async def rekeyed(reloads: Reloadable, **changes: object) -> None:
     ],
     ids=lambda change: next(iter(change)),
 )
+
+
+@whatever_has_changed
 async def test_a_404_to_another_credential_says_nothing(changes: dict[str, object]) -> None:
     """502 that says so, and the call is not taken for ended."""
     async with reloadable() as reloads:
@@ -44,6 +48,26 @@ async def test_a_404_to_another_credential_says_nothing(changes: dict[str, objec
         reloads.clock.now += 60  # the pause is over
         assert await reloads.service.ended(location, MASTER_KEY) == 200
         assert reloads.provider.live_calls == set()
+
+
+@whatever_has_changed
+async def test_a_404_to_another_credentials_sideband_says_nothing(
+    changes: dict[str, object],
+) -> None:
+    """The call goes on, unwatched, and is dialled again and again."""
+    async with reloadable(policy=Policy(supervision="best_effort")) as reloads:
+        location = await begun(reloads)
+        bands, (theirs,) = reloads.provider.sidebands, reloads.provider.live_calls
+        await bands.attached(theirs)
+        await rekeyed(reloads, **changes)
+        bands.refuses(404, times=3)
+        bands.aborts(theirs)
+        await bands.dialled(1 + 3)
+        response = await reloads.service.client.get(location, headers=bearer(MASTER_KEY))
+        call = response.json()
+        assert (call["status"], call["supervision"]) == ("live", "lost")
+        await bands.attached(theirs)
+        assert reloads.provider.hangup.requests == []
 
 
 async def test_a_404_to_the_very_credential_is_the_end() -> None:
@@ -98,6 +122,23 @@ async def test_attempts_go_on_until_the_end_is_confirmed() -> None:
         reloads.provider.hangup.behaves()
         assert await reloads.service.ended(location, token) == 200
         assert reloads.provider.live_calls == set()
+
+
+async def test_attempts_are_one_to_ten_seconds_apart() -> None:
+    """Each pause is twice the one before; nobody asks the provider sooner, however many ask."""
+    async with reloadable() as reloads:
+        location = await begun(reloads)
+        hangup = reloads.provider.hangup
+        hangup.answers(500, {})
+        pauses = []
+        for number in range(6):
+            for _ in range(2):
+                response = await reloads.service.client.delete(location, headers=bearer(MASTER_KEY))
+                assert error(response)["code"] == "hangup_unconfirmed"
+            assert len(hangup.requests) == number + 1
+            pauses.append(int(response.headers["retry-after"]))
+            reloads.clock.now += pauses[-1]
+        assert pauses == [1, 2, 4, 8, 10, 10]
 
 
 async def test_twins_are_told_apart() -> None:

@@ -1,6 +1,7 @@
 """Calls that are watched: what is heard of them, what is done about it, and how they end."""
 
 import asyncio
+import json
 import logging
 import time
 from collections.abc import AsyncIterator
@@ -12,6 +13,8 @@ import pytest_asyncio
 
 from signaller.policy import Policy
 from signaller.secret import Secret
+from signaller.settings import Timeouts
+from tests.support.calls import following
 from tests.support.provider import FakeProvider
 from tests.support.service import (
     MASTER_KEY,
@@ -61,6 +64,20 @@ async def test_the_sideband_brings_the_standard_key(service: Service) -> None:
     assert "openai-beta" not in headers
 
 
+async def test_sideband_and_hang_up_bring_organization_and_project() -> None:
+    """Those of the deployment: elsewhere the call is not known."""
+    provider = FakeProvider()
+    async with serving(provider.app) as url:
+        one = deployment(url, organization="org-1", project="proj-1")
+        async with running(provider, deployments=(one,), policy=WATCHED) as service:
+            call_id, theirs = await begun(service)
+            await provider.sidebands.attached(theirs)
+            assert await service.ended(f"/v1/realtime/calls/{call_id}", MASTER_KEY) == 200
+    for headers in (provider.sidebands.handshakes[0], provider.hangup.requests[0].headers):
+        names = ("openai-organization", "openai-project")
+        assert [headers.get(name) for name in names] == ["org-1", "proj-1"]
+
+
 @pytest.mark.parametrize(
     ("credential", "header"),
     [
@@ -99,6 +116,19 @@ async def test_a_client_that_is_gone_ends_the_call(service: Service) -> None:
     assert (call["ended_by"], call["usage"]["responses"]) == ("client", 1)
     assert (call["supervision"], call["usage"]["label"]) == ("watched", "complete")
     assert service.provider.hangup.requests == []  # nobody had to ask
+
+
+async def test_a_provider_that_said_why_has_ended_the_call(service: Service) -> None:
+    """And not the client, though the sideband closes and the call is gone in the same way."""
+    call_id, theirs = await begun(service)
+    bands = service.provider.sidebands
+    await bands.attached(theirs)
+    bands.tells(theirs, {"type": "error", "error": {"code": "session_expired"}})
+    service.provider.ends(theirs)
+    call = await until(service, call_id, ended)
+    assert (call["ended_by"], call["supervision"]) == ("provider", "watched")
+    assert call["usage"]["label"] == "complete"
+    assert service.provider.hangup.requests == []
 
 
 async def test_a_404_that_takes_its_time_loses_nothing(service: Service) -> None:
@@ -224,12 +254,32 @@ async def test_a_silent_call_is_ended(redis_url: str) -> None:
     assert theirs not in service.provider.live_calls
 
 
+async def test_a_warning_is_told_once_to_those_who_follow() -> None:
+    """As it comes, in the call's record: with why and when; it stands there until the end."""
+    policy = replace(WATCHED, max_call_seconds=7, warn_seconds=4)
+    async with running(policy=policy) as service, following(service.client, MASTER_KEY) as feed:
+        call_id, _ = await begun(service)
+        told: list[tuple[str, Any]] = []
+        while not told or told[-1][0] != "call.ended":
+            event = await feed.next()
+            told.append((event.event, json.loads(event.data)))
+    warned = [(kind, call) for kind, call in told if call.get("warnings")]
+    assert {call["id"] for _, call in told} == {call_id}
+    kind, first = warned[0]
+    (warning,) = first["warnings"]
+    assert (kind, first["status"], warning["reason"]) == ("call.updated", "live", "length")
+    assert -1 <= warning["at"] - (first["ends_by"] - 4) <= 2
+    assert all(call["warnings"] == [warning] for _, call in warned)
+
+
 async def test_a_call_that_must_be_watched_is_answered_once_it_is() -> None:
     """One attempt may fail, and take its time; nobody has the answer before, so nothing is missed.
 
-    A provider's 404 takes 5.5 s, also where it is only too early.
+    A provider's 404 takes 5.5 s, also where it is only too early: that is no part of the time in
+    which it has to answer the call.
     """
-    async with running(policy=Policy(supervision="required")) as service:
+    policy, times = Policy(supervision="required"), Timeouts(call_seconds=2)
+    async with running(policy=policy, timeouts=times) as service:
         bands = service.provider.sidebands
         bands.not_found_seconds = 5.5
         bands.refuses(404)

@@ -9,10 +9,10 @@ from tests.support.service import MASTER_KEY, Service, bearer
 Told = dict[str, Any]
 
 
-async def begun(service: Service) -> tuple[str, str]:
-    """A new call: our id, and the provider's."""
+async def begun(service: Service, mint: object = None) -> tuple[str, str]:
+    """A new call: our id, and the provider's; `mint` is what its token was asked for with."""
     before = set(service.provider.live_calls)
-    response = await service.call(await service.token())
+    response = await service.call(await service.token(mint))
     assert response.status_code == 201, response.text
     (theirs,) = service.provider.live_calls - before
     return response.headers["location"].rpartition("/")[2], theirs

@@ -15,6 +15,7 @@ from signaller.supervision.owner import TICK_SECONDS
 from tests.support.provider import FakeProvider
 from tests.support.service import MASTER_KEY, Service, bearer, deployment, settings
 from tests.support.serving import serving
+from tests.support.timing import own_time
 
 HOUR = 3600
 MINUTES = 300
@@ -82,9 +83,10 @@ async def test_a_call_ends_at_its_moment(
     """Neither at once nor late, whether its clock is set before the call or during it."""
     clock.by += before
     response = await service.call(await service.token())
-    began = time.monotonic()
+    began, own_began = time.monotonic(), own_time()
     assert response.status_code == 201, response.text
     clock.by += during
     await service.provider.hangup.arrived(seconds=30)
     assert time.monotonic() - began >= CALL_SECONDS - 1.5
+    assert own_time() - own_began <= CALL_SECONDS + 1.5
     assert (await ended(service, response.headers["location"]))["ended_by"] == "length"
