@@ -12,8 +12,8 @@ import { element } from "./element.js";
  */
 export function late(name, load, build) {
   return once(async () => {
-    const [module] = await Promise.all([load(), stylesheet(`../css/${name}.css`)]);
-    return await build(module);
+    await stylesheet(`../css/${name}.css`); // first: where the service is gone Firefox would remember for good that there is no such module
+    return await build(await load());
   });
 }
 

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 
+import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page, expect
 
@@ -33,11 +34,18 @@ async def stage() -> AsyncIterator[Stage]:
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def browser() -> AsyncIterator[Browser]:
-    """Chromium with a microphone; one for all tests, it takes seconds to start."""
-    expect.set_options(timeout=PATIENCE_SECONDS * 1000)
+async def chromium_browser() -> AsyncIterator[Browser]:
+    """With a microphone; one for all tests, it takes seconds to start."""
     async with chromium("--allow-loopback-in-peer-connection") as browser:
         yield browser
+
+
+@pytest.fixture(scope="session")
+def browser(request: pytest.FixtureRequest) -> Browser:
+    """Chromium; Firefox as well for what is marked with `in_firefox`."""
+    expect.set_options(timeout=PATIENCE_SECONDS * 1000)
+    chosen: Browser = request.getfixturevalue(getattr(request, "param", "chromium_browser"))
+    return chosen
 
 
 @pytest_asyncio.fixture(loop_scope="session")

@@ -114,6 +114,7 @@ async def test_axe_finds_nothing(stage: Stage, browser: Browser, scheme: Any) ->
         await seen(page, "failed")
 
 
+@pytest.mark.in_firefox
 async def test_focus_is_never_lost(stage: Stage, browser: Browser) -> None:
     """By keyboard alone, through a call and a failure: something of the page has the focus."""
     page = await browser.new_page(viewport={"width": 1280, "height": 650})

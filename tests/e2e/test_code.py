@@ -24,7 +24,7 @@ from starlette.routing import Route
 from tests.docs.pages import page as documented
 from tests.docs.pages import section
 from tests.e2e.looks import clean, inspected
-from tests.e2e.tester import button, example, field, fill_in, view
+from tests.e2e.tester import button, copied, example, field, fill_in, may_copy, view
 from tests.support.service import MASTER_KEY, MODEL, UPSTREAM_MODEL
 from tests.support.serving import serving
 from tests.support.stage import PATIENCE_SECONDS, Stage, staged
@@ -109,13 +109,14 @@ async def test_they_are_those_of_the_documentation(shown: Page) -> None:
     )
 
 
-async def test_one_press_copies(stage: Stage, shown: Page) -> None:
+@pytest.mark.in_firefox
+async def test_one_press_copies(shown: Page) -> None:
     """The whole example, as it stands there."""
-    await shown.context.grant_permissions(["clipboard-read", "clipboard-write"], origin=stage.url)
+    await may_copy(shown)
     code = await example(shown, "Node")
     await button(shown, "Copy the code").click()
     await expect(button(shown, "Copy the code")).to_have_text("Copied")
-    assert await shown.evaluate("navigator.clipboard.readText()") == code
+    assert await copied(shown) == code
 
 
 async def test_curl_runs(stage: Stage, shown: Page, tmp_path: Path) -> None:

@@ -94,6 +94,7 @@ async def opened(page: Page, name: str, *words: str, mend: str, state: str = "fa
     return card.get_by_role("button", name=mend, exact=True)
 
 
+@pytest.mark.in_firefox
 async def test_a_wrong_key(scene: Scene, page: Page) -> None:
     """Nothing else is tried; the button leads to the field."""
     await press_connect(scene.url, page, "sk-nobody-knows-it")
@@ -148,6 +149,7 @@ async def test_a_service_that_dies_before_the_token(page: Page) -> None:
     )
 
 
+@pytest.mark.in_firefox
 async def test_a_token_that_has_expired(scene: Scene, page: Page) -> None:
     """A fresh one is a button away, and is good."""
     scene.switches.on = Faults(expired_token=True)
@@ -165,6 +167,7 @@ async def test_a_token_that_has_expired(scene: Scene, page: Page) -> None:
     await expect(failure(page)).to_have_count(0)
 
 
+@pytest.mark.in_firefox
 async def test_a_provider_that_fails(scene: Scene, page: Page) -> None:
     """Its 500 is told as one, with the id to ask about."""
     scene.switches.on = Faults(provider_500=True)
@@ -213,6 +216,7 @@ async def test_an_answer_that_is_none(scene: Scene, page: Page) -> None:
     )
 
 
+@pytest.mark.in_firefox
 async def test_udp_that_is_blocked(scene: Scene, page: Page) -> None:
     """What both sides offered is shown by kind while the rung counts down."""
     scene.switches.on = Faults(udp_blocked=True)
@@ -305,6 +309,7 @@ async def test_a_provider_that_is_silent(
     await expect(status(page)).to_have_attribute("data-state", "connected")
 
 
+@pytest.mark.in_firefox
 async def test_a_provider_that_ends_the_call(scene: Scene, page: Page) -> None:
     """No rung has failed; the ladder says by whom it was ended, and one button begins the next."""
     await connect_at(scene.url, page, MASTER_KEY)

@@ -1,4 +1,4 @@
-"""Debian's Firefox, unpatched: what is shown in Chromium at length holds in it as well."""
+"""Debian's Firefox, unpatched: what is tried in it alone; in both, what is `in_firefox`."""
 
 import re
 from collections.abc import AsyncIterator
@@ -7,11 +7,11 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page, expect
 
-from tests.e2e.conftest import KEEP_PEERS
-from tests.e2e.sound import HEARD
+from tests.e2e.looks import clean, inspected
 from tests.e2e.tester import (
     button,
     connect,
+    connected,
     failure,
     field,
     fill_in,
@@ -24,7 +24,6 @@ from tests.e2e.tester import (
     write,
     write_only,
 )
-from tests.support.browser import tab
 from tests.support.firefox import firefox
 from tests.support.service import MASTER_KEY
 from tests.support.stage import PATIENCE_SECONDS, Stage, staged
@@ -54,21 +53,11 @@ async def stage() -> AsyncIterator[Stage]:
         yield stage
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def browser() -> AsyncIterator[Browser]:
-    """One Firefox for all: it takes seconds to start."""
+@pytest.fixture(scope="module")
+def browser(firefox_browser: Browser) -> Browser:
+    """Firefox alone."""
     expect.set_options(timeout=PATIENCE_SECONDS * 1000)
-    async with firefox() as browser:
-        yield browser
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def page(browser: Browser) -> AsyncIterator[Page]:
-    """A tab that has nothing to complain about: no error, no violation of the policy."""
-    desk = {"width": 1280, "height": 800}
-    async with tab(browser, timeout_seconds=PATIENCE_SECONDS, viewport=desk) as page:
-        await page.add_init_script(KEEP_PEERS)
-        yield page
+    return firefox_browser
 
 
 async def test_a_whole_call(stage: Stage, page: Page) -> None:
@@ -96,22 +85,6 @@ async def test_a_whole_call(stage: Stage, page: Page) -> None:
     assert (await (await saving.value).path()).stat().st_size > 0
 
 
-async def test_mute_and_interrupt(stage: Stage, page: Page) -> None:
-    """Muted shows in the state, and the model stops in the midst of a sentence."""
-    await connect(stage, page)
-    await write_only(page)
-    await button(page, "Mute").click()
-    await expect(status(page)).to_contain_text("Muted")
-    await button(page, "Mute").click()
-    await write(page, "Please read this to me. " * 20)
-    await expect(status(page)).to_contain_text("Model is speaking")
-    await button(page, "Interrupt").click()
-    await expect(status(page)).to_contain_text("Listening")
-    cleared = [each for each in await logged(page) if "cleared" in each["event"].get("type", "")]
-    assert len(cleared) == 1
-    await hang_up(page)
-
-
 async def test_no_microphone_is_opened_for_a_call_that_is_over(stage: Stage, page: Page) -> None:
     """What is switched afterwards is for the next call."""
     await page.add_init_script(ASKED)
@@ -122,43 +95,65 @@ async def test_no_microphone_is_opened_for_a_call_that_is_over(stage: Stage, pag
     assert await page.evaluate("asked.length") == 1
 
 
-async def test_i_hear_nothing_finds_all_in_order(stage: Stage, page: Page) -> None:
-    """Its eight tests go by what this browser tells."""
-    await connect(stage, page)
-    await write_only(page)
-    await write(page, "Please read this to me. " * 20)
-    await page.evaluate(HEARD)  # its jitter buffer may hold sound back for seconds
-    sent = page.get_by_role("meter", name="Sound sent")
-    await expect(sent).not_to_have_attribute("aria-valuenow", "0")
-    await button(page, "I hear nothing").click()
-    await expect(page.get_by_role("dialog")).to_contain_text("All eight are in order.")
-
-
-async def test_a_key_that_is_refused_is_said_beside_it(stage: Stage, page: Page) -> None:
-    """The microphone is not asked for."""
+async def test_the_devices_are_checked_before_a_call(stage: Stage, page: Page) -> None:
+    """Allowed, heard, chosen, switched and played: it has one microphone and one speaker."""
     await page.goto(stage.url)
+    check = page.get_by_role("region", name="Devices", exact=True)
+    await expect(check).to_contain_text("has not been allowed yet")
+    await button(page, "Allow microphone").click()
+    await expect(check).to_contain_text("The microphone is allowed.")
+    await expect(button(page, "Allow microphone")).to_be_hidden()
+    await field(page, "Microphone").select_option("Default Audio Device")
+    await field(page, "Speaker").select_option("Null Output")
+    await button(page, "Test microphone").click()
+    await expect(check).to_contain_text("We hear you.")
+    await button(page, "Stop the test").click()
+    await button(page, "Play a tone").click()
+    await expect(check).to_contain_text("Played on Null Output.")
+    names = ("Echo cancellation", "Noise suppression", "Automatic gain")
+    for name in names:
+        await page.get_by_role("switch", name=name).uncheck()
+    await page.reload()
+    for name in names:
+        await expect(page.get_by_role("switch", name=name)).not_to_be_checked()
+    await fill_in(page, MASTER_KEY)
+    await button(page, "Connect").click()
+    await connected(page)
+    await hang_up(page)
+
+
+async def looked_at(stage: Stage, page: Page) -> None:
+    """Ready, in a call with each tab in front, ended, failed, and the operators' view."""
+    await page.goto(stage.url)
+    await fill_in(page, MASTER_KEY)
+    await clean(page, "ready", "Setup")
+    await button(page, "Connect").click()
+    await connected(page)
+    await view(page, "Talk")
+    await write(page, "Good morning")
+    await expect(turns(page, "model", "You wrote").first).to_be_visible()
+    for name in ("Talk", "Steps", "Events", "Health", "Usage", "Token", "Code", "Session"):
+        await clean(page, f"connected: {name}", name)
+    await hang_up(page)
+    await clean(page, "ended", "Talk")
     await fill_in(page, "not-a-key")
     await button(page, "Connect").click()
-    await expect(failure(page)).to_contain_text("key")
-    await expect(step(page, "key")).to_have_attribute("data-state", "failed")
-    await expect(step(page, "microphone")).not_to_have_attribute("data-state", "done")
-
-
-async def test_operators_see_a_call_and_hang_it_up(
-    stage: Stage, page: Page, browser: Browser
-) -> None:
-    """It appears as it begins; its browser hears of its end."""
-    await page.goto(f"{stage.url}/#/calls")
+    await expect(failure(page)).to_be_visible()
+    await clean(page, "failed", "Setup")
+    await page.get_by_role("link", name="Calls", exact=True).click()
     await field(page, "Master key or a caller's key").fill(MASTER_KEY)
     await page.keyboard.press("Enter")
     await expect(page.locator(".calls-feed")).to_have_text("Following")
-    talking = await browser.new_page()
-    await connect(stage, talking)
-    call_id = await talking.locator("#call-id").inner_text()
-    row = page.get_by_role("row").filter(has_text=call_id)
-    await expect(row).to_contain_text("Live")
-    await row.get_by_role("button", name="Hang up").click()
-    await row.get_by_role("button", name="Hang up now").click()
-    await expect(row).to_contain_text("Ended: operator")
-    await expect(status(talking)).to_contain_text("Ended")
-    await talking.close()
+    await clean(page, "operators")
+
+
+async def test_axe_finds_nothing(stage: Stage, browser: Browser) -> None:
+    """In the light; nor is anything said on the console."""
+    async with inspected(browser) as page:
+        await looked_at(stage, page)
+
+
+async def test_axe_finds_nothing_in_the_dark(stage: Stage) -> None:
+    """The theme is chosen when this browser starts."""
+    async with firefox("dark") as browser, inspected(browser, color_scheme="dark") as page:
+        await looked_at(stage, page)

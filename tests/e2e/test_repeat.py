@@ -23,6 +23,7 @@ async def stage() -> AsyncIterator[Stage]:
         yield stage
 
 
+@pytest.mark.in_firefox
 async def test_ten_calls_one_after_another(stage: Stage, page: Page) -> None:
     """Each is ended at the provider, and each step has its median and its slowest."""
     await page.goto(stage.url)
@@ -40,7 +41,8 @@ async def test_ten_calls_one_after_another(stage: Stage, page: Page) -> None:
             float(re.sub(" ms$", "", cell))
             for cell in (await row.get_by_role("cell").all_inner_texts())[1:]
         )
-        assert 0 < p50 <= p95
+        # Firefox's clock has whole milliseconds, and most steps take less from this machine.
+        assert (1 if name == "Answer" else 0) <= p50 <= p95
     assert len(stage.provider.calls) == 10
     for call in stage.provider.calls:
         await stage.provider.asked_to_hang_up(call)
@@ -92,6 +94,7 @@ async def saved(page: Page) -> tuple[str, dict[str, Any]]:
     return text, json.loads(text)
 
 
+@pytest.mark.in_firefox
 async def test_diagnostics_hold_no_secret(stage: Stage, page: Page) -> None:
     """Neither key nor token, no ICE credential, and nothing that was said; but what happened."""
     async with page.expect_response("**/v1/realtime/client_secrets") as minted:
@@ -99,8 +102,8 @@ async def test_diagnostics_hold_no_secret(stage: Stage, page: Page) -> None:
     token = (await (await minted.value).json())["value"]
     await update_session(page, {"instructions": "A secret of ours"})
     await write(page, "My name is Nobody")
+    sdp = await page.evaluate("peers.at(-1).localDescription.sdp")
     await hang_up(page)
-    sdp = await page.evaluate("peers.at(-1).localDescription?.sdp ?? ''")
     text, report = await saved(page)
     for secret in (MASTER_KEY, token, token[:24], "A secret of ours", "My name is Nobody"):
         assert secret not in text

@@ -78,6 +78,7 @@ async def created(page: Page) -> Any:
     return event["session"]
 
 
+@pytest.mark.in_firefox
 async def test_all_that_is_filled_in_reaches_the_provider(stage: Stage, page: Page) -> None:
     """With the mint, before a word is said."""
     await page.goto(stage.url)

@@ -13,6 +13,7 @@ from tests.support.stage import PATIENCE_SECONDS, Stage, staged
 pytestmark = pytest.mark.asyncio(loop_scope="session")  # the browser lives on that loop
 
 
+@pytest.mark.in_firefox
 async def test_a_question_mark_tells_the_keys(page: Page) -> None:
     """Closed by Escape with the focus where it was; while it is open no key does anything."""
     async with staged() as stage:

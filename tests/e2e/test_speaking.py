@@ -59,6 +59,7 @@ async def test_the_state_follows_who_speaks(stage: Stage, page: Page) -> None:
     await expect(status(page)).to_contain_text(re.compile(r"Ended You hung up after \d+:\d\d"))
 
 
+@pytest.mark.in_firefox
 async def test_muted_shows_in_the_state(stage: Stage, page: Page) -> None:
     """By the button, and by its key."""
     await quiet(stage, page)
@@ -69,6 +70,7 @@ async def test_muted_shows_in_the_state(stage: Stage, page: Page) -> None:
     assert await page.evaluate(TRACK) is True
 
 
+@pytest.mark.in_firefox
 async def test_talk_opens_the_microphone_while_held(stage: Stage, page: Page) -> None:
     """The button under a pointer, and Space; released, the microphone is off."""
     await quiet(stage, page)
@@ -103,6 +105,7 @@ async def test_space_is_a_space_while_typing(stage: Stage, page: Page) -> None:
     assert await page.evaluate(TRACK) is True
 
 
+@pytest.mark.in_firefox
 async def test_interrupt_stops_the_model(stage: Stage, page: Page) -> None:
     """Offered only while it speaks; what is being made and what is not yet heard are both ended."""
     await quiet(stage, page)
@@ -136,6 +139,7 @@ async def test_without_a_microphone_mute_is_not_offered(stage: Stage, page: Page
     await expect(status(page)).to_contain_text("No microphone: write a message.")
 
 
+@pytest.mark.in_firefox
 async def test_space_talks_after_connecting_by_keyboard(stage: Stage, page: Page) -> None:
     """Focus goes from Connect over Cancel to Talk: Space does not hang up."""
     await page.goto(stage.url)

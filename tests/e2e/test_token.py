@@ -135,6 +135,7 @@ async def test_the_use_too_many_is_refused_as_it_should_be(stage: Stage, page: P
     await expect(status(page)).to_have_attribute("data-state", "connected")
 
 
+@pytest.mark.in_firefox
 async def test_a_replay_may_end_the_call(stage: Stage, page: Page) -> None:
     """As the button's text has said before, where the caller's policy is so."""
     await connect_at(stage.url, page, SHOP)
@@ -153,6 +154,7 @@ async def test_a_replay_may_end_the_call(stage: Stage, page: Page) -> None:
     await expect(usage).to_contain_text("Endedtoken used again")
 
 
+@pytest.mark.in_firefox
 async def test_a_token_is_taken_back(stage: Stage, page: Page) -> None:
     """Revoked before it was used it starts no call; to the operator that is no replay."""
     await page.goto(stage.url)

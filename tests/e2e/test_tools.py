@@ -112,6 +112,7 @@ async def test_what_is_no_event_is_not_sent(stage: Stage, page: Page) -> None:
     assert len(await sent(page)) == before
 
 
+@pytest.mark.in_firefox
 async def test_an_event_keeps_the_id_it_was_given(stage: Stage, page: Page) -> None:
     """A refusal is known by it; one that is sent again has a new one; after the call none goes."""
     await composing(stage, page)
@@ -132,6 +133,7 @@ async def test_an_event_keeps_the_id_it_was_given(stage: Stage, page: Page) -> N
     await expect(note(page)).to_contain_text("Connect first")
 
 
+@pytest.mark.in_firefox
 async def test_a_function_is_answered_by_hand(stage: Stage, page: Page) -> None:
     """Its call waits, however long; the result and then response.create are sent, and spoken."""
     await with_a_tool(stage, page, "required")
@@ -153,6 +155,7 @@ async def test_a_function_is_answered_by_hand(stage: Stage, page: Page) -> None:
     assert await page.evaluate("document.activeElement !== document.body")
 
 
+@pytest.mark.in_firefox
 async def test_a_rule_answers_from_then_on(stage: Stage, page: Page) -> None:
     """One made by hand, and one made of a result; removed, calls wait again."""
     await with_a_tool(stage, page, "auto")

@@ -167,6 +167,7 @@ async def test_nobody_is_speaking_once_the_call_is_over(stage: Stage, page: Page
     await expect(page.locator("#transcript li[aria-busy=true]")).to_have_count(0)
 
 
+@pytest.mark.in_firefox
 async def test_the_volume_is_the_voices(stage: Stage, page: Page) -> None:
     """By keyboard, down to silence and up again."""
     await connect(stage, page)

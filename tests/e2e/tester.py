@@ -34,8 +34,8 @@ async def fill_in(page: Page, key: str) -> None:
 
 async def refuse_microphone(page: Page, error: str = "NotFoundError") -> None:
     """None is given: Chromium's fake devices can be neither missing nor busy."""
-    await page.add_init_script(
-        "navigator.mediaDevices.getUserMedia = () =>"
+    await page.add_init_script(  # the empty page before ours has none to give
+        "if (navigator.mediaDevices) navigator.mediaDevices.getUserMedia = () =>"
         f" Promise.reject(new DOMException('none', '{error}'));"
     )
 
@@ -126,6 +126,24 @@ async def example(page: Page, language: str) -> str:
     name = "native" if language == "React Native" else language.lower()
     await expect(code).to_have_attribute("data-language", name)
     return str(await code.text_content())
+
+
+async def may_copy(page: Page) -> None:
+    """Chromium's shell gives no leave to write on the clipboard; in Firefox none is needed."""
+    browser = page.context.browser
+    if browser and browser.browser_type.name == "chromium":
+        await page.context.grant_permissions(["clipboard-write"])
+
+
+async def copied(page: Page) -> str:
+    """What the page has put on the clipboard, as it is pasted."""
+    await page.evaluate("document.body.append(document.createElement('textarea'))")
+    pasted = page.locator("body > textarea")
+    await pasted.press("Control+v")
+    await expect(pasted).not_to_have_value("")
+    text = await pasted.input_value()
+    await pasted.evaluate("(field) => field.remove()")
+    return text
 
 
 def events(page: Page) -> Locator:

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page
 from starlette.applications import Starlette
@@ -111,10 +112,17 @@ async def service() -> AsyncIterator[Service]:
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def browser() -> AsyncIterator[Browser]:
-    """Chromium with a microphone that is always allowed; one for all, it takes seconds to start."""
+async def chromium_browser() -> AsyncIterator[Browser]:
+    """With a microphone that is always allowed; one for all, it takes seconds to start."""
     async with chromium() as browser:
         yield browser
+
+
+@pytest.fixture(scope="session")
+def browser(request: pytest.FixtureRequest) -> Browser:
+    """Chromium; Firefox as well for what is marked with `in_firefox`."""
+    chosen: Browser = request.getfixturevalue(getattr(request, "param", "chromium_browser"))
+    return chosen
 
 
 @pytest_asyncio.fixture(loop_scope="session")

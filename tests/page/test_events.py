@@ -52,6 +52,7 @@ async def opened(service: Service, page: Page) -> None:
     await expect(field(page, "Search")).to_be_visible()
 
 
+@pytest.mark.in_firefox
 async def test_words_and_families_filter(service: Service, page: Page) -> None:
     """Words must occur, one with a minus must not; of families those pressed are shown."""
     service.mint = failure(429, "rate_limited", "Slowly.")
@@ -199,6 +200,7 @@ async def with_a_hub(service: Service, page: Page) -> None:
     )
 
 
+@pytest.mark.in_firefox
 async def test_paused_nothing_moves(service: Service, page: Page) -> None:
     """What comes is counted and kept; afterwards it is there."""
     await with_a_hub(service, page)
@@ -230,6 +232,7 @@ async def test_whoever_scrolls_up_reads_in_peace(service: Service, page: Page) -
     await expect(page.get_by_role("listbox")).to_be_focused()
 
 
+@pytest.mark.in_firefox
 async def test_a_pinned_event_stays(service: Service, page: Page) -> None:
     """In sight whatever comes and is filtered, and it opens from there."""
     await with_a_hub(service, page)

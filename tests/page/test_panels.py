@@ -36,6 +36,7 @@ async def test_the_session_editor_refuses_what_is_no_session(
     await expect(note).to_be_empty()
 
 
+@pytest.mark.in_firefox
 async def test_a_preset_fills_the_editor_and_needs_a_call(service: Service, page: Page) -> None:
     """Presets are valid JSON; sending one without a call says what is missing."""
     await page.goto(service.url)

@@ -7,7 +7,7 @@ import pytest
 from playwright.async_api import Browser, Locator, Page, expect
 from starlette.responses import JSONResponse
 
-from tests.e2e.tester import button, failure, field, view
+from tests.e2e.tester import button, copied, failure, field, may_copy, view
 from tests.page.conftest import Service
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")  # the browser lives on that loop
@@ -200,6 +200,7 @@ async def test_a_fault_in_the_tools_is_said_beside_them(service: Service, page: 
     assert (await asked_for(service, page))["tools"] == json.loads(TOOL)
 
 
+@pytest.mark.in_firefox
 async def test_an_example_is_added_to_the_tools(service: Service, page: Page) -> None:
     """To those that are there; what is no list is not touched."""
     await opened(service, page)
@@ -347,17 +348,18 @@ async def test_what_a_link_says_wrongly_is_left_out_with_a_word(
     await expect(note).to_have_text("Sent with the token. What is empty is left to the provider.")
 
 
+@pytest.mark.in_firefox
 async def test_a_copied_link_opens_the_same_session(
     service: Service, page: Page, browser: Browser
 ) -> None:
     """The whole of it, and no key."""
-    await page.context.grant_permissions(["clipboard-read", "clipboard-write"], origin=service.url)
+    await may_copy(page)
     await opened(service, page)
     await button(page, "JSON").click()
     await field(page, "Session as JSON").fill(json.dumps(KEPT))
     await button(page, "Copy link").click()
     await expect(button(page, "Copy link")).to_have_text("Copied")
-    link = await page.evaluate("navigator.clipboard.readText()")
+    link = await copied(page)
     assert "sk-page" not in link
     other = await browser.new_page()
     await other.goto(link)

@@ -2,7 +2,7 @@
 
 Playwright drives an unpatched Firefox over WebDriver BiDi, but for two things that a relay between
 them mends: it insists on a command that this release does not know, and overlooks downloads whose
-navigation has no id.
+navigation has no id. That command would choose the theme, which is therefore chosen at the start.
 """
 
 import asyncio
@@ -11,6 +11,7 @@ import json
 import os
 import shutil
 from collections.abc import AsyncIterator, Mapping
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -27,7 +28,10 @@ PREFERENCES: dict[str, str | float | bool] = {
     "media.autoplay.default": 0,
     "media.peerconnection.ice.loopback": True,
     "media.peerconnection.ice.obfuscate_host_addresses": False,
+    "browser.download.alwaysOpenPanel": False,  # it would take the focus from the page
+    "ui.prefersReducedMotion": 1,  # nothing is on its way when a test looks
 }
+THEME = "layout.css.prefers-color-scheme.content-override"
 # Playwright connects to where Firefox says that it listens: the relay, with Firefox's port as path.
 LAUNCHER = """#!/bin/bash
 exec {binary} "$@" 2> >(exec sed -u 's#listening on ws://[^:]*:#&{relay}/#' >&2)
@@ -35,12 +39,13 @@ exec {binary} "$@" 2> >(exec sed -u 's#listening on ws://[^:]*:#&{relay}/#' >&2)
 
 
 @contextlib.asynccontextmanager
-async def firefox() -> AsyncIterator[Browser]:
+async def firefox(theme: str = "light") -> AsyncIterator[Browser]:
     """A headless browser that ends with the block."""
+    preferences = {**PREFERENCES, THEME: ["dark", "light"].index(theme)}
     with TemporaryDirectory() as folder:
         launcher = Path(folder) / "firefox"
         async with (
-            serve(_relay, "127.0.0.1", 0, max_size=None) as relay,
+            serve(partial(_relay, theme), "127.0.0.1", 0, max_size=None) as relay,
             _speaker(folder) as sound,
             async_playwright() as playwright,
         ):
@@ -50,7 +55,7 @@ async def firefox() -> AsyncIterator[Browser]:
             browser = await playwright.firefox.launch(
                 channel="moz-firefox",  # chooses BiDi
                 executable_path=launcher,
-                firefox_user_prefs=PREFERENCES,
+                firefox_user_prefs=preferences,
                 env={**os.environ, **sound},
             )
             try:
@@ -84,7 +89,7 @@ def _installed(name: str) -> str:
     return binary
 
 
-async def _relay(playwright: ServerConnection) -> None:
+async def _relay(theme: str, playwright: ServerConnection) -> None:
     """Carry all that is said, but for those two things."""
     assert playwright.request is not None
     async with connect(
@@ -95,8 +100,10 @@ async def _relay(playwright: ServerConnection) -> None:
             async for text in playwright:
                 command = json.loads(text)
                 if command["method"] == UNKNOWN_TO_FIREFOX:
-                    done = {"type": "success", "id": command["id"], "result": {}}
-                    await playwright.send(json.dumps(done))
+                    wanted = command["params"]["features"].get("prefers-color-scheme", theme)
+                    refused = {"type": "error", "error": "unsupported", "message": f"not {theme}"}
+                    done = {"type": "success", "result": {}} if wanted == theme else refused
+                    await playwright.send(json.dumps({"id": command["id"], **done}))
                 else:
                     await browser.send(text)
         answers.cancel()

@@ -101,7 +101,7 @@ export function standing({ secure, permission, found }) {
   if (!secure) return "insecure";
   if (permission === "denied") return "refused";
   if (!found.some(({ kind }) => kind === SORTS.microphone)) return "none";
-  return permission === "granted" || (permission === null && isNamed(found)) ? "allowed" : "unasked";
+  return permission === "granted" || isNamed(found) ? "allowed" : "unasked"; // Firefox says "prompt" of what is allowed this once
 }
 
 /**
