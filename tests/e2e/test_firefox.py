@@ -132,7 +132,7 @@ async def looked_at(stage: Stage, page: Page) -> None:
     await view(page, "Talk")
     await write(page, "Good morning")
     await expect(turns(page, "model", "You wrote").first).to_be_visible()
-    for name in ("Talk", "Steps", "Events", "Health", "Usage", "Token", "Code", "Session"):
+    for name in ("Talk", "Steps", "Events", "Health", "Usage", "Token", "Code", "Update"):
         await clean(page, f"connected: {name}", name)
     await hang_up(page)
     await clean(page, "ended", "Talk")
