@@ -5,11 +5,13 @@ import gzip
 import hashlib
 import os
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from importlib.resources import files
 from mimetypes import guess_type
 from pathlib import Path
 
 from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount, Route
@@ -27,10 +29,10 @@ MOUNTED = ("css", "js", "vendor")
 
 
 class PageFiles(StaticFiles):
-    """Static files, compressed where that is asked for; a browser asks whether they are the same.
+    """Static files from memory, compressed where that is asked for.
 
-    Without `no-cache` it would guess for how long they are, and after an update run old modules
-    beside new ones.
+    Without `no-cache` a browser guesses for how long they are fresh, and a page that is loaded
+    after an update might run old modules beside new ones.
     """
 
     def file_response(
@@ -42,26 +44,37 @@ class PageFiles(StaticFiles):
     ) -> Response:
         """The file, or 304 where the browser has it."""
         asked = Headers(scope=scope)
-        packed = "gzip" in asked.get("accept-encoding", "")
-        body = _read(Path(full_path), stat_result.st_mtime_ns, packed)
-        headers = {
-            "cache-control": "no-cache",
-            "etag": f'"{hashlib.sha256(body).hexdigest()[:32]}"',
-            "vary": "accept-encoding",
-        }
+        packed = takes_gzip(asked.get("accept-encoding", ""))
+        version = (stat_result.st_ino, stat_result.st_mtime_ns, stat_result.st_size)
+        try:
+            content = _read(Path(full_path), version, packed)
+        except OSError as gone:
+            raise HTTPException(404) from gone
+        headers = {"cache-control": "no-cache", "etag": content.etag, "vary": "accept-encoding"}
         if packed:
             headers["content-encoding"] = "gzip"
         kind, _ = guess_type(full_path)
         if kind == "text/html":
             headers |= PAGE_HEADERS
-        response = Response(body, status_code, headers, kind)
+        response = Response(content.body, status_code, headers, kind)
         if self.is_not_modified(response.headers, asked):
             return NotModifiedResponse(response.headers)
         return response
 
 
+def takes_gzip(accepted: str) -> bool:
+    """Whether an Accept-Encoding names gzip, and not with a weight of zero (RFC 9110, 12.5.3)."""
+    weights = (each.replace(" ", "").partition(";q=") for each in accepted.lower().split(","))
+    return any(
+        name == "gzip" and (not weight or weight.strip("0.") != "") for name, _, weight in weights
+    )
+
+
 def page_routes() -> list[BaseRoute]:
-    """A mount at `/` would match every path, and turn 405s into 404s."""
+    """The page at `/`, its icon, and a mount for each folder.
+
+    One mount at `/` would match every path, and turn 405s into 404s.
+    """
     static = static_directory()
     top = PageFiles(directory=static)
     return [
@@ -86,8 +99,16 @@ def static_directory() -> Path:
     return packaged if packaged.is_dir() else packaged.parents[1] / "static"
 
 
-@functools.lru_cache(maxsize=512)  # the page has some 130, each of them plain and compressed
-def _read(path: Path, _modified: int, packed: bool) -> bytes:
+@dataclass(frozen=True, slots=True)
+class _Content:
+    body: bytes
+    etag: str
+
+
+@functools.lru_cache(maxsize=512)  # the page has some 130 files, each of them plain and compressed
+def _read(path: Path, _version: tuple[int, ...], packed: bool) -> _Content:
     """All are small and the same for everybody: a compressed length tells nothing."""
-    content = path.read_bytes()
-    return gzip.compress(content, compresslevel=6, mtime=0) if packed else content
+    body = path.read_bytes()
+    if packed:
+        body = gzip.compress(body, compresslevel=6, mtime=0)
+    return _Content(body, f'"{hashlib.sha256(body).hexdigest()[:32]}"')

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import httpx
 import pytest
+from starlette.exceptions import HTTPException
 
-from signaller.web.page import MOUNTED, PageFiles, static_directory
+from signaller.web.page import MOUNTED, PageFiles, static_directory, takes_gzip
 from tests.support.service import running
 
 MODULE = "/js/main.js"
@@ -46,6 +47,33 @@ async def test_what_is_no_file_is_not_found(name: str) -> None:
             response = await service.client.get(path)
             assert response.status_code == 404, path
         assert (await service.client.post(f"/{name}/none")).status_code == 405
+
+
+@pytest.mark.parametrize(
+    ("accepted", "taken"),
+    [
+        ("gzip, deflate, br, zstd", True),
+        ("br;q=1.0, GZIP ; q=0.001", True),
+        ("", False),
+        ("identity", False),
+        ("gzip;q=0", False),
+        ("gzip; q=0.000, identity", False),
+        ("notgzip", False),
+        ("gzip-more;q=1", False),
+    ],
+)
+def test_gzip_is_for_those_who_take_it(accepted: str, taken: bool) -> None:
+    """By its name, in any case; a weight of zero refuses it."""
+    assert takes_gzip(accepted) is taken
+
+
+def test_a_file_that_goes_while_it_is_read_is_not_found(tmp_path: Path) -> None:
+    """As it would be a moment later."""
+    with pytest.raises(HTTPException) as refused:
+        PageFiles(directory=tmp_path).file_response(
+            tmp_path / "gone.js", tmp_path.stat(), {"type": "http", "headers": []}
+        )
+    assert refused.value.status_code == 404
 
 
 async def test_a_file_that_has_changed_is_sent_anew(tmp_path: Path) -> None:
