@@ -17,7 +17,8 @@ from signaller.strict_json import write_json
 log = logging.getLogger("signaller")
 
 MAX_FOLLOWERS = 100
-"""In a process. Each holds a connection, and up to MAX_WAITING events of some 2 KB."""
+"""In a process. Each holds a connection, and up to MAX_WAITING events of some 2 KB: 300 MB where
+none of them reads."""
 MAX_FOLLOWERS_EACH = 25
 """Of one caller: four of them can have all places, one cannot."""
 FOLLOW_SECONDS = 900.0

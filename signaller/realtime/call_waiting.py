@@ -10,8 +10,8 @@ from itertools import islice
 UPDATE_SECONDS = 2.0
 """A reader hears no oftener of one call's updates: what is shown to people changes no faster."""
 MAX_WAITING = 1500
-"""The thousand that the feed keeps, all of which whoever comes back may have to be sent, behind a
-`reset`; and what comes meanwhile. Whoever is further behind has missed some anyway."""
+"""The 1,000 that the store keeps (`call_terms.FEED_EVENTS`), for a reader who comes back behind a
+`reset`, and 500 for what comes while it is sent them. Whoever is further behind is let go."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page, Route, expect
 
-from tests.e2e.looks import PAINTED, inspected, violations
+from tests.e2e.looks import inspected, violations
 from tests.e2e.tester import (
     button,
     connect,
@@ -31,7 +31,15 @@ VIEWS = ("Steps", "Events", "Health", "Usage", "Token", "Code", "Update")
 MOST_TABS = 60
 """Presses of Tab from one end of the page to the other, and some more."""
 FIRST_LOAD_MS = 300
-PAINTED_AT = "performance.getEntriesByName('first-contentful-paint')[0]?.startTime"
+SHOWN = """
+new MutationObserver((_, observer) => {
+  if (!document.querySelector("#setup[data-settings]")) return;
+  observer.disconnect();
+  requestAnimationFrame(() => setTimeout(() => { globalThis.shownAt = performance.now(); }));
+}).observe(document, { subtree: true, attributeFilter: ["data-settings"] });
+"""
+"""When the form is on the screen, from the start of the navigation."""
+LOADED_AT = "performance.getEntriesByType('navigation')[0].loadEventEnd"
 LOADS = 5
 """The fastest of them is the page's own time: all others waited for this machine, too."""
 STORED = """
@@ -189,20 +197,19 @@ async def test_in_forced_colours_axe_finds_nothing(stage: Stage, browser: Browse
 
 
 async def test_the_first_load_is_quick(stage: Stage, browser: Browser) -> None:
-    """Painted within 300 ms from this machine, or soon after its bare markup if that is busy."""
-    painted: dict[bool, list[float]] = {True: [], False: []}
+    """Shown within 300 ms from this machine, or soon after its bare markup if that is busy."""
+    shown, bare = [], []
     for _ in range(LOADS):
-        for scripts, times in painted.items():
-            context = await browser.new_context(java_script_enabled=scripts)
+        async with await browser.new_context() as context:
+            await context.add_init_script(SHOWN)
             page = await context.new_page()
             await page.goto(stage.url)
-            await page.wait_for_selector("#setup[data-settings]" if scripts else ".noscript")
-            async with asyncio.timeout(PATIENCE_SECONDS):
-                while (painted_at := await page.evaluate(PAINTED_AT)) is None:
-                    await page.evaluate(PAINTED)
-            times.append(painted_at)
-            await context.close()
-    assert min(painted[True]) < max(FIRST_LOAD_MS, 5 * min(painted[False])), painted
+            shown.append(await (await page.wait_for_function("globalThis.shownAt")).json_value())
+        async with await browser.new_context(java_script_enabled=False) as context:
+            page = await context.new_page()
+            await page.goto(stage.url)
+            bare.append(await page.evaluate(LOADED_AT))
+    assert min(shown) < max(FIRST_LOAD_MS, 5 * min(bare)), (shown, bare)
 
 
 async def test_a_double_click_is_meant_for_one_button(stage: Stage, page: Page) -> None:

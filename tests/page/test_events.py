@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Awaitable, Callable, Iterable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from playwright.async_api import Browser, Locator, Page, expect
 
 from tests.e2e.tester import button, events, field, logged, view
 from tests.page.conftest import Service, failure
+from tests.support.browser import tab
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")  # the browser lives on that loop
 
@@ -263,19 +265,18 @@ async def test_the_log_is_bounded(service: Service, page: Page) -> None:
 
 
 async def test_fifty_thousand_are_smooth(
-    service: Service, browser: Browser, page: Page, tmp_path: Path
+    service: Service, browser: Browser, tmp_path: Path
 ) -> None:
     """Loaded, scrolled, chosen and searched: the page answers at once, from few rows."""
-    await opened(service, page)
     every = (
         received("response.output_item.done", at, item={"type": "message", "id": f"item_{at}"})
         for at in range(MANY)
     )
     file = tmp_path / "many.jsonl"
     file.write_text(lines(every))
-    box = page.get_by_role("listbox")
 
-    async def use_it() -> None:
+    async def use_it(page: Page) -> None:
+        box = page.get_by_role("listbox")
         async with page.expect_file_chooser() as chooser:
             await button(page, "Load").click()
         await (await chooser.value).set_files(file)
@@ -289,28 +290,29 @@ async def test_fifty_thousand_are_smooth(
             assert await events(page).count() < MOST_IN_DOCUMENT
         await field(page, "Search").press_sequentially("item_4999 -item_49990")
         await expect(page.get_by_text("10 of 50,000")).to_be_visible()
-        await field(page, "Search").fill("")
 
-    await prompt(browser, page, use_it)
+    await prompt(browser, partial(opened, service), use_it)
 
 
 async def test_fifty_thousand_are_smooth_while_more_come(
-    service: Service, browser: Browser, page: Page
+    service: Service, browser: Browser
 ) -> None:
     """Whatever is pressed meanwhile: chips, a row, other tabs, Pause, Copy, Save."""
-    await with_a_hub(service, page)
-    await emit(page, 1, MANY)
-    await expect(page.get_by_text("50,000 events")).to_be_visible()
-    await page.evaluate(
-        """() => {
-          let n = 0;
-          setInterval(() => {
-            heard.emit("event", { direction: "in", event: { type: `response.${n++}` }, at: n });
-          }, 20);
-        }"""
-    )
 
-    async def use_it() -> None:
+    async def follow(page: Page) -> None:
+        await with_a_hub(service, page)
+        await emit(page, 1, MANY)
+        await expect(page.get_by_text("50,000 events")).to_be_visible()
+        await page.evaluate(
+            """() => {
+              let n = 0;
+              setInterval(() => {
+                heard.emit("event", { direction: "in", event: { type: `response.${n++}` }, at: n });
+              }, 20);
+            }"""
+        )
+
+    async def use_it(page: Page) -> None:
         await expect(page.get_by_text(re.compile(r"the oldest [\d,]+ are gone"))).to_be_visible()
         for family in ("Response", "HTTP"):
             await button(page, family).click()
@@ -322,8 +324,8 @@ async def test_fifty_thousand_are_smooth_while_more_come(
         await page.get_by_role("listbox").press("ArrowUp")
         await page.keyboard.press("Enter")
         await expect(page.get_by_role("region", name="Event", exact=True)).to_be_visible()
-        for tab in ("Steps", "Events"):
-            await view(page, tab)
+        for name in ("Steps", "Events"):
+            await view(page, name)
         await field(page, "Search").fill("")
         for pressed in ("true", "false"):
             await button(page, "Pause").click()
@@ -335,30 +337,35 @@ async def test_fifty_thousand_are_smooth_while_more_come(
         await log.get_by_role("button", name="Copy").click()
         assert len(await logged(page)) >= MANY
 
-    await prompt(browser, page, use_it)
+    await prompt(browser, follow, use_it)
 
 
-async def prompt(browser: Browser, page: Page, use_it: Callable[[], Awaitable[None]]) -> None:
-    """No task of the page keeps an input waiting for longer than SLOWEST_MS.
+async def prompt(
+    browser: Browser,
+    arrange: Callable[[Page], Awaitable[None]],
+    use_it: Callable[[Page], Awaitable[None]],
+) -> None:
+    """No task of the page takes longer than SLOWEST_MS, in two rounds of three.
 
     An input waits for the task that is under way, and then it is handled. What a task takes is
     measured in the thread's own time: how long the machine let others work is no fault of the page.
-    A virtual machine that is halted in the midst of a task counts that as the task's, but not in
-    each round.
+    But a virtual machine that is halted in the midst of a task counts that as the task's.
     """
     rounds: list[float] = []
-    while not rounds or rounds[-1] >= SLOWEST_MS:
+    while sum(slowest < SLOWEST_MS for slowest in rounds) < 2:
         assert len(rounds) < ROUNDS, rounds
-        rounds.append(await slowest_task(browser, page, use_it))
+        async with tab(browser, timeout_seconds=15) as page:
+            await arrange(page)
+            rounds.append(await slowest_task(browser, page, use_it))
 
 
 async def slowest_task(
-    browser: Browser, page: Page, use_it: Callable[[], Awaitable[None]]
+    browser: Browser, page: Page, use_it: Callable[[Page], Awaitable[None]]
 ) -> float:
     """Milliseconds of the page's thread."""
     await browser.start_tracing(page=page, categories=["toplevel", "blink.user_timing"])
     await page.evaluate("performance.mark('began')")
-    await use_it()
+    await use_it(page)
     events = json.loads(await browser.stop_tracing())["traceEvents"]
     (thread,) = {(each["pid"], each["tid"]) for each in events if each["name"] == "began"}
     took: list[float] = [

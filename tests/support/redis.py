@@ -61,6 +61,8 @@ def redis_server(*arguments: str) -> Iterator[int]:
             "",
             "--appendonly",
             "no",
+            "--rdbcompression",
+            "no",  # for `kept_in`: compressed, a text of some length is cut into pieces
             "--dir",
             tempfile.gettempdir(),  # nothing is written there
             *arguments,
@@ -76,12 +78,8 @@ def redis_server(*arguments: str) -> Iterator[int]:
 
 
 async def kept_in(url: str) -> bytes:
-    """All that a Redis holds under names of ours, to be looked through for what must not be there.
-
-    Uncompressed: in a dump as it is by default a text of some length is cut into pieces.
-    """
+    """All that a Redis holds under names of ours: searched for what must not be there."""
     async with redis.asyncio.Redis.from_url(url) as client:
-        await client.config_set("rdbcompression", "no")
         return b"".join([await client.dump(key) or b"" for key in await client.keys("signaller:*")])
 
 
