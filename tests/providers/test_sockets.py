@@ -29,6 +29,7 @@ from signaller.providers.sockets import (
 )
 from signaller.secret import Secret
 from signaller.settings import Egress
+from signaller.supervision.watch import DOUBT_SECONDS
 from tests.providers.raw import raw_server, says, says_and_stalls
 from tests.support.certificate import self_signed
 from tests.support.outside import CANARY, PROVIDER, outside, self_signed_for_all
@@ -116,6 +117,7 @@ async def test_a_half_open_connection_is_found_in_20_seconds() -> None:
     """
     seconds = 1.5
     assert PING_SECONDS <= 10
+    assert PING_SECONDS + 1 < DOUBT_SECONDS  # nobody is doubted before its answer is due
     sockets, found = Sockets(ping_seconds=seconds), asyncio.Event()
 
     async def answers_once(connection: ServerConnection) -> None:
