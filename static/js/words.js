@@ -73,6 +73,7 @@ export const words = Object.freeze({
     wanted: { value: "a value", name: "a name in double quotes", colon: "a colon", object: "a comma or “}”", list: "a comma or “]”", nothing: "nothing more" },
     found: (/** @type {string} */ what) => `not “${what}”`, end: "but it ends", openText: "but this one is not closed in its line, or holds a wrong “\\”",
     tooDeep: (/** @type {number} */ most) => `It is nested too deeply: more than ${most} levels.`,
+    tooLarge: (/** @type {string} */ number) => `“${number}” is too large a number: it would arrive as another one. A text, in double quotes, arrives as it is.`,
     notSession: "A session is an object: {…}.", notText: (/** @type {string} */ name) => `“${name}” has to be a text, in double quotes.`, notList: "Tools are a list: […].", tool: (/** @type {number} */ number, /** @type {string} */ why) => `Tool ${number}: ${why}`,
     notTool: "an object is needed.", noType: "“type” is missing.", noName: "“name” is missing.",
   },
@@ -205,13 +206,13 @@ export const words = Object.freeze({
   },
   families: { http: "HTTP", session: "Session", input: "Input", item: "Item", response: "Response", output: "Output", tool: "Tool", error: "Error", other: "Other" },
   gist: {
-    noAnswer: "no answer", answered: (/** @type {number} */ status, /** @type {number} */ ms) => `${status} in ${ms} ms`, noTurns: "no turn detection",
-    tools: (/** @type {number} */ count) => `${count} ${count === 1 ? "tool" : "tools"}`, tokens: (/** @type {number} */ taken, /** @type {number} */ made) => `${taken} tokens in, ${made} out`,
-    remaining: (/** @type {string} */ name, /** @type {number} */ left, /** @type {number} */ limit) => `${name}: ${left} of ${limit}`, atSeconds: (/** @type {string} */ seconds) => `at ${seconds} s`,
+    noAnswer: "no answer", answered: (/** @type {string} */ status, /** @type {number} */ ms) => `${status} in ${ms} ms`, noTurns: "no turn detection",
+    tools: (/** @type {number} */ count) => `${count} ${count === 1 ? "tool" : "tools"}`, tokens: (/** @type {string | number} */ taken, /** @type {string | number} */ made) => `${taken} tokens in, ${made} out`,
+    remaining: (/** @type {string} */ name, /** @type {string} */ left, /** @type {string} */ limit) => `${name}: ${left} of ${limit}`, atSeconds: (/** @type {string} */ seconds) => `at ${seconds} s`,
   },
   compose: {
     heading: "Compose an event", preset: "Preset", json: "Event as JSON", send: "Send event", answer: "Answer", closed: "Not connected. Connect first, then send.",
-    notJson: (/** @type {string} */ why) => `Not valid JSON: ${why}`, notObject: "Not an event: a JSON object is needed.", noType: "An event needs a “type”, a text.", badId: "“event_id” must be a text.",
+    notObject: "Not an event: a JSON object is needed.", noType: "An event needs a “type”, a text.", badId: "“event_id” must be a text.",
     sent: (/** @type {string} */ id, /** @type {string} */ wanted) => `Sent as ${id}; waiting for ${wanted}.`, sentOnly: (/** @type {string} */ id) => `Sent as ${id}. Nothing answers it, unless it is refused.`,
     answered: (/** @type {string} */ type, /** @type {number} */ ms) => `${type} after ${ms} ms`, refused: (/** @type {string} */ why) => `Refused: ${why}`, noReason: "no reason given",
     late: (/** @type {string} */ wanted) => `No ${wanted} within 5 seconds. Look among the events.`, over: "The call ended before there was an answer.",
@@ -223,7 +224,7 @@ export const words = Object.freeze({
   },
   functions: {
     heading: "Tools", waiting: "Waiting for a result", none: "No function call waits. Give the session one, ask for the weather, and the model calls it: its calls are answered here.", example: "Compose a session with a tool",
-    result: (/** @type {string} */ name) => `Result of ${name}, as JSON`, send: "Send result", always: "Send, now and always", notJson: (/** @type {string} */ why) => `Not valid JSON: ${why}`, notSent: "The call is over.",
+    result: (/** @type {string} */ name) => `Result of ${name}, as JSON`, send: "Send result", always: "Send, now and always", notSent: "The call is over.",
     rules: "Rules", rulesHint: "Answered at once. Kept until the page is closed.", function: "Function", gives: "Gives back, as JSON", add: "Add rule", noName: "Name a function.", remove: (/** @type {string} */ name) => `Remove the rule for ${name}`,
     answered: "Answered", by: { hand: "by hand", rule: "by rule" }, unanswered: "not answered: the call ended", resting: "Rules have answered eight times in a row and rest: the session may require a call each time. Answer by hand to go on.",
   },
@@ -231,7 +232,6 @@ export const words = Object.freeze({
     label: "Session to send with session.update, as JSON", presets: "Presets", send: "Send session.update", intro: "Change the session while you talk.",
     notConnected: "Not connected. Connect first, then send.", sent: "Sent; waiting for session.updated", late: "No session.updated within 5 seconds. Look for an error among the events.",
     updated: (/** @type {number} */ ms) => `session.updated after ${ms} ms`, refused: (/** @type {string} */ why) => `Refused: ${why}`, noReason: "no reason given",
-    notObject: "Not a session: a JSON object is needed.",
   },
   /** What a failure is, and what to do about it. */
   advice: {
