@@ -36,7 +36,7 @@ export function advise(step, error) {
     const code = error.code ?? "";
     const todo = text.codes[code] ?? text.statuses[error.status] ?? text.statuses[error.status < 500 ? 400 : 500];
     const wait = error.retryAfterSeconds === null ? "" : text.wait(error.retryAfterSeconds);
-    return { title: (step === "answer" && text.answers[code]) || title, remedy, message: text.said[code] ?? message, field: fieldOf(error), todo: todo + wait };
+    return { title: (step === "answer" && text.answers[code]) || title, remedy, message: inWords(error), field: fieldOf(error), todo: todo + wait };
   }
   if (step === "service") return { title, remedy, message: text.service, todo: text.connection.service };
   if (step === "part") return { title, remedy, ...text.part };
@@ -59,6 +59,14 @@ export function advise(step, error) {
     return { title, remedy, message: what, todo };
   }
   return { title, remedy, message, todo: text.connection[step] ?? text.other.todo };
+}
+
+/**
+ * What the service says, for people.
+ * @param {ApiError} error
+ */
+export function inWords({ code, message }) {
+  return text.said[code ?? ""] ?? message;
 }
 
 /**

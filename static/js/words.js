@@ -265,6 +265,7 @@ export const words = Object.freeze({
       rate_limit_exceeded: "Your policy allows no more in this minute.",
       issuer_unavailable: "The operator should check jwks_url. Wait a moment and connect again.",
       token_rejected: "Connect again for a fresh token; each starts one call, and soon expires.",
+      upstream_secret_refused: "Connect again for a fresh token.",
       model_not_found: "Choose another model, or ask the operator to add this one to model_list.",
       upstream_auth_failed: "Your key is fine. The operator must correct the deployment's api_key.",
       upstream_unavailable: "The provider fails or is over its limits, the service is in order. Try again in a moment.",
@@ -278,6 +279,10 @@ export const words = Object.freeze({
     /** Where the service's own sentence is for programmers. */
     said: {
       invalid_api_key: "This service does not know the key.",
+      token_rejected: "The token is expired, used or not known.",
+      upstream_secret_refused: "The provider takes what is behind this token no longer.",
+      rate_limit_exceeded: "Too many requests in a minute.",
+      too_many_followers: "Too many pages follow the calls already.",
     },
     statuses: {
       400: "The message names what was not accepted.",
@@ -355,9 +360,9 @@ export const words = Object.freeze({
     none: "A token starts one call. Connect, or get one to look at, without a call.", get: "Get a token", revoke: "Revoke", again: "Use it again",
     name: "Token", id: "Token id", caller: "Caller", origins: "Origins", uses: "Uses left", metadata: "Metadata", terms: "Terms", callsUrl: "Takes offers at", model: "Model",
     any: "any page", noMetadata: "none", untold: "not told", expiresAt: (/** @type {string} */ time) => `expires at ${time}`, expiredAt: (/** @type {string} */ time) => `expired at ${time}`, noExpiry: "nobody said when it expires",
-    states: { unused: "Not used yet", used: "Spent by this call", left: "Used, and good for more", revoked: "Revoked", expired: "Expired" },
-    /** Where else the time stands that is left. */
-    over: { used: "spent", revoked: "revoked", expired: "expired" },
+    states: { unused: "Not used yet", used: "Spent", left: "Used, and good for more", revoked: "Revoked", expired: "Expired" }, usedByCall: "Spent by this call",
+    /** States in which it starts no more calls, for the ring, where a token that is good has its time. */
+    spent: { used: "spent", revoked: "revoked", expired: "expired" },
     late: "The call was faster than the question: of a spent token the service says no more.",
     notLooked: "The service did not say what it knows of this token.", notRevoked: "It was not revoked.",
     revokeHint: "It starts no more calls. One that has begun goes on.",
