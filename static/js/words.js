@@ -375,7 +375,7 @@ export const words = Object.freeze({
     notCounted: "No replay: a token that was taken back or has expired is refused as one that is not known.",
   },
   code: {
-    examples: "Languages", copy: "Copy the code", label: "Code", intro: "With the settings of the session form. The key stays out: export SIGNALLER_MASTER_KEY with the one that you use here.",
+    examples: "Languages", copy: "Copy the code", label: "Code", intro: "With the settings of the session form. The key stays out: export SIGNALLER_MASTER_KEY, with the master key or with a caller's own.",
     languages: { curl: "curl", browser: "Browser", node: "Node", python: "Python", swift: "Swift", kotlin: "Kotlin", dart: "Dart", native: "React Native" },
     failed: "The example could not be loaded: the service does not answer.",
   },
