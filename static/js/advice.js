@@ -45,11 +45,11 @@ export function advise(step, error) {
     if (step === "hangup") return { title, remedy, message, todo: text.connection.hangup };
     return { title: step === "key" ? text.titles.service : title, remedy, message, todo: text.network };
   }
-  if (error instanceof AnswerError) return { title, remedy, message, todo: text.changed };
-  if (error instanceof DeviceGone) return { ...text.gone(error.kind, error.label), remedy: error.kind === "microphone" ? remedy : null };
+  if (error instanceof AnswerError) return { title, remedy, message, todo: text.answerChanged };
+  if (error instanceof DeviceGone) return { ...text.deviceGone(error.kind, error.label), remedy: error.kind === "microphone" ? remedy : null };
   if (error instanceof MicrophoneLost) {
     const { message: why, todo } = advise(step, error.cause);
-    return { ...text.deaf(why), remedy, todo };
+    return { ...text.microphoneLost(why), remedy, todo };
   }
   if (step === "devices" && error instanceof Error) {
     return { title, remedy, message: text.microphone[error.name]?.[0] ?? message, todo: text.anotherMicrophone[error.name] ?? text.other.device };

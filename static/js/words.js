@@ -319,9 +319,9 @@ export const words = Object.freeze({
     service: "Your call goes on: sound and events go straight to the provider.",
     part: { message: "It comes from the service when it is first used.", todo: "Check that the service is there, then try again. A call goes on without it." },
     timeout: "Nothing came back in time.", network: "Check that the service runs and that you are online, then try again.",
-    changed: "Something between this page and the service may change its answers; ask the operator.",
-    gone: (/** @type {string} */ kind, /** @type {string} */ label) => ({ title: `The ${kind} has gone`, message: `${label} is no longer there. Your call goes on with the system's own.`, todo: "Once it is back, it is used again." }),
-    deaf: (/** @type {string} */ why) => ({ title: "The call has no microphone", message: `${why} The model does not hear you any more.` }),
+    answerChanged: "Something between this page and the service may change its answers; ask the operator.",
+    deviceGone: (/** @type {string} */ kind, /** @type {string} */ label) => ({ title: `The ${kind} has gone`, message: `${label} is no longer there. Your call goes on with the system's own.`, todo: "Once it is back, it is used again." }),
+    microphoneLost: (/** @type {string} */ why) => ({ title: "The call has no microphone", message: `${why} The model does not hear you any more.` }),
   },
   failure: {
     answer: "Answer", request: "Request", field: "Field", requestId: "Request id", dismiss: "Dismiss",
