@@ -42,6 +42,7 @@ export function mount(root, hub, actions) {
     box.replaceChildren(...explained(step, error, actions, hide), fault);
     box.dataset.failed = step;
     box.dataset.goesOn = String(GO_ON.includes(step));
+    box.dataset.fault = String(!fault.hidden);
     box.hidden = false;
   }
 
