@@ -36,7 +36,7 @@ export function advise(step, error) {
     const code = error.code ?? "";
     const todo = text.codes[code] ?? text.statuses[error.status] ?? text.statuses[error.status < 500 ? 400 : 500];
     const wait = error.retryAfterSeconds === null ? "" : text.wait(error.retryAfterSeconds);
-    return { title: (step === "answer" && text.answers[code]) || title, remedy, message: text.said[code] ?? message, field: fieldOf(error), todo: todo + wait };
+    return { title: (step === "answer" && text.answers[code]) || title, remedy, message: inWords(error), field: fieldOf(error), todo: todo + wait };
   }
   if (step === "service") return { title, remedy, message: text.service, todo: text.connection.service };
   if (step === "part") return { title, remedy, ...text.part };
@@ -45,11 +45,11 @@ export function advise(step, error) {
     if (step === "hangup") return { title, remedy, message, todo: text.connection.hangup };
     return { title: step === "key" ? text.titles.service : title, remedy, message, todo: text.network };
   }
-  if (error instanceof AnswerError) return { title, remedy, message, todo: text.changed };
-  if (error instanceof DeviceGone) return { ...text.gone(error.kind, error.label), remedy: error.kind === "microphone" ? remedy : null };
+  if (error instanceof AnswerError) return { title, remedy, message, todo: text.answerChanged };
+  if (error instanceof DeviceGone) return { ...text.deviceGone(error.kind, error.label), remedy: error.kind === "microphone" ? remedy : null };
   if (error instanceof MicrophoneLost) {
     const { message: why, todo } = advise(step, error.cause);
-    return { ...text.deaf(why), remedy, todo };
+    return { ...text.microphoneLost(why), remedy, todo };
   }
   if (step === "devices" && error instanceof Error) {
     return { title, remedy, message: text.microphone[error.name]?.[0] ?? message, todo: text.anotherMicrophone[error.name] ?? text.other.device };
@@ -59,6 +59,14 @@ export function advise(step, error) {
     return { title, remedy, message: what, todo };
   }
   return { title, remedy, message, todo: text.connection[step] ?? text.other.todo };
+}
+
+/**
+ * What the service says, for people.
+ * @param {ApiError} error
+ */
+export function inWords({ code, message }) {
+  return text.said[code ?? ""] ?? message;
 }
 
 /**

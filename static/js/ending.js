@@ -25,8 +25,8 @@ export function howEnded({ by, error }, call) {
  * @param {string} time how long it lasted
  */
 export function endedAfter(stage, call, time) {
-  if (stage.error && stage.by !== "them") return after(lost, time);
-  return stage.by === "them" ? afterBy(time, ender(call)) : after(byUs, time);
+  const how = howEnded(stage, call);
+  return stage.by === "them" ? afterBy(time, how) : after(how, time);
 }
 
 /**

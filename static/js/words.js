@@ -73,6 +73,7 @@ export const words = Object.freeze({
     wanted: { value: "a value", name: "a name in double quotes", colon: "a colon", object: "a comma or “}”", list: "a comma or “]”", nothing: "nothing more" },
     found: (/** @type {string} */ what) => `not “${what}”`, end: "but it ends", openText: "but this one is not closed in its line, or holds a wrong “\\”",
     tooDeep: (/** @type {number} */ most) => `It is nested too deeply: more than ${most} levels.`,
+    tooLarge: (/** @type {string} */ number) => `“${number}” is too large a number: it would arrive as another one. A text, in double quotes, arrives as it is.`,
     notSession: "A session is an object: {…}.", notText: (/** @type {string} */ name) => `“${name}” has to be a text, in double quotes.`, notList: "Tools are a list: […].", tool: (/** @type {number} */ number, /** @type {string} */ why) => `Tool ${number}: ${why}`,
     notTool: "an object is needed.", noType: "“type” is missing.", noName: "“name” is missing.",
   },
@@ -205,13 +206,13 @@ export const words = Object.freeze({
   },
   families: { http: "HTTP", session: "Session", input: "Input", item: "Item", response: "Response", output: "Output", tool: "Tool", error: "Error", other: "Other" },
   gist: {
-    noAnswer: "no answer", answered: (/** @type {number} */ status, /** @type {number} */ ms) => `${status} in ${ms} ms`, noTurns: "no turn detection",
-    tools: (/** @type {number} */ count) => `${count} ${count === 1 ? "tool" : "tools"}`, tokens: (/** @type {number} */ taken, /** @type {number} */ made) => `${taken} tokens in, ${made} out`,
-    remaining: (/** @type {string} */ name, /** @type {number} */ left, /** @type {number} */ limit) => `${name}: ${left} of ${limit}`, atSeconds: (/** @type {string} */ seconds) => `at ${seconds} s`,
+    noAnswer: "no answer", answered: (/** @type {string} */ status, /** @type {number} */ ms) => `${status} in ${ms} ms`, noTurns: "no turn detection",
+    tools: (/** @type {number} */ count) => `${count} ${count === 1 ? "tool" : "tools"}`, tokens: (/** @type {string | number} */ taken, /** @type {string | number} */ made) => `${taken} tokens in, ${made} out`,
+    remaining: (/** @type {string} */ name, /** @type {string} */ left, /** @type {string} */ limit) => `${name}: ${left} of ${limit}`, atSeconds: (/** @type {string} */ seconds) => `at ${seconds} s`,
   },
   compose: {
     heading: "Compose an event", preset: "Preset", json: "Event as JSON", send: "Send event", answer: "Answer", closed: "Not connected. Connect first, then send.",
-    notJson: (/** @type {string} */ why) => `Not valid JSON: ${why}`, notObject: "Not an event: a JSON object is needed.", noType: "An event needs a “type”, a text.", badId: "“event_id” must be a text.",
+    notObject: "Not an event: a JSON object is needed.", noType: "An event needs a “type”, a text.", badId: "“event_id” must be a text.",
     sent: (/** @type {string} */ id, /** @type {string} */ wanted) => `Sent as ${id}; waiting for ${wanted}.`, sentOnly: (/** @type {string} */ id) => `Sent as ${id}. Nothing answers it, unless it is refused.`,
     answered: (/** @type {string} */ type, /** @type {number} */ ms) => `${type} after ${ms} ms`, refused: (/** @type {string} */ why) => `Refused: ${why}`, noReason: "no reason given",
     late: (/** @type {string} */ wanted) => `No ${wanted} within 5 seconds. Look among the events.`, over: "The call ended before there was an answer.",
@@ -223,7 +224,7 @@ export const words = Object.freeze({
   },
   functions: {
     heading: "Tools", waiting: "Waiting for a result", none: "No function call waits. Give the session one, ask for the weather, and the model calls it: its calls are answered here.", example: "Compose a session with a tool",
-    result: (/** @type {string} */ name) => `Result of ${name}, as JSON`, send: "Send result", always: "Send, now and always", notJson: (/** @type {string} */ why) => `Not valid JSON: ${why}`, notSent: "The call is over.",
+    result: (/** @type {string} */ name) => `Result of ${name}, as JSON`, send: "Send result", always: "Send, now and always", notSent: "The call is over.",
     rules: "Rules", rulesHint: "Answered at once. Kept until the page is closed.", function: "Function", gives: "Gives back, as JSON", add: "Add rule", noName: "Name a function.", remove: (/** @type {string} */ name) => `Remove the rule for ${name}`,
     answered: "Answered", by: { hand: "by hand", rule: "by rule" }, unanswered: "not answered: the call ended", resting: "Rules have answered eight times in a row and rest: the session may require a call each time. Answer by hand to go on.",
   },
@@ -231,7 +232,6 @@ export const words = Object.freeze({
     label: "Session to send with session.update, as JSON", presets: "Presets", send: "Send session.update", intro: "Change the session while you talk.",
     notConnected: "Not connected. Connect first, then send.", sent: "Sent; waiting for session.updated", late: "No session.updated within 5 seconds. Look for an error among the events.",
     updated: (/** @type {number} */ ms) => `session.updated after ${ms} ms`, refused: (/** @type {string} */ why) => `Refused: ${why}`, noReason: "no reason given",
-    notObject: "Not a session: a JSON object is needed.",
   },
   /** What a failure is, and what to do about it. */
   advice: {
@@ -265,6 +265,7 @@ export const words = Object.freeze({
       rate_limit_exceeded: "Your policy allows no more in this minute.",
       issuer_unavailable: "The operator should check jwks_url. Wait a moment and connect again.",
       token_rejected: "Connect again for a fresh token; each starts one call, and soon expires.",
+      upstream_secret_refused: "Connect again for a fresh token.",
       model_not_found: "Choose another model, or ask the operator to add this one to model_list.",
       upstream_auth_failed: "Your key is fine. The operator must correct the deployment's api_key.",
       upstream_unavailable: "The provider fails or is over its limits, the service is in order. Try again in a moment.",
@@ -278,6 +279,10 @@ export const words = Object.freeze({
     /** Where the service's own sentence is for programmers. */
     said: {
       invalid_api_key: "This service does not know the key.",
+      token_rejected: "The token is expired, used or not known.",
+      upstream_secret_refused: "The provider takes what is behind this token no longer.",
+      rate_limit_exceeded: "Too many requests in a minute.",
+      too_many_followers: "Too many pages follow the calls already.",
     },
     statuses: {
       400: "The message names what was not accepted.",
@@ -314,9 +319,9 @@ export const words = Object.freeze({
     service: "Your call goes on: sound and events go straight to the provider.",
     part: { message: "It comes from the service when it is first used.", todo: "Check that the service is there, then try again. A call goes on without it." },
     timeout: "Nothing came back in time.", network: "Check that the service runs and that you are online, then try again.",
-    changed: "Something between this page and the service may change its answers; ask the operator.",
-    gone: (/** @type {string} */ kind, /** @type {string} */ label) => ({ title: `The ${kind} has gone`, message: `${label} is no longer there. Your call goes on with the system's own.`, todo: "Once it is back, it is used again." }),
-    deaf: (/** @type {string} */ why) => ({ title: "The call has no microphone", message: `${why} The model does not hear you any more.` }),
+    answerChanged: "Something between this page and the service may change its answers; ask the operator.",
+    deviceGone: (/** @type {string} */ kind, /** @type {string} */ label) => ({ title: `The ${kind} has gone`, message: `${label} is no longer there. Your call goes on with the system's own.`, todo: "Once it is back, it is used again." }),
+    microphoneLost: (/** @type {string} */ why) => ({ title: "The call has no microphone", message: `${why} The model does not hear you any more.` }),
   },
   failure: {
     answer: "Answer", request: "Request", field: "Field", requestId: "Request id", dismiss: "Dismiss",
@@ -355,9 +360,9 @@ export const words = Object.freeze({
     none: "A token starts one call. Connect, or get one to look at, without a call.", get: "Get a token", revoke: "Revoke", again: "Use it again",
     name: "Token", id: "Token id", caller: "Caller", origins: "Origins", uses: "Uses left", metadata: "Metadata", terms: "Terms", callsUrl: "Takes offers at", model: "Model",
     any: "any page", noMetadata: "none", untold: "not told", expiresAt: (/** @type {string} */ time) => `expires at ${time}`, expiredAt: (/** @type {string} */ time) => `expired at ${time}`, noExpiry: "nobody said when it expires",
-    states: { unused: "Not used yet", used: "Spent by this call", left: "Used, and good for more", revoked: "Revoked", expired: "Expired" },
-    /** Where else the time stands that is left. */
-    over: { used: "spent", revoked: "revoked", expired: "expired" },
+    states: { unused: "Not used yet", used: "Spent", left: "Used, and good for more", revoked: "Revoked", expired: "Expired" }, usedByCall: "Spent by this call",
+    /** States in which it starts no more calls, for the ring, where a token that is good has its time. */
+    spent: { used: "spent", revoked: "revoked", expired: "expired" },
     late: "The call was faster than the question: of a spent token the service says no more.",
     notLooked: "The service did not say what it knows of this token.", notRevoked: "It was not revoked.",
     revokeHint: "It starts no more calls. One that has begun goes on.",
@@ -370,7 +375,7 @@ export const words = Object.freeze({
     notCounted: "No replay: a token that was taken back or has expired is refused as one that is not known.",
   },
   code: {
-    examples: "Languages", copy: "Copy the code", label: "Code", intro: "With the settings of the session form. The key stays out: export SIGNALLER_MASTER_KEY with the one that you use here.",
+    examples: "Languages", copy: "Copy the code", label: "Code", intro: "With the settings of the session form. The key stays out: export SIGNALLER_MASTER_KEY, with the master key or with a caller's own.",
     languages: { curl: "curl", browser: "Browser", node: "Node", python: "Python", swift: "Swift", kotlin: "Kotlin", dart: "Dart", native: "React Native" },
     failed: "The example could not be loaded: the service does not answer.",
   },

@@ -39,7 +39,7 @@ async def stage() -> AsyncIterator[Stage]:
         yield stage
 
 
-@pytest.mark.parametrize(("width", "height"), [(1280, 650), (1440, 900), (390, 844)])
+@pytest.mark.parametrize(("width", "height"), [(1280, 650), (1440, 900), (390, 844), (320, 740)])
 async def test_nothing_moves(stage: Stage, browser: Browser, width: int, height: int) -> None:
     """Failing, connecting, muting, a conversation, an interruption, hanging up."""
     page = await browser.new_page(viewport={"width": width, "height": height})

@@ -22,6 +22,12 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")  # the browser lives on t
 KEY, OTHER_KEY = "sk-canary-web-0123456789abcdef", "sk-canary-two-0123456789abcdef"
 CALLERS = (named("web", KEY), named("kiosk", OTHER_KEY))
 ASKED = "Master key or a caller's key"
+ANOTHER_WINDOW = """() => {
+  document.hasFocus = () => false;
+  document.activeElement.dispatchEvent(new FocusEvent("focusout", { bubbles: true }));
+  delete document.hasFocus;
+}"""
+"""What a page is told when another window comes to the front; no browser without a head has two."""
 AXE = Path(__file__).parents[1] / "support/axe/node_modules/axe-core/axe.min.js"
 SHIFTS = """
 globalThis.shifts = [];
@@ -228,7 +234,10 @@ async def test_a_row_shows_which_call_it_is_and_that_it_opens(service: Service, 
 async def test_who_turns_away_from_the_question_has_not_meant_it(
     service: Service, page: Page
 ) -> None:
-    """By Escape, by going elsewhere, or by doing nothing for a while: it has to be asked anew."""
+    """By Escape, by going elsewhere, or by doing nothing for a while: it has to be asked anew.
+
+    To look at another window is no turning away: the page keeps its focus for the way back.
+    """
     await page.clock.install()
     await called(service)
     await opened(page, service.url)
@@ -246,9 +255,14 @@ async def test_who_turns_away_from_the_question_has_not_meant_it(
     await expect(sure).to_be_hidden()
     await expect(field(page, "Caller")).to_be_focused()
 
+    await page.clock.pause_at(await page.evaluate("Date.now() / 1000 + 1"))
     await ask.click()
     await expect(sure).to_be_visible()
-    await page.clock.fast_forward(10_000)
+    await page.evaluate(ANOTHER_WINDOW)
+    await expect(button(page, "Keep")).to_be_focused()
+    await page.clock.fast_forward(9_999)
+    await expect(sure).to_be_visible()
+    await page.clock.fast_forward(1)
     await expect(ask).to_be_focused()
     await expect(sure).to_be_hidden()
     assert service.provider.hangup.requests == []

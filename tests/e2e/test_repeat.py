@@ -1,5 +1,6 @@
 """Connect 10 times, and what is saved for an issue."""
 
+import asyncio
 import json
 import re
 from collections.abc import AsyncIterator
@@ -7,9 +8,19 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Page, expect
+from playwright.async_api import Page, Route, expect
 
-from tests.e2e.tester import button, connect, fill_in, hang_up, update_session, view, write
+from tests.e2e.tester import (
+    button,
+    connect,
+    connected,
+    fill_in,
+    hang_up,
+    status,
+    update_session,
+    view,
+    write,
+)
 from tests.support.service import MASTER_KEY
 from tests.support.stage import PATIENCE_SECONDS, Stage, staged
 
@@ -61,6 +72,25 @@ async def test_it_can_be_stopped(stage: Stage, page: Page) -> None:
     for call in begun:
         await stage.provider.asked_to_hang_up(call)
     assert stage.provider.calls == begun
+
+
+async def test_a_call_that_begins_meanwhile_stays_alone(stage: Stage, page: Page) -> None:
+    """Who connects while the ten calls are still being loaded wants one call."""
+    await page.goto(stage.url)
+    await fill_in(page, MASTER_KEY)
+    asked: asyncio.Queue[Route] = asyncio.Queue()
+    await page.route("**/panels/repeat.js", asked.put)
+    ten_times = button(page, "Connect 10 times")
+    await ten_times.click()
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        held = await asked.get()
+    await expect(ten_times).to_have_attribute("aria-busy", "true")
+    await button(page, "Connect").click()
+    await connected(page)
+    await held.continue_()
+    await expect(ten_times).not_to_have_attribute("aria-busy", "true")
+    await expect(status(page)).to_have_attribute("data-state", "connected")
+    assert len(stage.provider.calls) == 1
 
 
 async def test_a_call_that_fails_stops_it(stage: Stage, page: Page) -> None:

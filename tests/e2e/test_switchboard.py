@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import httpx
@@ -45,12 +45,22 @@ async def url(started: str) -> str:
 
 async def put(url: str, **on: object) -> None:
     """Switch by hand, as the manual shows it."""
+    await asked(url, "PUT", json=on)
+
+
+async def on(url: str) -> dict[str, Any]:
+    """What each is set to, as the service has it."""
+    return await asked(url, "GET")
+
+
+async def asked(url: str, method: str, **request: Any) -> dict[str, Any]:
+    """The faults, with the demo's key."""
     async with httpx.AsyncClient(base_url=url, timeout=PATIENCE_SECONDS) as client:
         key = (await client.get("/tester.json")).json()["key"]
-        answer = await client.put(
-            "/demo/faults", json=on, headers={"authorization": f"Bearer {key}"}
-        )
-        answer.raise_for_status()
+        client.headers["authorization"] = f"Bearer {key}"
+        answer = await client.request(method, "/demo/faults", **request)
+    faults: dict[str, Any] = answer.raise_for_status().json()
+    return faults
 
 
 async def switch_on(url: str, page: Page, name: str) -> Locator:
@@ -111,29 +121,70 @@ async def test_a_dead_sideband_leaves_a_good_call(url: str, page: Page) -> None:
     await expect(turns(page, "model", "You wrote: Good morning").first).to_be_visible()
 
 
-async def test_the_last_press_counts(url: str, page: Page) -> None:
-    """Though the answer to the first one comes after the second's."""
-    await page.goto(url)
-    await button(page, "See it fail").click()
-    first = asyncio.Event()
-    waiting: list[Route] = []
+async def holding(page: Page, method: str) -> Callable[[], Awaitable[Route]]:
+    """Hold the first such request for the faults; to wait until it is asked."""
+    held: asyncio.Queue[Route] = asyncio.Queue()
+    free = True
 
     async def hold(route: Route) -> None:
-        if route.request.method == "PUT" and not waiting:
-            waiting.append(route)
-            first.set()
+        nonlocal free
+        if free and route.request.method == method:
+            free = False
+            await held.put(route)
         else:
             await route.continue_()
 
     await page.route("**/demo/faults", hold)
+    return lambda: asyncio.wait_for(held.get(), PATIENCE_SECONDS)
+
+
+async def test_every_press_counts(url: str, page: Page) -> None:
+    """One after another, however long each takes."""
+    await page.goto(url)
+    await button(page, "See it fail").click()
+    first = await holding(page, "PUT")
+    for each in ("Expired token", "UDP blocked", "Slow answer", "UDP blocked"):
+        await button(page, each).click()
+    await (await first()).continue_()
+    await expect(status(page)).to_have_text("Ready Fault on: Expired token, Slow answer")
+
+
+@pytest.mark.parametrize("fails", [False, True], ids=["late", "lost"])
+async def test_a_press_before_they_are_known_changes_no_other(
+    url: str, page: Page, fails: bool
+) -> None:
+    """What somebody else has set stays as it is set, to the second."""
+    await put(url, udp_blocked=True, slow_answer_seconds=3)
+    first = await holding(page, "GET")
+    await page.goto(url)
+    await button(page, "See it fail").click()
+    known = await first()
+    if fails:
+        await known.abort()
+        await expect(page.get_by_text("is the demo still running?")).to_be_visible()
     await button(page, "Expired token").click()
-    async with asyncio.timeout(PATIENCE_SECONDS):
-        await first.wait()
-    await button(page, "UDP blocked").click()
-    await expect(button(page, "UDP blocked")).to_have_attribute("aria-pressed", "true")
-    async with page.expect_request_finished():
-        await waiting[0].fulfill(json={"expired_token": True})
-    await expect(status(page)).to_have_text("Ready Fault on: Expired token, UDP blocked")
+    if not fails:
+        await known.continue_()
+    for each in ("Expired token", "UDP blocked", "Slow answer"):
+        await expect(button(page, each)).to_have_attribute("aria-pressed", "true")
+    faults = await on(url)
+    assert faults["udp_blocked"] is faults["expired_token"] is True
+    assert faults["slow_answer_seconds"] == 3
+
+
+async def test_a_call_right_after_a_press_shows_what_it_will_meet(url: str, page: Page) -> None:
+    """Though the service is still asked to switch when Connect is pressed."""
+    await page.goto(url)
+    await button(page, "See it fail").click()
+    await expect(button(page, "Dead sideband")).to_have_attribute("aria-pressed", "false")
+    switching = await holding(page, "PUT")
+    await button(page, "Dead sideband").click()
+    held = await switching()
+    await button(page, "Connect").click()
+    await connected(page)
+    await held.continue_()
+    await expect(page.get_by_text("Fault on: Dead sideband")).to_be_visible()
+    await expect(page.locator(".fault", has_text="Dead")).to_have_attribute("aria-pressed", "true")
 
 
 async def test_each_is_switched_by_itself(url: str, page: Page) -> None:
@@ -246,18 +297,26 @@ async def test_the_way_to_the_board_stands_beside_the_note(
     assert min(words["above"], words["below"]) >= 8
 
 
-async def test_nothing_moves_once_the_board_is_open(url: str, page: Page) -> None:
-    """A fault is switched on, met, and off again."""
+@pytest.mark.parametrize("width", [320, 390, 1280])
+async def test_nothing_moves_once_the_board_is_open(url: str, page: Page, width: int) -> None:
+    """All are switched on one after another, and off but one; that is met, and turned off."""
+    await page.set_viewport_size({"width": width, "height": 800})
     await page.add_init_script(SHIFTS)
     await page.goto(url)
     await button(page, "See it fail").click()
     await expect(button(page, "Provider fails")).to_be_visible()
     await page.evaluate(PAINTED)
     await page.evaluate("shifts.length = 0")  # the board makes itself room, as it was asked to
-    await button(page, "Provider fails").click()
-    await expect(status(page)).to_contain_text("Fault on")
+    below = await button(page, "Copy link").bounding_box()
+    first, *others = SPOKEN.values()
+    switched = [first, *others, *reversed(others)]
+    for at, each in enumerate(switched):
+        pressed = "true" if at < len(SPOKEN) else "false"
+        await button(page, each).click()
+        await expect(button(page, each)).to_have_attribute("aria-pressed", pressed)
+        assert await button(page, "Copy link").bounding_box() == below, each
     await button(page, "Connect").click()
-    await expect(step(page, "answer").get_by_role("alert")).to_be_visible()
+    await expect(failure(page)).to_contain_text("Fault on" if width < 820 else "token_rejected")
     await button(page, "Turn off").click()
     await expect(page.get_by_text("Fault on:")).to_have_count(0)
     await nothing_moved(page)

@@ -97,7 +97,9 @@ async def test_what_is_no_event_is_not_sent(stage: Stage, page: Page) -> None:
     await composing(stage, page)
     before = len(await sent(page))
     for text, complaint in [
-        ("{'type': 1}", "Not valid JSON:"),
+        ("{'type': 1}", "Line 1, column 2: a name in double quotes should stand here"),
+        ('{"type": "x", "a":' + "[" * 9000 + "]" * 9000 + "}", "nested too deeply"),
+        ('{"type": "x", "a": 1e999}', "“1e999” is too large a number"),
         ("[1]", "a JSON object is needed"),
         ('{"session": {}}', "needs a “type”"),
         ('{"type": "response.create", "event_id": 1}', "“event_id” must be a text"),
@@ -142,7 +144,7 @@ async def test_a_function_is_answered_by_hand(stage: Stage, page: Page) -> None:
     await expect(page.get_by_role("tab", name="Events")).to_contain_text("ƒ 1")
     await result.fill("sunny")
     await button(page, "Send result").click()
-    await expect(page.get_by_text("Not valid JSON")).to_be_visible()
+    await expect(page.get_by_text("a value should stand here, not “sunny”")).to_be_visible()
     await expect(result).to_be_focused()
     await result.fill('{ "sky": "blue" }')
     await button(page, "Send result").click()

@@ -5,6 +5,7 @@ import re
 from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.async_api import Browser, Locator, Page, expect
@@ -377,3 +378,95 @@ async def slowest_task(
     ]
     assert len(took) > 50
     return max(took)
+
+
+ODD: tuple[object, ...] = (
+    *(None, True, 0, -1.5, "", "x", [], {}),
+    *([None], ["x"], [[]], [{}], {"toString": 1, "valueOf": 1}, [{"toString": 0, "name": {}}]),
+)
+READ = """
+    type item_id content_index delta transcript text arguments name audio_start_ms
+    audio_end_ms method path status ms error error.type error.code error.message part
+    part.type part.text part.transcript rate_limits rate_limits.0.name
+    rate_limits.0.remaining rate_limits.0.limit session session.model session.audio
+    session.audio.input session.audio.input.turn_detection
+    session.audio.input.turn_detection.type session.audio.input.transcription.model
+    session.audio.output session.audio.output.voice session.instructions session.tools
+    session.output_modalities session.output_modalities.0 session.tool_choice item item.type
+    item.role item.name item.arguments item.output item.content item.content.0
+    item.content.0.text item.content.0.transcript response response.status response.usage
+    response.usage.input_tokens response.status_details response.status_details.error
+    response.status_details.error.message response.status_details.reason response.output
+    response.output.0 response.output.0.type response.output.0.name
+""".split()  # noqa: SIM905
+"""Members of an event that a row of the list is made of."""
+
+
+def with_member(path: str, value: object, **others: object) -> dict[str, Any]:
+    """An event that has this there, and lists where a name is a number."""
+    name, _, rest = path.partition(".")
+    inner = with_member(rest, value) if rest else value
+    return {**others, name: [inner["0"]] if rest.startswith("0") else inner}  # type: ignore[index]
+
+
+@pytest.mark.in_firefox
+async def test_a_row_is_made_of_whatever_comes(service: Service, page: Page) -> None:
+    """Any JSON in any member: nothing throws, and what cannot be written out is left out."""
+    odd: list[object] = [*ODD]
+    for value in ODD:
+        odd += [with_member(path, value, type="odd.delta") for path in READ]
+        odd += [with_member(path, value) for path in READ]
+        for kind in ("function_call", "function_call_output"):
+            for member in ("name", "arguments", "output"):
+                odd.append({"type": "odd", "item": {"type": kind, member: value}})
+        odd.append(
+            {"type": "odd", "response": {"output": [{"type": "function_call"} | {"name": value}]}}
+        )
+    await page.goto(service.url)
+    thrown = await page.evaluate(
+        """async (events) => {
+          const { gist, isBad } = await import("/js/events/gist.js");
+          const { EventLog } = await import("/js/events/log.js");
+          const { answers } = await import("/js/events/composing.js");
+          const log = new EventLog();
+          const thrown = [];
+          for (const event of events) for (const direction of ["in", "out", "http"]) {
+            try {
+              log.add(direction, event, 0);
+              isBad(direction, event);
+              answers(event?.type).at(0);
+              const line = gist(direction, [event]);
+              if (/undefined|\\[object/.test(line)) throw new Error(line);
+            } catch (error) {
+              thrown.push([direction, JSON.stringify(event), error.message]);
+            }
+          }
+          return thrown;
+        }""",
+        odd,
+    )
+    assert thrown == []
+    assert (
+        await page.evaluate(
+            "async () => (await import('/js/events/composing.js')).answers('constructor')"
+        )
+        == []
+    )
+
+
+async def test_odd_events_stand_in_the_list(service: Service, page: Page) -> None:
+    """By their types; those after them, too."""
+    await opened(service, page)
+    every = [
+        received("rate_limits.updated", 0, rate_limits=[None]),
+        received("item.odd", 1, item={"type": "function_call_output", "output": {"toString": 1}}),
+        received("session.odd", 2, session={"output_modalities": [{"toString": 0}]}),
+        {"at": 3, "direction": "in", "event": {"type": {"toString": 1}}},
+        received("made.up", 4),
+    ]
+    await load(page, lines(every))
+    await expect(events(page)).to_have_count(6)
+    for said in ("rate_limits.updated", "item.odd", "session.odd", "(no type)", "made.up"):
+        await expect(events(page).filter(has_text=said)).to_have_count(1)
+    await field(page, "Search").fill("odd")
+    await expect(page.get_by_text("2 of 5")).to_be_visible()

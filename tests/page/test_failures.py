@@ -51,9 +51,10 @@ async def test_a_refused_mint_is_explained(
 
 async def test_a_refused_offer_is_explained_at_its_own_step(service: Service, page: Page) -> None:
     """The token was good, the call was not: the ladder shows where it broke."""
-    service.call = failure(401, "token_rejected", "The token is already used.")
+    service.call = failure(401, "token_rejected", "Send it as 'Authorization: Bearer ek_...'.")
     await connect(service, page)
-    await expect(sheet(page)).to_contain_text("The token is already used.")
+    await expect(sheet(page)).to_contain_text("The token is expired, used or not known.")
+    await expect(sheet(page)).not_to_contain_text("Bearer")
     await expect(sheet(page)).to_contain_text("fresh token")
     for step, state in {
         "key": "done",

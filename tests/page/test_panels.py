@@ -14,7 +14,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")  # the browser lives on t
     [
         ("{'type': 1}", "Line 1, column 2: a name in double quotes should stand here"),
         ("", "a value should stand here, but it ends"),
-        ("[1]", "a JSON object"),
+        ("[1]", "A session is an object: {…}."),
         ('{"a":' * 9000 + "1" + "}" * 9000, "nested too deeply"),
     ],
     ids=["quotes", "empty", "array", "deep"],

@@ -357,8 +357,10 @@ async def test_a_copied_link_opens_the_same_session(
     await opened(service, page)
     await button(page, "JSON").click()
     await field(page, "Session as JSON").fill(json.dumps(KEPT))
+    place = await button(page, "Copy link").bounding_box()
     await button(page, "Copy link").click()
     await expect(button(page, "Copy link")).to_have_text("Copied")
+    assert await button(page, "Copy link").bounding_box() == place
     link = await copied(page)
     assert "sk-page" not in link
     other = await browser.new_page()

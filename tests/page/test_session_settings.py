@@ -8,6 +8,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page
 
+from signaller.strict_json import parse_object
 from tests.page.conftest import Service
 from tests.support.serving import serving
 
@@ -194,6 +195,28 @@ async def test_a_fault_is_said_with_its_place(
 ) -> None:
     """In our own words, the same in every browser."""
     assert await page.evaluate(FAULT, [reader, written]) == message
+
+
+@pytest.mark.parametrize("number", ["1e999", "-1e999", "9007199254740992", "12345678901234567890"])
+async def test_a_number_that_would_arrive_as_another_is_refused(page: Page, number: str) -> None:
+    """Wherever it stands, and as it was written."""
+    said = await page.evaluate(FAULT, ["readSession", f'{{"a": [{{"b": {number}}}]}}'])
+    assert said.startswith(f"“{number}” is too large a number")
+
+
+async def test_numbers_that_arrive_as_they_are_stay(page: Page) -> None:
+    """The largest whole one among them, and texts of any figures."""
+    written = '{"type":"realtime","a":[9007199254740991,-9007199254740991,0.1,"1e999"]}'
+    assert await page.evaluate(FAULT, ["readSession", written]) is None
+
+
+async def test_sixty_levels_are_taken_and_no_more(page: Page) -> None:
+    """And the service reads them, with what stands around a session."""
+    most, more = (f'{{"type":"realtime","a":{"[" * n}{"]" * n}}}' for n in (59, 60))
+    assert await page.evaluate(FAULT, ["readSession", most]) is None
+    assert "more than 60 levels" in await page.evaluate(FAULT, ["readSession", more])
+    body = f'{{"expires_after":{{}},"session":{most}}}'
+    assert parse_object(body.encode())["session"] == json.loads(most)
 
 
 async def test_what_a_link_says_and_is_not_understood_is_left_out(page: Page) -> None:

@@ -5,29 +5,38 @@ import { json, request } from "../api.js";
 const PATH = "demo/faults";
 /** As long as an answer may be held back: longer than the demo's service waits for one. */
 const SLOW_SECONDS = 30;
+const PATIENCE_MS = 10_000;
+
+/** @typedef {Record<string, unknown>} Faults by name: true, or a number of seconds above 0, is on */
 
 /**
  * @param {string} key
- * @returns {Promise<string[]>}
+ * @returns {Promise<Faults>}
  */
 export async function readFaults(key) {
-  const { response } = await request("GET", PATH, { Authorization: `Bearer ${key}` }, null, {});
-  return on(await json(response));
+  const { response } = await request("GET", PATH, { Authorization: `Bearer ${key}` }, null, { signal: AbortSignal.timeout(PATIENCE_MS) });
+  return json(response);
 }
 
 /**
- * These on and all others off.
+ * One of them; the others stay as somebody has set them.
  * @param {string} key
- * @param {string[]} names
- * @returns {Promise<string[]>}
+ * @param {string} name
+ * @param {boolean} on
  */
-export async function switchFaults(key, names) {
-  const wanted = Object.fromEntries(names.map((name) => [name, name.endsWith("_seconds") ? SLOW_SECONDS : true]));
-  const { response } = await request("PUT", PATH, { Authorization: `Bearer ${key}`, "Content-Type": "application/json" }, JSON.stringify(wanted), {});
-  return on(await json(response));
+export async function switchFault(key, name, on) {
+  const before = await readFaults(key);
+  return setFaults(key, { ...before, [name]: typeof before[name] === "number" ? (on ? SLOW_SECONDS : 0) : on });
 }
 
-/** @param {Record<string, unknown>} faults */
-function on(faults) {
-  return Object.keys(faults).filter((name) => faults[name]);
+/**
+ * What is not named is off afterwards.
+ * @param {string} key
+ * @param {Faults} faults
+ * @returns {Promise<Faults>}
+ */
+export async function setFaults(key, faults) {
+  const headers = { Authorization: `Bearer ${key}`, "Content-Type": "application/json" };
+  const { response } = await request("PUT", PATH, headers, JSON.stringify(faults), { signal: AbortSignal.timeout(PATIENCE_MS) });
+  return json(response);
 }

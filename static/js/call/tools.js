@@ -1,5 +1,7 @@
 /** Functions that the model calls: they wait until somebody answers, or a rule does. Knows no DOM. */
 
+import { said } from "../events/families.js";
+
 /** Answers by rule after which a person must be heard: a session that always requires a call would never end. */
 const MOST_IN_A_ROW = 8;
 const MOST_REMEMBERED = 50;
@@ -100,7 +102,7 @@ export class Tools {
     const output = response?.status === "completed" && Array.isArray(response.output) ? response.output : [];
     for (const item of output) {
       if (item?.type !== "function_call") continue;
-      this.waiting.push({ id: String(item.call_id), name: String(item.name), arguments: String(item.arguments ?? ""), response: String(response.id) });
+      this.waiting.push({ id: said(item.call_id), name: said(item.name), arguments: said(item.arguments), response: said(response.id) });
     }
     this.#changed();
     queueMicrotask(() => { // others hear of the event before they hear of the answer

@@ -1,7 +1,8 @@
 /** Events that a client may send: proposals, what is checked before one is sent, and what answers it. Knows no DOM. */
 
-import { TOOL } from "../session/json.js";
+import { isObject, readJson, TOOL } from "../session/json.js";
 import { words } from "../words.js";
+import { said } from "./families.js";
 
 const text = words.compose;
 
@@ -42,13 +43,8 @@ const ANSWERS = /** @type {Record<string, string[]>} */ ({
  * @returns {Record<string, unknown>}
  */
 export function parse(written) {
-  let value;
-  try {
-    value = JSON.parse(written);
-  } catch (error) {
-    throw new Error(text.notJson(/** @type {Error} */ (error).message), { cause: error });
-  }
-  if (value === null || typeof value !== "object" || Array.isArray(value)) throw new Error(text.notObject);
+  const value = readJson(written);
+  if (!isObject(value)) throw new Error(text.notObject);
   if (typeof value.type !== "string" || !value.type) throw new Error(text.noType);
   if ("event_id" in value && (typeof value.event_id !== "string" || !value.event_id)) throw new Error(text.badId);
   return value;
@@ -56,7 +52,7 @@ export function parse(written) {
 
 /** @param {unknown} type of what is sent; what answers it, empty where nothing does */
 export function answers(type) {
-  return ANSWERS[String(type)] ?? [];
+  return Object.hasOwn(ANSWERS, said(type)) ? ANSWERS[said(type)] ?? [] : [];
 }
 
 /**

@@ -26,7 +26,7 @@ const BY_TYPE = /** @type {const} */ ([
  */
 export function family(direction, event) {
   if (direction === "http") return "http";
-  if (String(event?.item?.type ?? "").startsWith("function_call")) return "tool";
+  if (said(event?.item?.type).startsWith("function_call")) return "tool";
   const type = title(direction, event);
   return BY_TYPE.find(([, pattern]) => pattern.test(type))?.[0] ?? "other";
 }
@@ -36,5 +36,14 @@ export function family(direction, event) {
  * @param {any} event
  */
 export function title(direction, event) {
-  return direction === "http" ? `${event?.method} ${event?.path}` : String(event?.type ?? words.events.noType);
+  return (direction === "http" ? `${said(event?.method)} ${said(event?.path)}`.trim() : said(event?.type)) || words.events.noType;
+}
+
+/**
+ * A text, a number, true or false, as it is written; "" for all else: an object of JSON may have any member, and so a `toString`
+ * that is no function.
+ * @param {unknown} value
+ */
+export function said(value) {
+  return ["string", "number", "boolean"].includes(typeof value) ? String(value) : "";
 }

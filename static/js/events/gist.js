@@ -1,6 +1,7 @@
 /** The gist of an event in one line. Knows no DOM. */
 
 import { words } from "../words.js";
+import { said } from "./families.js";
 
 const text = words.gist;
 const LONGEST = 200; // characters; no row is wider
@@ -13,8 +14,8 @@ const LONGEST = 200; // characters; no row is wider
  * @param {any} event
  */
 export function isBad(direction, event) {
-  if (direction === "http") return !(event?.status < 400);
-  const type = String(event?.type);
+  if (direction === "http") return !(Number(said(event?.status) || NaN) < 400);
+  const type = said(event?.type);
   return type === "error" || type.endsWith(".failed") || ["failed", "incomplete"].includes(event?.response?.status);
 }
 
@@ -25,8 +26,8 @@ export function isBad(direction, event) {
  */
 export function gist(direction, events) {
   const [event] = events;
-  const said = events.length > 1 || typeof event?.delta === "string" ? joined(events) : one(direction, event);
-  const line = said.slice(0, LONGEST + 1).replace(/\s+/g, " ").trim();
+  const whole = events.length > 1 || typeof event?.delta === "string" ? joined(events) : one(direction, event);
+  const line = whole.slice(0, LONGEST + 1).replace(/\s+/g, " ").trim();
   return line.length > LONGEST ? `${line.slice(0, LONGEST)}…` : line;
 }
 
@@ -39,62 +40,72 @@ export function joined(events) {
 }
 
 /**
+ * Any JSON may come: what is not of the kind that is read here is left out.
  * @param {Direction} direction
  * @param {any} event
  * @returns {string}
  */
 function one(direction, event) {
   if (event === null || typeof event !== "object") return JSON.stringify(event) ?? "";
-  if (direction === "http") return event.status === null ? text.noAnswer : text.answered(event.status, Math.round(event.ms ?? 0));
-  if (event.error) return [event.error.code ?? event.error.type, event.error.message].filter(Boolean).join(": ");
-  if (event.session) return session(event.session);
-  if (event.item) return item(event.item);
-  if (event.response && event.type !== "response.create") return response(event.response);
-  if (event.part) return [event.part.type, event.part.transcript ?? event.part.text].filter(Boolean).join(": ");
-  if (Array.isArray(event.rate_limits)) return list(event.rate_limits.map((/** @type {any} */ { name, remaining, limit }) => text.remaining(name, remaining, limit)));
+  if (direction === "http") return event.status === null ? text.noAnswer : text.answered(said(event.status), Math.round(Number(said(event.ms))));
+  const { error, session: terms, item: entry, response: made, part, rate_limits: limits } = event;
+  if (error) return joinedBy(": ", [said(error.code) || error.type, error.message]);
+  if (terms) return session(terms);
+  if (entry) return item(entry);
+  if (made && event.type !== "response.create") return response(made);
+  if (part) return joinedBy(": ", [part.type, said(part.transcript) || part.text]);
+  if (Array.isArray(limits)) return list(limits.map((each) => text.remaining(said(each?.name), said(each?.remaining), said(each?.limit))));
   const spoken = event.transcript ?? event.text ?? event.arguments;
-  if (typeof spoken === "string") return event.name ? `${event.name} ${spoken}` : spoken;
+  if (typeof spoken === "string") return joinedBy(" ", [event.name, spoken]);
   const ms = event.audio_start_ms ?? event.audio_end_ms;
   if (typeof ms === "number") return text.atSeconds((ms / 1000).toFixed(2));
-  return members(event.response ?? event);
+  return members(made ?? event);
 }
 
 /** @param {any} session */
 function session({ model, audio, instructions, tools, output_modalities: modalities, tool_choice: choice }) {
   const turns = audio?.input?.turn_detection;
+  const voice = said(audio?.output?.voice);
   return list([
-    model && `model: ${model}`, audio?.output?.voice && `voice: ${audio.output.voice}`,
+    said(model) && `model: ${said(model)}`, voice && `voice: ${voice}`,
     turns === null ? text.noTurns : turns?.type, audio?.input?.transcription?.model,
-    tools?.length && text.tools(tools.length), typeof choice === "string" && choice !== "auto" && `tool_choice: ${choice}`,
-    modalities?.length === 1 && modalities[0] !== "audio" && modalities[0], instructions && `“${instructions}”`,
+    Array.isArray(tools) && tools.length > 0 && text.tools(tools.length), typeof choice === "string" && choice !== "auto" && `tool_choice: ${choice}`,
+    Array.isArray(modalities) && modalities.length === 1 && modalities[0] !== "audio" && modalities[0], said(instructions) && `“${said(instructions)}”`,
   ]);
 }
 
 /** @param {any} item */
 function item({ type, role, content, name, arguments: given, output }) {
-  if (type === "function_call") return `${name}(${given ?? ""})`;
-  if (type === "function_call_output") return String(output);
+  if (type === "function_call") return `${said(name)}(${said(given)})`;
+  if (type === "function_call_output") return said(output);
   const parts = Array.isArray(content) ? content : [];
-  const said = parts.map((part) => part?.text ?? part?.transcript ?? "").join(" ");
-  return [role ?? type, said].filter(Boolean).join(": ");
+  return joinedBy(": ", [said(role) || type, joinedBy(" ", parts.map((part) => said(part?.text) || part?.transcript))]);
 }
 
 /** @param {any} response */
 function response({ status, status_details: details, usage, output }) {
-  const calls = Array.isArray(output) ? output.filter((each) => each?.type === "function_call").map(({ name }) => `${name}()`) : [];
+  const calls = Array.isArray(output) ? output.filter((each) => each?.type === "function_call").map(({ name }) => `${said(name)}()`) : [];
   return list([
-    [status, details?.error?.message ?? details?.reason].filter(Boolean).join(": "), ...calls,
-    usage && text.tokens(usage.input_tokens ?? 0, usage.output_tokens ?? 0),
+    joinedBy(": ", [status, said(details?.error?.message) || details?.reason]), ...calls,
+    usage && text.tokens(said(usage.input_tokens) || 0, said(usage.output_tokens) || 0),
   ]);
 }
 
 /** @param {any} event */
 function members(event) {
-  const plain = Object.entries(event).filter(([name, value]) => !["type", "event_id"].includes(name) && ["string", "number", "boolean"].includes(typeof value));
+  const plain = Object.entries(event).filter(([name, value]) => !["type", "event_id"].includes(name) && said(value));
   return list(plain.slice(0, 3).map(([name, value]) => `${name}: ${value}`));
 }
 
-/** @param {(string | number | false | null | undefined)[]} parts */
+/** @param {unknown[]} parts */
 function list(parts) {
-  return parts.filter(Boolean).join(" · ");
+  return joinedBy(" · ", parts);
+}
+
+/**
+ * @param {string} between
+ * @param {unknown[]} parts
+ */
+function joinedBy(between, parts) {
+  return parts.filter(Boolean).map(said).filter(Boolean).join(between);
 }

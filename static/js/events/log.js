@@ -3,7 +3,7 @@
  * Knows no DOM.
  */
 
-import { family, title } from "./families.js";
+import { family, said, title } from "./families.js";
 
 /** Events; the oldest go. A call of an hour has some 20,000. */
 export const MOST_EVENTS = 50_000;
@@ -122,7 +122,7 @@ export class EventLog {
  */
 function foldingKey(direction, event) {
   if (direction === "http" || typeof event?.type !== "string" || !event.type.endsWith(".delta")) return null;
-  return [direction, event.type, event.item_id, event.content_index, event.output_index].join(" ");
+  return [direction, event.type, ...[event.item_id, event.content_index, event.output_index].map(said)].join(" ");
 }
 
 /**

@@ -167,7 +167,7 @@ export function mount(root, actions) {
     feedState.dataset.state = stage.state;
     const said = stage.state === "waiting" ? text.feed.waiting(Math.max(0, Math.ceil((stage.until - performance.now()) / 1000))) : text.feed[stage.state];
     if (feedText.textContent !== said) feedText.textContent = said;
-    const trouble = stage.state === "waiting" ? /** @type {Error} */ (stage.error).message : "";
+    const trouble = stage.state === "waiting" ? advise("calls", stage.error).message : "";
     if (feedState.title !== trouble) feedState.title = trouble;
     keepFocus(() => retry.classList.toggle("is-away", stage.state !== "waiting"), () => [title]);
   }

@@ -15,7 +15,7 @@ export function HangUp(describedBy, hangUp) {
   const make = (/** @type {string} */ name, /** @type {string} */ kind) => /** @type {HTMLButtonElement} */ (
     element("button", { class: `button ${kind}`, type: "button", "aria-describedby": describedBy }, name));
   const [ask, sure, keep] = [make(text.ask, "button-danger hang-up-ask"), make(text.sure, "button-danger hang-up-sure"), make(text.keep, "")];
-  // Keep lies where Hang up was: a double click does no harm.
+  // Keep lies where Hang up was: a double click does no harm. Safari gives no button the focus that is pressed, but what is around it.
   const question = element("div", { class: "hang-up-question", role: "group", tabindex: "-1", "aria-label": text.question, hidden: "" }, sure, keep);
   const root = element("div", { class: "hang-up" }, ask, question);
 
@@ -35,8 +35,10 @@ export function HangUp(describedBy, hangUp) {
     event.stopPropagation(); // it closes nothing else
     keep.click();
   });
-  // Safari gives no button the focus that is pressed, but what is around it.
-  question.addEventListener("focusout", ({ relatedTarget }) => { if (!question.contains(/** @type {Node | null} */ (relatedTarget))) show(false); });
+  question.addEventListener("focusout", ({ relatedTarget }) => {
+    if (!document.hasFocus()) return; // so it is told as well when another window comes to the front
+    if (!question.contains(/** @type {Node | null} */ (relatedTarget))) show(false);
+  });
   sure.addEventListener("click", async () => {
     show(false);
     ask.focus();

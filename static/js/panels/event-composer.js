@@ -3,6 +3,7 @@
 import { element } from "../element.js";
 import { isOver } from "../hub.js";
 import { answers, bearing, parse, PRESETS } from "../events/composing.js";
+import { said } from "../events/families.js";
 import { words } from "../words.js";
 import { JsonTree } from "./json-tree.js";
 
@@ -65,7 +66,7 @@ export function mount(root, hub, actions) {
     const ms = Math.round(performance.now() - awaited.at);
     forget();
     if (how === "answer") update("good", text.answered(event.type, ms), event);
-    else update("bad", text.refused(event.error?.message ?? text.noReason), event);
+    else update("bad", text.refused(said(event.error?.message) || text.noReason), event);
   });
   hub.on("state", ({ state }) => {
     if (!awaited || !(state === "checking" || isOver(state))) return;
@@ -87,12 +88,12 @@ export function mount(root, hub, actions) {
 
   /**
    * @param {"quiet" | "waiting" | "good" | "bad"} state
-   * @param {string} said
+   * @param {string} what
    * @param {object} [answered]
    */
-  function update(state, said, answered) {
+  function update(state, what, answered) {
     note.dataset.state = state;
-    note.textContent = said;
+    note.textContent = what;
     editor.removeAttribute("aria-invalid");
     answer.hidden = !answered;
     answer.replaceChildren(...(answered ? [JsonTree(answered)] : []));

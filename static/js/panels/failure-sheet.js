@@ -9,6 +9,9 @@ import { endedWell, isOver } from "../hub.js";
 import { explained } from "./failure.js";
 import { FaultLine } from "./fault-line.js";
 
+/** The call goes on, and so does writing in it: the sheet lies above, not over the message. */
+const GO_ON = ["service", "devices", "session-created"];
+
 /**
  * @param {HTMLElement} root
  * @param {import("../hub.js").Hub} hub
@@ -38,6 +41,8 @@ export function mount(root, hub, actions) {
     if (isRung(step) && document.getElementById("steps")?.checkVisibility({ visibilityProperty: true })) return;
     box.replaceChildren(...explained(step, error, actions, hide), fault);
     box.dataset.failed = step;
+    box.dataset.goesOn = String(GO_ON.includes(step));
+    box.dataset.fault = String(!fault.hidden);
     box.hidden = false;
   }
 

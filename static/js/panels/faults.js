@@ -1,6 +1,6 @@
 /** The demo's faults, to switch on and to see what each one looks like. */
 
-import { readFaults, switchFaults } from "../call/faults.js";
+import { readFaults, setFaults, switchFault } from "../call/faults.js";
 import { element } from "../element.js";
 import { words } from "../words.js";
 
@@ -19,9 +19,9 @@ export function mount(root, hub) {
   /** @type {Map<string, HTMLElement>} */
   const buttons = new Map();
   let key = "";
-  /** As they were told last, and as they were pressed since. @type {string[]} */
-  let wanted = [];
-  let asked = 0;
+  /** The last of what is asked one after another, so that what is told last is how it is. */
+  let asking = Promise.resolve();
+  let latest = "";
 
   open.addEventListener("click", () => {
     board.hidden = !board.hidden;
@@ -30,37 +30,38 @@ export function mount(root, hub) {
   hub.on("settings", (settings) => {
     key = settings.key ?? "";
     for (const name of settings.faults) chips.append(chip(name));
-    void change(() => readFaults(key));
+    void ask(() => readFaults(key));
   });
   // They may have been switched by hand as well.
-  hub.on("state", ({ state }) => { if (state === "checking") void change(() => readFaults(key)); });
+  hub.on("state", ({ state }) => { if (state === "checking") void ask(() => readFaults(key)); });
 
   /** @param {string} name */
   function chip(name) {
     const made = element("button", { class: "button button-chip fault", type: "button" }, text.named(name));
     made.addEventListener("click", () => {
-      wanted = wanted.includes(name) ? wanted.filter((each) => each !== name) : [...wanted, name];
-      void change(() => switchFaults(key, wanted));
+      void ask(() => {
+        latest = name;
+        return switchFault(key, name, made.getAttribute("aria-pressed") !== "true");
+      });
     });
     buttons.set(name, made);
     return made;
   }
 
-  /** @param {() => Promise<string[]>} asking */
-  async function change(asking) {
-    const mine = ++asked;
-    const on = await asking().catch(() => null);
-    if (mine !== asked) return; // something else was asked for meanwhile
-    if (!on) {
-      wanted = hub.latest("faults") ?? [];
-      said.textContent = text.failed;
-      return;
-    }
-    wanted = on;
+  /** @param {() => Promise<import("../call/faults.js").Faults>} what */
+  function ask(what) {
+    asking = asking.then(what).then(show, () => { said.textContent = text.failed; });
+    return asking;
+  }
+
+  /** @param {import("../call/faults.js").Faults} faults */
+  function show(faults) {
+    const on = Object.keys(faults).filter((name) => faults[name]);
     for (const [name, button] of buttons) button.setAttribute("aria-pressed", String(on.includes(name)));
-    said.textContent = on.map((name) => /** @type {Record<string, string>} */ (text.shown)[name] ?? "").join(" ") || text.none;
+    const told = on.includes(latest) ? latest : on.at(-1);
+    said.textContent = told ? /** @type {Record<string, string>} */ (text.shown)[told] ?? "" : text.none;
     hub.emit("faults", on);
   }
 
-  return { end: () => change(() => switchFaults(key, [])) };
+  return { end: () => ask(() => setFaults(key, {})) };
 }

@@ -3,6 +3,7 @@
 import { advise } from "../advice.js";
 import { MEASURED, figures, repeat } from "../call/repeat.js";
 import { element } from "../element.js";
+import { isBusy } from "../hub.js";
 import { milliseconds } from "../milliseconds.js";
 import { words } from "../words.js";
 
@@ -46,13 +47,14 @@ export function mount(root, hub, actions) {
 
   return {
     async run() {
-      const wanted = actions.wanted();
+      const wanted = isBusy(hub.latest("state")?.state) ? null : actions.wanted(); // a call may have begun while this was loaded
       if (!wanted) return;
       running = new AbortController();
       const { signal } = running;
       /** @type {Map<string, number>[]} */
       const calls = [];
       const withMicrophone = await allowed();
+      if (signal.aborted) return;
       const without = withMicrophone ? "" : ` ${text.withoutMicrophone}`;
       stop.classList.remove("is-away");
       said.textContent = text.progress(0, TIMES);

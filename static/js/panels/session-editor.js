@@ -1,6 +1,7 @@
 /** Edit the session as JSON, send it, and see when the provider took it. */
 
 import { element } from "../element.js";
+import { said } from "../events/families.js";
 import { isOver } from "../hub.js";
 import { isObject, readJson } from "../session/json.js";
 import { words } from "../words.js";
@@ -62,11 +63,11 @@ export function mount(root, hub, actions) {
 
   /**
    * @param {"quiet" | "waiting" | "good" | "bad"} state
-   * @param {string} said
+   * @param {string} what
    */
-  function update(state, said) {
+  function update(state, what) {
     note.dataset.state = state;
-    note.textContent = said;
+    note.textContent = what;
     if (state === "bad") editor.setAttribute("aria-invalid", "true");
     else editor.removeAttribute("aria-invalid");
   }
@@ -74,11 +75,11 @@ export function mount(root, hub, actions) {
   hub.on("event", ({ direction, event }) => { if (direction === "in" && event) receive(event); });
   hub.on("state", ({ state }) => { if (state === "checking" || isOver(state)) reset(); });
 
-  /** @param {{type?: string, error?: {event_id?: string, message?: string}}} event */
+  /** @param {{type?: string, error?: {event_id?: string, message?: unknown}}} event */
   function receive({ type, error }) {
     if (!awaited) return;
     if (type === "session.updated") update("good", text.updated(Math.round(performance.now() - awaited.at)));
-    else if (type === "error" && error?.event_id === awaited.id) update("bad", text.refused(error.message ?? text.noReason));
+    else if (type === "error" && error?.event_id === awaited.id) update("bad", text.refused(said(error.message) || text.noReason));
     else return;
     clearTimeout(awaited.timer);
     awaited = null;
@@ -94,6 +95,6 @@ export function mount(root, hub, actions) {
 /** @param {string} typed */
 function parse(typed) {
   const value = readJson(typed);
-  if (!isObject(value)) throw new Error(text.notObject);
+  if (!isObject(value)) throw new Error(words.json.notSession);
   return value.type === "session.update" && value.session ? value.session : value; // a whole event, pasted
 }

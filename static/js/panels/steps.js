@@ -66,20 +66,19 @@ export function mount(root, hub, actions) {
     else if (state === "connected") update();
     if (isOver(state)) patience.stop();
     actions.keepFocus(() => { tenTimes.disabled = isBusy(state); });
-    if (error) open(error.step, error.cause, endedWell(stage));
+    if (error) (endedWell(stage) ? tell : fail)(error.step, error.cause);
   });
-  hub.on("trouble", ({ step, error }) => { if (rows.has(step)) open(step, error); });
+  hub.on("trouble", ({ step, error }) => { if (rows.has(step)) fail(step, error); });
   hub.on("id", showId);
   showId(null);
   update();
 
   const repeating = late("repeat", () => import("./repeat.js"), ({ mount }) => mount(measured, hub, actions));
   async function connectTenTimes() {
-    const repeat = await loaded(hub, repeating());
-    if (!repeat || tenTimes.getAttribute("aria-busy") === "true") return;
+    if (tenTimes.getAttribute("aria-busy") === "true") return;
     tenTimes.setAttribute("aria-busy", "true");
     try {
-      await repeat.run();
+      await (await loaded(hub, repeating()))?.run();
     } finally {
       tenTimes.removeAttribute("aria-busy");
     }
@@ -107,20 +106,39 @@ export function mount(root, hub, actions) {
     return STEPS.filter((name) => ["done", "lost"].includes(steps.get(name)?.state ?? "")).at(-1) ?? "";
   }
 
+  /** @param {string} step `connection` for a call that stood: then it is the last one reached */
+  function rung(step) {
+    return rows.has(step) ? step : lastReached();
+  }
+
+  /**
+   * @param {string} step
+   * @param {unknown} error
+   */
+  function fail(step, error) {
+    const at = rung(step);
+    const note = rows.get(at)?.note;
+    if (note) note.textContent = advise(step, error).todo;
+    open(at, element("div", { class: "failure step-failure", role: "alert" }), step, error);
+  }
+
+  /** What is no failure. @type {typeof fail} */
+  function tell(step, error) {
+    open(rung(step), element("div", { class: "failure step-failure is-told", role: "status" }), step, error);
+  }
+
   /**
    * Explain a rung right below it. What was not reached gives it its place, so that nothing moves.
-   * @param {string} step the rung, or `connection` for a call that stood: then it is the last one reached
+   * @param {string} at
+   * @param {HTMLElement} card
+   * @param {string} step
    * @param {unknown} error
-   * @param {boolean} [well] nothing has failed
    */
-  function open(step, error, well = false) {
-    const at = rows.has(step) ? step : lastReached();
-    const found = rows.get(at);
-    if (!found) return;
-    if (!well) found.note.textContent = advise(step, error).todo;
-    const card = element("div", { class: `failure step-failure ${well ? "is-told" : ""}`, role: well ? "status" : "alert" });
-    found.item.append(card);
-    card.append(...explained(step, error, actions, () => actions.keepFocus(close)));
+  function open(at, card, step, error) {
+    const item = rows.get(at)?.item;
+    if (!item) return;
+    item.append(card);
+    card.append(...explained(step, error, actions, () => actions.keepFocus(close))); // it is read out once it stands there
     list.dataset.open = at;
     const missed = STEPS.slice(STEPS.indexOf(at) + 1).filter((name) => (steps.get(name)?.state ?? "pending") === "pending");
     rest.textContent = text.notReached(missed.map((name) => /** @type {Record<string, string>} */ (text.names)[name]).join(", "));

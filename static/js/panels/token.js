@@ -1,6 +1,8 @@
 /** The token of the latest call: what it is good for and how long, taking it back, and using it once too often. */
 
+import { inWords } from "../advice.js";
 import { clock, minutes } from "../amounts.js";
+import { ApiError } from "../api.js";
 import { element } from "../element.js";
 import { keepFocus } from "../focus.js";
 import { isBusy } from "../hub.js";
@@ -10,8 +12,6 @@ import { words } from "../words.js";
 
 const text = words.token;
 const FACTS = /** @type {const} */ (["name", "id", "caller", "model", "uses", "origins", "metadata", "callsUrl"]);
-/** It starts no more calls. */
-const OVER = ["used", "revoked", "expired"];
 const SVG = "http://www.w3.org/2000/svg";
 
 /**
@@ -33,10 +33,8 @@ export function mount(root, hub, actions) {
   const verdict = element("div", { class: "token-verdict", role: "status" });
   const revokeHint = element("p", { class: "hint", id: "token-revoke-hint" });
   const againHint = element("p", { class: "hint", id: "token-again-hint" });
-  const card = element("div", { class: "token-card", hidden: "" },
-    element("div", { class: "token-head" },
-      ring.node,
-      element("div", {}, state, element("p", { class: "token-expiry" }, left), note)),
+  const head = element("div", { class: "token-head" }, ring.node, element("div", {}, state, element("p", { class: "token-expiry" }, left), note));
+  const card = element("div", { class: "token-card", hidden: "" }, head,
     element("div", { class: "token-acts" }, element("div", {}, revoke, revokeHint), element("div", {}, again, againHint)),
     verdict,
     element("dl", { class: "token-facts" }, ...[...facts].map(([name, value]) => element("div", {}, element("dt", {}, text[name]), value))),
@@ -80,8 +78,10 @@ export function mount(root, hub, actions) {
     const { told, usesLeft, session } = held;
     const call = hub.latest("call") ?? null;
     const how = stateOf(held);
-    put(state, text.states[how]);
+    const spent = how in text.spent;
+    put(state, how === "used" && held.used ? text.usedByCall : text.states[how]);
     state.dataset.state = how;
+    head.dataset.spent = String(spent);
     const metadata = Object.entries(told?.metadata ?? (held.used ? call?.metadata : null) ?? {});
     const known = {
       name: held.masked, id: told?.jti ?? text.untold, caller: told?.caller ?? (held.used ? call?.caller : null) ?? text.untold,
@@ -95,7 +95,6 @@ export function mount(root, hub, actions) {
     put(terms, JSON.stringify(session, null, 2));
     put(note, held.failed === "revoke" ? `${text.notRevoked} ${said(held.error)}` : held.failed === "introspect" ? `${text.notLooked} ${said(held.error)}` : !told && usesLeft === 0 ? text.late : "");
     note.dataset.bad = String(held.failed !== null);
-    const spent = OVER.includes(how);
     revoke.disabled = held.revoked;
     again.disabled = !spent;
     put(revokeHint, text.revokeHint);
@@ -111,7 +110,7 @@ export function mount(root, hub, actions) {
     const lines = [element("strong", {}, text[tried.outcome])]; // first of all what it means
     const { answer, counted } = tried;
     if (answer) {
-      lines.push(element("p", { class: "token-answer" }, element("code", {}, text.answer(answer.status, answer.code ?? "")), " ", answer.message));
+      lines.push(element("p", { class: "token-answer" }, element("code", {}, text.answer(answer.status, answer.code ?? "")), " ", said(answer)));
       lines.push(element("p", {}, counted && counted.after > counted.before ? text.counted(counted.before, counted.after) : revoked ? text.notCounted : text.uncounted));
     } else if (tried.outcome === "failed") lines.push(element("p", {}, said(tried.error)));
     verdict.replaceChildren(...lines);
@@ -119,14 +118,15 @@ export function mount(root, hub, actions) {
 
   function tick() {
     if (!held) return;
-    const over = /** @type {Record<string, string>} */ (text.over)[stateOf(held)];
-    if (over) ring.show(0, over);
+    const how = stateOf(held);
+    if (how !== state.dataset.state) return update(); // its time has run out
+    const spent = /** @type {Record<string, string>} */ (text.spent)[how];
+    if (spent) ring.show(0, spent);
     if (held.endsAt === null) return put(left, text.noExpiry);
     const seconds = Math.max(0, (held.endsAt - performance.now()) / 1000);
-    if (!over) ring.show(seconds / ((held.endsAt - held.mintedAt) / 1000), minutes(seconds));
+    if (!spent) ring.show(seconds / ((held.endsAt - held.mintedAt) / 1000), minutes(seconds));
     const at = clock(Date.now() + held.endsAt - performance.now());
     put(left, seconds > 0 ? text.expiresAt(at) : text.expiredAt(at));
-    if (seconds === 0 && state.dataset.state !== stateOf(held)) update();
   }
 }
 
@@ -151,7 +151,7 @@ function put(node, said) {
 
 /** @param {unknown} error */
 function said(error) {
-  return error instanceof Error ? error.message : "";
+  return error instanceof ApiError ? inWords(error) : error instanceof Error ? error.message : "";
 }
 
 /** A ring that empties, with the time within. */

@@ -2,6 +2,7 @@
 
 import { element } from "../element.js";
 import { PRESETS } from "../events/composing.js";
+import { readJson } from "../session/json.js";
 import { words } from "../words.js";
 import { JsonTree } from "./json-tree.js";
 
@@ -33,7 +34,7 @@ export function mount(root, tools, edit) {
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     const [called, output] = [name.input.value.trim(), compact(gives.input.value)];
-    note.textContent = !called ? text.noName : output instanceof Error ? text.notJson(output.message) : "";
+    note.textContent = !called ? text.noName : output instanceof Error ? output.message : "";
     name.input.setAttribute("aria-invalid", String(!called));
     gives.input.setAttribute("aria-invalid", String(output instanceof Error));
     if (!called) name.input.focus();
@@ -93,7 +94,7 @@ export function mount(root, tools, edit) {
         complaint.textContent = act() ? "" : text.notSent;
         result.removeAttribute("aria-invalid");
       } catch (error) {
-        complaint.textContent = text.notJson(/** @type {Error} */ (error).message);
+        complaint.textContent = /** @type {Error} */ (error).message;
         result.setAttribute("aria-invalid", "true");
         result.focus();
       }
@@ -124,7 +125,7 @@ function argumentsOf(given) {
  */
 function compact(written) {
   try {
-    return JSON.stringify(JSON.parse(written));
+    return JSON.stringify(readJson(written));
   } catch (error) {
     return /** @type {Error} */ (error);
   }

@@ -3,7 +3,10 @@
 import { words } from "../words.js";
 
 const text = words.json;
-/** Far more than sessions have, and no more than the service takes: what works on JSON calls itself once a level. */
+/**
+ * The service takes 64 with what is around a session (signaller/strict_json.py). Some bound is needed: whatever walks through JSON
+ * calls itself once a level.
+ */
 const MOST_LEVELS = 60;
 const SPACE = /[ \t\n\r]*/y;
 const STRING = /"(?:[^"\\\u0000-\u001f]|\\(?:["\\/bfnrt]|u[\da-fA-F]{4}))*"/y;
@@ -28,6 +31,18 @@ export function readJson(written) {
     throw new Error(complaint(written), { cause: error });
   }
   if (isDeep(value)) throw new Error(text.tooDeep(MOST_LEVELS));
+  return JSON.parse(written, kept);
+}
+
+/**
+ * A number that would be sent as another one, or as null, is refused.
+ * @param {string} _
+ * @param {unknown} value
+ * @param {{source?: string}} [context] not in every browser
+ */
+function kept(_, value, context) {
+  const changes = typeof value === "number" && (Number.isInteger(value) ? !Number.isSafeInteger(value) : !Number.isFinite(value));
+  if (changes) throw new Error(text.tooLarge(context?.source ?? String(value)));
   return value;
 }
 
@@ -35,8 +50,9 @@ export function readJson(written) {
 function isDeep(value) {
   let level = [value];
   for (let depth = 0; depth <= MOST_LEVELS; depth += 1) {
-    level = level.flatMap((each) => (each !== null && typeof each === "object" ? Object.values(each) : []));
-    if (level.length === 0) return false;
+    const nested = level.filter((each) => each !== null && typeof each === "object");
+    if (nested.length === 0) return false;
+    level = nested.flatMap((each) => Object.values(/** @type {object} */ (each)));
   }
   return true;
 }
