@@ -264,6 +264,24 @@ async def test_a_call_ended_among_the_calls_says_so(stage: Stage, page: Page) ->
     assert await page.evaluate("document.activeElement !== document.body")
 
 
+async def test_on_a_phone_a_call_and_all_calls_have_room(stage: Stage, page: Page) -> None:
+    """Whose call it is stands above the list of all, and its buttons at the edge of the screen."""
+    await page.set_viewport_size({"width": 390, "height": 844})
+    await connect(stage, page)
+    await page.get_by_role("link", name="Calls", exact=True).click()
+    heading = page.get_by_role("heading", name="Calls")
+    await expect(heading).to_be_visible()
+    buttons = await page.get_by_role("group", name="Call controls").bounding_box()
+    assert buttons
+    assert buttons["y"] + buttons["height"] == 844
+    await page.locator("#hangup").click()
+    await expect(status(page)).to_have_attribute("data-state", "ended")
+    above, below = await status(page).bounding_box(), await heading.bounding_box()
+    assert above
+    assert below
+    assert above["y"] + above["height"] <= below["y"]
+
+
 async def test_typing_leaves_hang_up_in_reach(stage: Stage, browser: Browser) -> None:
     """Where a keyboard leaves a phone hardly any height, and a laptop at 200 % on its side."""
     page = await browser.new_page(viewport={"width": 390, "height": 844})
