@@ -6,6 +6,7 @@ import { candidatesOf } from "./candidates.js";
 import { MicrophoneLost, USUAL, alike, constraints, otherwise } from "./devices.js";
 import { close, openMicrophone } from "./microphone.js";
 import { watchService } from "./service-watch.js";
+import { followStats } from "./stats.js";
 import { StepClock } from "./step-clock.js";
 import { CallLost, StepFailure, StepTimeout } from "./steps.js";
 
@@ -247,9 +248,7 @@ export class RealtimeCall {
 
   #watch() {
     const { signal } = this.#over;
-    import("./stats.js").then(({ followStats }) => {
-      if (!signal.aborted) followStats(this.#peer, signal, (figures) => this.#emit("stats", { ...figures, at: this.#now() }));
-    }, () => {}); // the service has gone, which the call itself will tell
+    followStats(this.#peer, signal, (figures) => this.#emit("stats", { ...figures, at: this.#now() }));
     this.#peer.addEventListener("icecandidate", ({ candidate }) => {
       if (!candidate?.candidate) return; // the end of them
       const { type, protocol, address } = candidate;
