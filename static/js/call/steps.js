@@ -23,7 +23,7 @@ export class StepTimeout extends Error {
   name = "StepTimeout";
 }
 
-/** The connection is no more, at no step of its own. */
+/** The other side or the network has let go: no step is to blame. */
 export class CallLost extends Error {
   name = "CallLost";
 
