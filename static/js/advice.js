@@ -2,7 +2,7 @@
 
 import { AnswerError, ApiError, NetworkError } from "./api.js";
 import { DeviceGone, MicrophoneLost } from "./call/devices.js";
-import { CallLost } from "./call/step-clock.js";
+import { CallLost } from "./call/steps.js";
 import { fieldAt } from "./session/settings.js";
 import { words } from "./words.js";
 
@@ -18,9 +18,9 @@ import { words } from "./words.js";
 
 const text = /** @type {typeof words.advice & Named & {microphone: Record<string, [string, string]>}} */ (words.advice);
 /** The field at fault, for what can be put right in the session form. */
-const FIELDS = /** @type {Record<string, Field>} */ ({
-  invalid_api_key: "key", invalid_jwt: "key", insufficient_scope: "key", model_not_allowed: "model", model_not_found: "model",
-});
+const FIELDS = new Map(/** @type {[string, Field][]} */ ([
+  ["invalid_api_key", "key"], ["invalid_jwt", "key"], ["insufficient_scope", "key"], ["model_not_allowed", "model"], ["model_not_found", "model"],
+]));
 
 /**
  * @param {string} step
@@ -91,5 +91,5 @@ function remedyFor(step, error) {
  */
 function fieldOf({ status, code, param }) {
   const named = status < 500 && status !== 429 ? fieldAt(param ?? "") : null;
-  return named ?? FIELDS[code ?? ""];
+  return named ?? FIELDS.get(code ?? "");
 }

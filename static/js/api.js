@@ -35,13 +35,15 @@ export class AnswerError extends Error {
   name = "AnswerError";
 }
 
+/** As long as it may take to learn of the service itself. */
+const SOON_MS = 5000;
+
 /**
  * What the operator lets this page know.
- * @param {Options} [options]
  * @returns {Promise<import("./hub.js").Events["settings"]>}
  */
-export async function readTester(options = {}) {
-  const { response } = await request("GET", "tester.json", {}, null, options);
+export async function readTester() {
+  const { response } = await request("GET", "tester.json", {}, null, { signal: AbortSignal.timeout(SOON_MS) });
   const settings = await json(response);
   return {
     key: typeof settings.key === "string" ? settings.key : null,
@@ -68,7 +70,7 @@ const GONE = [502, 503, 504];
  */
 export async function serviceAnswers({ signal }) {
   try {
-    const soon = AbortSignal.any([signal, AbortSignal.timeout(5000)]);
+    const soon = AbortSignal.any([signal, AbortSignal.timeout(SOON_MS)]);
     const { status } = await fetch("tester.json", { method: "HEAD", signal: soon, cache: "no-store", credentials: "omit" });
     return !GONE.includes(status);
   } catch {

@@ -8,12 +8,27 @@
 export function keepFocus(change, heirs) {
   const focused = document.activeElement;
   change();
-  if (!(focused instanceof HTMLElement) || focused === document.body || takesFocus(focused)) return;
-  for (const heir of heirs()) {
-    if (!takesFocus(heir)) continue;
-    heir.focus();
-    return;
-  }
+  if (focused instanceof HTMLElement && focused !== document.body && !takesFocus(focused)) pass(heirs);
+}
+
+/**
+ * Modal. When it is closed, what had the focus gets it back; if it can no longer have it, one of `heirs` does.
+ * @param {HTMLDialogElement} dialog
+ * @param {() => Iterable<HTMLElement>} heirs
+ */
+export function showDialog(dialog, heirs) {
+  const focused = document.activeElement;
+  dialog.showModal();
+  dialog.addEventListener("close", () => {
+    const { activeElement: now, body } = document;
+    const isKept = now instanceof HTMLElement && now !== body && takesFocus(now);
+    if (focused !== body && !isKept) pass(heirs);
+  }, { once: true });
+}
+
+/** @param {() => Iterable<HTMLElement>} heirs */
+function pass(heirs) {
+  [...heirs()].find(takesFocus)?.focus();
 }
 
 /** @param {HTMLElement} node */

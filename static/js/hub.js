@@ -1,7 +1,7 @@
 /** Where the page's parts tell each other what happens; none of them knows another one. Knows no DOM. */
 
 /** @typedef {"idle" | "checking" | "connecting" | "connected" | "interrupted" | "ended" | "failed"} State */
-/** @typedef {{state: State, by?: "us" | "them", error?: import("./call/step-clock.js").StepFailure, seconds?: number}} Stage */
+/** @typedef {{state: State, by?: "us" | "them", error?: import("./call/steps.js").StepFailure, seconds?: number}} Stage */
 /** @typedef {{type: string, model?: string} & Record<string, unknown>} Session what a client may ask for; what the page knows of the rest is in session/settings.js */
 /** @typedef {{key: string, session: Session, devices: import("./call/devices.js").Devices}} Wanted what to connect with */
 /**
@@ -12,6 +12,7 @@
  * @property {string[]} faults which of them are on
  * @property {Session & {model: string}} session what the next call will ask for, as it is typed; model: "" as long as there is none
  * @property {string} link the hash of the page's address that opens the page with that session
+ * @property {boolean} opening Connect was pressed, and what a call needs is on its way
  * @property {Stage} state
  * @property {{who: "you" | "model" | null, interruptible: boolean}} speaking who of both; interruptible: the model speaks or is about to
  * @property {{muted: boolean, talking: boolean}} muted talking: the key or button is held
@@ -36,12 +37,12 @@
  * @property {string} show the view that was brought to the front
  */
 
-/** Both sides may speak. @param {State} state */
+/** Both sides may speak. @param {State} [state] */
 export const isLive = (state) => state === "connected" || state === "interrupted";
 /** A call is under way, from *Connect* to its end. @param {State} [state] */
-export const isBusy = (state) => state === "checking" || state === "connecting" || (state !== undefined && isLive(state));
-/** The other side ended a call that stood: for a limit, or because somebody had it ended. @param {Stage} stage */
-export const endedWell = ({ state, by, seconds = 0 }) => state === "ended" && by === "them" && seconds > 0;
+export const isBusy = (state) => state === "checking" || state === "connecting" || isLive(state);
+/** The other side closed a call that stood: for a limit, because somebody had it ended, or for a reason that only it knows. @param {Stage} stage */
+export const endedByThem = ({ state, by, seconds = 0 }) => state === "ended" && by === "them" && seconds > 0;
 /** It has come to its end, well or not. @param {State} state */
 export const isOver = (state) => state === "ended" || state === "failed";
 
@@ -84,8 +85,8 @@ export class Hub extends EventTarget {
 /**
  * What a part may ask for.
  * @typedef {object} Actions
- * @property {(options?: {withMicrophone?: boolean}) => void} connect with what stands in the session form
- * @property {(options?: {withMicrophone?: boolean}) => void} connectAgain the same as the last time; a call that stands is ended first
+ * @property {(options?: {withMicrophone?: boolean}) => Promise<void>} connect with what stands in the session form
+ * @property {(options?: {withMicrophone?: boolean}) => Promise<void>} connectAgain the same as the last time; a call that stands is ended first
  * @property {() => Wanted | null} wanted what to connect with; null, and the field pointed out, when something is missing
  * @property {() => Promise<void>} saveDiagnostics
  * @property {() => Promise<void>} hearNothing open the tests of what may be wrong
@@ -93,8 +94,8 @@ export class Hub extends EventTarget {
  * @property {() => HTMLAudioElement | null} voice what plays the model
  * @property {(kind: import("./call/devices.js").Kind) => void} chooseDevice bring its picker to the front, with the focus
  * @property {() => void} useSystemSpeaker whatever was chosen before
- * @property {() => void} hangUp
- * @property {(muted: boolean) => void} mute
+ * @property {() => Promise<void>} hangUp
+ * @property {(muted: boolean) => void} mute or not; without a microphone neither this nor `talk` does anything
  * @property {(held: boolean) => void} talk open the microphone while held; released, it is muted
  * @property {() => void} interrupt
  * @property {(event: Record<string, unknown>) => string | false} send the event's id, or false without a channel
@@ -103,6 +104,7 @@ export class Hub extends EventTarget {
  * @property {() => Promise<void>} revoke take the token of the latest call back
  * @property {() => Promise<void>} useAgain use it once too often
  * @property {(change: () => void) => void} keepFocus make a change that may hide or disable what has the focus: a button of the call bar gets it then
+ * @property {(dialog: HTMLDialogElement) => void} showDialog modal; at its end the focus is where it was, or if that can no longer have it, on a button of the call bar
  * @property {() => Promise<void>} endFaults switch all of the demo's faults off
  * @property {() => string} key what stands in the field Key; "": nothing
  * @property {(key: string) => void} setKey fill that field

@@ -13,7 +13,7 @@ import { element } from "./element.js";
 export function late(name, load, build) {
   return once(async () => {
     await stylesheet(`../css/${name}.css`); // first: where the service is gone Firefox would remember for good that there is no such module
-    return await build(await load());
+    return await build(await fetched(load()));
   });
 }
 
@@ -35,6 +35,33 @@ export function once(come) {
   };
 }
 
+/** A module or a stylesheet could not be fetched. */
+export class NotLoaded extends Error {
+  name = "NotLoaded";
+}
+
+/**
+ * A module that is imported; where it cannot be fetched a browser rejects with TypeError.
+ * @template Module
+ * @param {Promise<Module>} importing
+ * @returns {Promise<Module>}
+ */
+export async function fetched(importing) {
+  try {
+    return await importing;
+  } catch (error) {
+    throw error instanceof TypeError ? new NotLoaded(error.message, { cause: error }) : error;
+  }
+}
+
+/**
+ * For what is asked for again when it is needed. A mistake in what did come is not passed over.
+ * @param {unknown} error
+ */
+export function passOver(error) {
+  if (!(error instanceof NotLoaded)) throw error;
+}
+
 /**
  * What comes; or null, and a sheet that says that it does not.
  * @template Part
@@ -46,13 +73,14 @@ export async function loaded(hub, coming) {
   try {
     return await coming;
   } catch (error) {
+    passOver(error);
     hub.emit("trouble", { step: "part", error });
     return null;
   }
 }
 
 /**
- * Resolves when it is in force; rejects with TypeError, as an import does, when it could not be fetched.
+ * Resolves when it is in force; rejects with NotLoaded.
  * @param {string} address from here
  * @returns {Promise<void>}
  */
@@ -64,7 +92,7 @@ export function stylesheet(address) {
     link.addEventListener("load", () => resolve());
     link.addEventListener("error", () => {
       link.remove();
-      reject(new TypeError(`${href} could not be loaded.`));
+      reject(new NotLoaded(`${href} could not be loaded.`));
     });
     document.head.append(link);
   });

@@ -5,12 +5,14 @@
  */
 
 import { element, icon } from "./element.js";
+import { keepFocus } from "./focus.js";
 import { TabList } from "./tabs.js";
 import { words } from "./words.js";
 
 const FACES = ["setup", "talk"];
 /** Of the inspector's tabs these have a place of their own on a phone; the others are found under More. */
 const ON_PHONE = ["steps", "events"];
+const PHONE = matchMedia("(max-width: 819px)");
 const DRAWER = matchMedia("(min-width: 820px) and (max-width: 1239px)");
 const [NARROWEST, USUAL, WIDEST] = [30, 60, 75];
 
@@ -23,7 +25,10 @@ export function Layout(hub, inspected) {
   const { dataset } = document.body;
   const inspector = find("#inspector");
   const more = inspected.filter((name) => !ON_PHONE.includes(name));
-  let [face, inspectorTab, moreTab, screen] = ["setup", inspected[0] ?? "", more[0] ?? "", "setup"];
+  let face = "setup";
+  let inspectorTab = inspected[0] ?? "";
+  let moreTab = more[0] ?? "";
+  let screen = "setup";
 
   const drawer = element("button", { class: "button button-quiet drawer-open", type: "button", "aria-expanded": "false", "aria-controls": "inspector" }, words.layout.inspector);
   const close = element("button", { class: "button button-quiet button-icon drawer-close", type: "button", "aria-label": words.layout.close }, icon("M6 6l12 12M18 6L6 18"));
@@ -43,13 +48,19 @@ export function Layout(hub, inspected) {
   drawer.addEventListener("click", () => open(dataset.drawer !== "open"));
   close.addEventListener("click", () => open(false));
   inspector.addEventListener("keydown", ({ key }) => { if (key === "Escape") open(false); });
-  DRAWER.addEventListener("change", () => open(false));
+  DRAWER.addEventListener("change", () => changeLayout(() => open(false)));
+  PHONE.addEventListener("change", () => changeLayout(() => {}));
   hub.on("badge", ({ tab, text }) => {
     list.badge(tab, text);
     phone.badge(tab, text);
   });
   Splitter(find("#splitter"), find("#work"));
   update();
+
+  /** Each has controls that the others have not. @param {() => void} change */
+  function changeLayout(change) {
+    keepFocus(change, () => [drawer, .../** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll('[role="tab"][aria-selected="true"]'))]);
+  }
 
   /** @param {boolean} opened */
   function open(opened) {
@@ -101,15 +112,16 @@ function Splitter(bar, work) {
     work.style.setProperty("--stage", `${share}%`);
   }
   bar.addEventListener("keydown", (event) => {
-    const wanted = { ArrowLeft: share - 2, ArrowRight: share + 2, Home: NARROWEST, End: WIDEST, Enter: USUAL }[event.key];
+    const wanted = new Map([["ArrowLeft", share - 2], ["ArrowRight", share + 2], ["Home", NARROWEST], ["End", WIDEST], ["Enter", USUAL]]).get(event.key);
     if (wanted === undefined) return;
     event.preventDefault();
     update(wanted);
   });
   bar.addEventListener("pointerdown", ({ pointerId }) => bar.setPointerCapture(pointerId));
   bar.addEventListener("pointermove", ({ pointerId, clientX }) => {
+    if (!bar.hasPointerCapture(pointerId)) return;
     const { left, width } = work.getBoundingClientRect();
-    if (bar.hasPointerCapture(pointerId)) update((100 * (clientX - left)) / width);
+    update((100 * (clientX - left)) / width);
   });
   bar.addEventListener("dblclick", () => update(USUAL));
   update(share);

@@ -1,10 +1,11 @@
 /** Wires the page: one hub, and the parts mounted on it. What only a call needs comes after the first paint. */
 
 import { readTester } from "./api.js";
+import { CallControl } from "./call/control.js";
 import { element, icon } from "./element.js";
-import { keepFocus } from "./focus.js";
-import { Hub } from "./hub.js";
-import { late, loaded, once, stylesheet } from "./late.js";
+import { keepFocus, showDialog } from "./focus.js";
+import { Hub, isLive } from "./hub.js";
+import { fetched, late, loaded, once, passOver, stylesheet } from "./late.js";
 import { Layout } from "./layout.js";
 import * as callBar from "./panels/call-bar.js";
 import * as deviceCheck from "./panels/device-check.js";
@@ -12,6 +13,7 @@ import * as failureSheet from "./panels/failure-sheet.js";
 import * as sessionForm from "./panels/session-form.js";
 import * as steps from "./panels/steps.js";
 import { Pages } from "./pages.js";
+import { listenForShortcuts } from "./shortcuts.js";
 import { words } from "./words.js";
 
 /**
@@ -35,34 +37,22 @@ const IN_TIME = ["talk", "health"];
 
 const find = (/** @type {string} */ selector) => /** @type {HTMLElement} */ (document.querySelector(selector));
 const hub = new Hub();
-const control = once(async () => {
-  const [{ CallControl }, { listenForShortcuts }] = await Promise.all([import("./call/control.js"), import("./shortcuts.js")]);
-  const made = CallControl(hub, actions, () => Promise.all(IN_TIME.map(bring)));
-  Object.assign(actions, made.actions);
-  listenForShortcuts(actions, { live: made.isLive, toggleMute: made.toggleMute, help });
-  return made;
-});
-const hearing = late("hearing", () => import("./panels/hearing.js"), async ({ Hearing }) => Hearing((await control()).now, actions));
-const shortcuts = late("shortcuts", () => import("./panels/shortcuts-dialog.js"), ({ ShortcutsDialog }) => ShortcutsDialog());
+const control = CallControl(hub, { wanted, keepFocus: keepOnPage, show: (view) => layout.show(view) }, bringCall);
+const company = once(async () => (await fetched(import("./call/company.js"))).accompany(hub, { send: control.actions.send, wanted }));
+const hearing = knowing("hearing", () => import("./panels/hearing.js"), ({ Hearing }, { journal }) => Hearing(() => journal.shown, actions));
+const shortcuts = late("shortcuts", () => import("./panels/shortcuts-dialog.js"), ({ ShortcutsDialog }) => ShortcutsDialog(actions));
 const faults = late("faults", () => import("./panels/faults.js"), ({ mount }) => mount(find("#demo-note"), hub));
 
-/**
- * Those that steer a call take their places when its control has come.
- * @type {import("./hub.js").Actions}
- */
+/** @type {import("./hub.js").Actions} */
 const actions = {
-  connect: async (options) => (await loaded(hub, control()))?.actions.connect(options),
-  connectAgain: async (options) => (await loaded(hub, control()))?.actions.connectAgain(options),
-  hangUp: async () => {},
-  mute: () => {},
-  talk: () => {},
-  interrupt: () => {},
-  send: () => false,
-  say: () => false,
-  stats: async () => new Map(),
-  getToken: async () => {},
-  revoke: async () => {},
-  useAgain: async () => {},
+  ...control.actions,
+  async connect(options) {
+    await settled; // a key may be given yet
+    await control.actions.connect(options);
+  },
+  getToken: async () => (await loaded(hub, company()))?.token.getToken(),
+  revoke: async () => (await loaded(hub, company()))?.token.revoke(),
+  useAgain: async () => (await loaded(hub, company()))?.token.useAgain(),
   wanted,
   hearNothing: async () => (await loaded(hub, hearing()))?.open(),
   endFaults: async () => (await faults()).end(),
@@ -70,7 +60,8 @@ const actions = {
   voice: () => document.querySelector("audio"),
   chooseDevice: (kind) => devices.choose(kind),
   useSystemSpeaker: () => devices.useSystemSpeaker(),
-  keepFocus: (change) => keepFocus(change, () => [...bar.heirs(), find("#calls")]),
+  keepFocus: keepOnPage,
+  showDialog: (dialog) => showDialog(dialog, heirs),
   show: (view) => layout.show(view),
   key: () => setup.key(),
   setKey: (key) => setup.setKey(key),
@@ -79,11 +70,13 @@ const actions = {
 
 /** @type {Map<string, () => Promise<unknown>>} */
 const lateParts = new Map();
-for (const [name, part] of Object.entries(PARTS)) if ("load" in part) lateParts.set(name, late(name, part.load, async ({ mount }) => mountLate(find(`#${name}`), mount, (await control()).kept)));
-hub.on("show", (name) => void bring(name));
+for (const [name, part] of Object.entries(PARTS)) {
+  if ("load" in part) lateParts.set(name, knowing(name, part.load, ({ mount }, { kept }) => mountLate(find(`#${name}`), mount, kept)));
+}
+hub.on("show", (name) => void bring(name).catch(passOver)); // tried again when it is next asked for
 hub.on("settings", () => {
   find("#setup").dataset.settings = "known"; // it is shown once it is whole, and moves no more
-  requestAnimationFrame(() => setTimeout(() => void control().catch(() => {}))); // painted; it is asked for again when it is needed
+  requestAnimationFrame(() => setTimeout(() => void company().catch(passOver))); // painted; it is asked for again when it is needed
 });
 for (const name of Object.keys(TABS)) find("#inspector-panels").append(panel(name));
 const layout = Layout(hub, Object.keys(TABS));
@@ -93,25 +86,57 @@ const devices = deviceCheck.mount(find("#setup"), hub, actions);
 failureSheet.mount(find("#work"), hub, actions);
 for (const [name, part] of Object.entries(TABS)) if ("mount" in part) part.mount(find(`#${name}`), hub, actions);
 Pages(hub, actions);
+listenForShortcuts(actions, { live: () => isLive(hub.latest("state")?.state), toggleMute: control.toggleMute, help: () => void help() });
+addEventListener("pagehide", () => void control.leave());
 
 const helpButton = element("button", { class: "button button-quiet help-open", type: "button", "aria-label": words.shortcuts.open, title: words.shortcuts.open }, "?");
 helpButton.addEventListener("click", () => void help());
 find("#stage-tabs").after(helpButton);
 for (const place of ["#stage-head", ".call-bar-state"]) find(place).append(hearNothing());
 
-readTester().then(async (settings) => {
-  // First the switches of the faults, or the form below them would move; the page goes on without them.
-  if (settings.faults.length) await faults().catch(() => {});
-  hub.emit("settings", settings);
+const settled = readTester().then(async (settings) => {
+  try { // first the switches of the faults, or the form below them would move; the page goes on without them
+    if (settings.faults.length) await faults().catch(passOver);
+  } finally {
+    hub.emit("settings", settings);
+  }
 }, (error) => {
   hub.emit("settings", { key: null, models: [], demo: false, faults: [] });
   hub.emit("trouble", { step: "page", error });
 });
 
+/** What makes a call, once those are there that shall miss nothing of it. */
+async function bringCall() {
+  const all = await loaded(hub, Promise.all([company(), ...IN_TIME.map(bring)]));
+  return all && all[0].RealtimeCall;
+}
+
+/**
+ * A part that is late, and is built with what is kept of the calls so far.
+ * @template Module, Part
+ * @param {string} name
+ * @param {() => Promise<Module>} load
+ * @param {(module: Module, all: Awaited<ReturnType<typeof company>>) => Part} build
+ */
+function knowing(name, load, build) {
+  const part = late(name, load, (module) => module);
+  return once(async () => build(...(await Promise.all([part(), company()]))));
+}
+
 /** It has the stylesheets of its parts, too. */
 async function loadTalk() {
   const [talk] = await Promise.all([import("./panels/talk.js"), ...["levels", "transcript"].map((name) => stylesheet(`../css/${name}.css`))]);
   return talk;
+}
+
+/** Who gets the focus that would be lost. */
+function heirs() {
+  return [...bar.heirs(), find("#calls")];
+}
+
+/** @param {() => void} change */
+function keepOnPage(change) {
+  keepFocus(change, heirs);
 }
 
 async function help() {
@@ -124,10 +149,10 @@ function wanted() {
 }
 
 async function saveDiagnostics() {
-  const all = await loaded(hub, Promise.all([control(), import("./diagnostics.js")]));
+  const all = await loaded(hub, Promise.all([company(), fetched(import("./diagnostics.js"))]));
   if (!all) return;
-  const [{ now }, { save }] = all;
-  await save(now(), await actions.stats());
+  const [{ journal }, { save }] = all;
+  await save(journal.shown, await actions.stats());
 }
 
 /** Always in reach: beside the call's views, or on a phone beside its state. */
@@ -148,15 +173,15 @@ function panel(name) {
 }
 
 /**
- * Load a part, if it is one that comes late.
+ * Load a part, if it is one that comes late; where it does not, its place says so.
  * @param {string} name
  */
 async function bring(name) {
   try {
     await lateParts.get(name)?.();
   } catch (error) {
-    find(`#${name}`).textContent = words.layout.notLoaded; // tried again when it is next asked for
-    if (!(error instanceof TypeError)) throw error; // so a browser tells of a module that it could not fetch
+    find(`#${name}`).textContent = words.layout.notLoaded;
+    throw error;
   }
 }
 

@@ -4,7 +4,7 @@
  */
 
 import { element } from "./element.js";
-import { late } from "./late.js";
+import { late, loaded } from "./late.js";
 import { words } from "./words.js";
 
 const text = words.pages;
@@ -31,6 +31,7 @@ export function Pages(hub, actions) {
     (isCalls() ? root : find("#stage")).focus();
   });
   hub.on("link", (hash) => talk.setAttribute("href", hash));
+  hub.on("settings", () => void update());
   addEventListener("hashchange", () => void update());
   void update();
 
@@ -48,14 +49,10 @@ export function Pages(hub, actions) {
       opened?.close();
       return;
     }
-    try {
-      opened = await view();
-    } catch (error) {
-      hub.emit("trouble", { step: "part", error });
-      if (isCalls()) location.replace(talk.href); // there the sheet is seen, and the way here tries again
-      return;
-    }
-    if (isCalls()) opened.open(id);
+    opened = await loaded(hub, view());
+    if (!isCalls()) return;
+    if (!opened) location.replace(talk.href); // there the sheet is seen, and the way here tries again
+    else if (hub.latest("settings")) opened.open(id); // with the key that they give
   }
 }
 

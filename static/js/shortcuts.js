@@ -16,8 +16,7 @@ export function listenForShortcuts(actions, { live, toggleMute, help }, signal) 
     if (held) actions.talk(false);
     held = false;
   };
-  /** @type {Record<string, () => void>} */
-  const letters = { m: toggleMute, i: actions.interrupt, h: actions.hangUp };
+  const letters = new Map([["m", toggleMute], ["i", actions.interrupt], ["h", () => void actions.hangUp()]]);
 
   addEventListener("keydown", (event) => {
     const at = event.target instanceof Element ? event.target : document.body;
@@ -26,12 +25,13 @@ export function listenForShortcuts(actions, { live, toggleMute, help }, signal) 
     if (!live()) return;
     if (event.key === " " && (held || !at.matches(PRESSED))) {
       event.preventDefault(); // it would scroll
-      if (!event.repeat && !held) actions.talk(true);
+      if (event.repeat || held) return;
+      actions.talk(true);
       held = true;
       return;
     }
     if (event.repeat || at.matches(TYPING)) return;
-    letters[event.key.toLowerCase()]?.();
+    letters.get(event.key.toLowerCase())?.();
   }, { signal });
   addEventListener("keyup", (event) => { if (event.key === " ") release(); }, { signal });
   addEventListener("blur", release, { signal });

@@ -1,6 +1,6 @@
 /** Every text of the page; but what an error says of itself stands where it is thrown. */
 
-export const words = Object.freeze({
+export const words = tables({
   views: { setup: "Setup", talk: "Talk", steps: "Steps", events: "Events", health: "Health", usage: "Usage", token: "Token", code: "Code", session: "Update", more: "More" },
   pages: {
     label: "Pages", talk: "Tester", calls: "Calls",
@@ -63,7 +63,7 @@ export const words = Object.freeze({
       threshold: "Only 0 to 1.", milliseconds: "A whole number.", choice: (/** @type {string} */ options) => `Choose one of ${options}.`,
     },
     link: {
-      left: (/** @type {string[]} */ what) => `Left out of the link: ${what.join(" ")}`, unknown: (/** @type {string} */ name) => `“${name}” is no setting.`,
+      left: (/** @type {string[]} */ what) => `Left out of the link: ${what.join(" ")}`, more: "And more.", unknown: (/** @type {string} */ name) => `“${name}” is no setting.`,
       broken: (/** @type {string} */ name, /** @type {string} */ why) => `“${name}”: ${why}`, idle: (/** @type {string} */ name) => `“${name}” does not go with the others.`,
       noModel: (/** @type {string} */ name) => `There is no model “${name}” here.`, secret: (/** @type {number} */ number, /** @type {string} */ member) => `Tool ${number} came without its ${member}: no link carries it.`,
     },
@@ -443,6 +443,17 @@ export const words = Object.freeze({
   },
   copy: { name: "Copy", done: "Copied", refused: "Not allowed" },
 });
+
+/**
+ * Frozen, and without a prototype: what comes from elsewhere and is looked up here finds a text of its own, or nothing.
+ * @template {object} Table
+ * @param {Table} all
+ * @returns {Readonly<Table>}
+ */
+function tables(all) {
+  for (const each of Object.values(all)) if (typeof each === "object" && !Array.isArray(each)) tables(each);
+  return Object.freeze(Object.setPrototypeOf(all, null));
+}
 
 /** @param {string} name a fault of the demo */
 function faultNamed(name) {

@@ -128,6 +128,8 @@ async def test_in_a_call_the_fields_are_fixed(stage: Stage, page: Page) -> None:
     await expect(note).to_have_text("In a call these are fixed; they are sent with the next one.")
     await page.evaluate(FOLLOW, "#/talk?voice=sage")
     assert await field(page, "Voice").input_value() == "cedar"
+    await button(page, "Copy link").click()  # of the session that this call has
+    assert "voice=cedar" in page.url
     await hang_up(page)
     await view(page, "Setup")
     await expect(field(page, "Voice")).to_have_value("sage")

@@ -1,13 +1,15 @@
 """The keys, and where they are told."""
 
+import asyncio
 from typing import Any
 
 import pytest
-from playwright.async_api import Browser, Page, expect
+from playwright.async_api import Browser, Page, Route, expect
 
 from tests.e2e.looks import AXE, clean
-from tests.e2e.tester import button, connect, field, status
+from tests.e2e.tester import button, connect, connected, field, fill_in, status, step
 from tests.support.browser import tab
+from tests.support.service import MASTER_KEY
 from tests.support.stage import PATIENCE_SECONDS, Stage, staged
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")  # the browser lives on that loop
@@ -40,6 +42,42 @@ async def test_a_question_mark_tells_the_keys(page: Page) -> None:
         await field(page, "Message").press("?")
         await expect(field(page, "Message")).to_have_value("?")
         await expect(dialog).to_be_hidden()
+
+
+@pytest.mark.in_firefox
+async def test_a_call_goes_on_behind_the_dialog(page: Page) -> None:
+    """Closed, it leaves the focus where Space talks, not where it hangs up; nor is it lost."""
+    answers = asyncio.Event()
+
+    async def late(route: Route) -> None:
+        await answers.wait()
+        await route.continue_()
+
+    async with staged() as stage:
+        await page.route("**/v1/realtime/calls", late, times=1)
+        await page.goto(stage.url)
+        await fill_in(page, MASTER_KEY)
+        await button(page, "Connect").press("Enter")
+        await expect(step(page, "answer")).to_have_attribute("data-state", "active")
+        await expect(button(page, "Cancel")).to_be_focused()
+        await page.keyboard.press("?")
+        dialog = page.get_by_role("dialog", name="Keyboard shortcuts")
+        await expect(dialog).to_be_visible()
+        answers.set()
+        await connected(page)
+        await page.keyboard.press("Escape")
+        await expect(button(page, "Talk")).to_be_focused()
+
+        for opener in ("Keyboard shortcuts", "I hear nothing"):
+            await button(page, "Hang up").focus()
+            await button(page, opener).evaluate("(opener) => opener.click()")
+            await expect(page.get_by_role("dialog", name=opener)).to_be_visible()
+            await page.evaluate("peers.at(-1).channels[0].close()")
+            await expect(status(page)).to_have_attribute("data-state", "ended")
+            await page.keyboard.press("Escape")
+            await expect(button(page, "Connect")).to_be_focused()
+            await button(page, "Connect").click()
+            await connected(page)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -101,6 +101,10 @@ async def test_space_is_a_space_while_typing(stage: Stage, page: Page) -> None:
     await quiet(stage, page)
     await field(page, "Message").press_sequentially("m h i")
     await expect(field(page, "Message")).to_have_value("m h i")
+    await page.keyboard.down(" ")
+    await page.locator("#stage").focus()  # the key is still down, and was never for talking
+    await page.keyboard.down(" ")
+    await page.keyboard.up(" ")
     await expect(status(page)).to_contain_text("Listening")
     assert await page.evaluate(TRACK) is True
 
@@ -134,6 +138,11 @@ async def test_without_a_microphone_mute_is_not_offered(stage: Stage, page: Page
     for name in ("Mute", "Talk"):
         await expect(button(page, name)).to_be_disabled()
     await expect(button(page, "Hang up")).to_be_focused()
+    await page.locator("#stage").focus()
+    for key in ("m", " "):
+        await page.keyboard.press(key)
+        await expect(status(page)).not_to_contain_text("Muted")
+        await expect(button(page, "Mute")).to_have_attribute("aria-pressed", "false")
     await view(page, "Talk")
     await write(page, "Good morning")
     await expect(status(page)).to_contain_text("No microphone: write a message.")

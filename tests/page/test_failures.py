@@ -30,8 +30,9 @@ async def connect(service: Service, page: Page) -> None:
         (failure(429, "rate_limited", MESSAGE, retry_after="7"), "Wait 7 seconds"),
         (failure(503, "store_unavailable", MESSAGE, retry_after="1"), "Wait 1 second,"),
         (failure(418, "unheard_of", MESSAGE), "The message names"),
+        (failure(418, "constructor", MESSAGE), "The message names"),
     ],
-    ids=["404", "429", "503", "unknown"],
+    ids=["404", "429", "503", "unknown", "inherited"],
 )
 async def test_a_refused_mint_is_explained(
     service: Service, page: Page, refusal: Response, advice: str

@@ -1,11 +1,12 @@
 """The page as it arrives."""
 
+import asyncio
 import re
 
 import pytest
-from playwright.async_api import Browser, Page, expect
+from playwright.async_api import Browser, Page, Route, expect
 
-from tests.e2e.tester import button, failure, status, view
+from tests.e2e.tester import button, failure, field, status, view
 from tests.page.conftest import Service
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")  # the browser lives on that loop
@@ -83,17 +84,138 @@ async def test_a_pane_that_does_not_come_is_told_and_tried_again(
     await expect(page.get_by_role("tabpanel", name="Events")).to_contain_text(within)
 
 
-async def test_a_call_that_cannot_be_steered_does_not_begin(service: Service, page: Page) -> None:
+async def test_a_call_that_nobody_would_follow_does_not_begin(service: Service, page: Page) -> None:
     """What a call needs comes after the page is painted: where it does not, it is tried again."""
-    await page.route("**/call/control.js", lambda route: route.abort())
+    await page.route("**/call/company.js", lambda route: route.abort())
     await page.goto(service.url)
     await button(page, "Connect").click()
     await expect(failure(page)).to_contain_text("This could not be loaded")
     assert service.minted == []
-    await page.unroute("**/call/control.js")
+    await page.unroute("**/call/company.js")
     await button(page, "Connect").click()
     await expect(failure(page)).to_contain_text("The provider failed")
     assert len(service.offers) == 1
+
+
+async def test_a_call_without_its_panel_does_not_begin(service: Service, page: Page) -> None:
+    """Nobody would hear the model: a sheet says so, and the next press tries again."""
+    await page.route("**/panels/talk.js", lambda route: route.abort())
+    await page.goto(service.url)
+    await expect(page.locator("#key")).to_have_value("sk-page")
+    await button(page, "Connect").click()
+    await expect(failure(page)).to_contain_text("This could not be loaded")
+    await expect(status(page)).to_contain_text("Ready")
+    assert service.minted == []
+    await page.unroute("**/panels/talk.js")
+    await button(page, "Connect").click()
+    await expect(failure(page)).to_contain_text("The provider failed")
+
+
+async def test_what_a_call_needs_is_waited_for_in_sight(service: Service, page: Page) -> None:
+    """A missing key is told at once; Connect shows that it was pressed, and begins one call."""
+    service.key = None
+    comes = asyncio.Event()
+
+    async def slow(route: Route) -> None:
+        await comes.wait()
+        await route.continue_()
+
+    await page.route("**/call/company.js", slow)
+    await page.goto(service.url)
+    await expect(page.locator("#model option")).to_have_count(2)
+    connect = button(page, "Connect")
+    await connect.click()
+    await expect(page.locator("#key")).to_be_focused()
+    await page.keyboard.type("sk-typed")
+    await page.locator("#instructions").focus()
+    await connect.click()
+    await expect(connect).to_have_attribute("aria-busy", "true")
+    await expect(status(page)).to_contain_text("Connecting")
+    await connect.click()
+    comes.set()
+    await expect(failure(page)).to_contain_text("The provider failed")
+    await expect(connect).to_have_attribute("aria-busy", "false")
+    assert len(service.offers) == 1
+
+
+async def test_the_keys_are_told_before_a_call_is_possible(service: Service, page: Page) -> None:
+    """They need nothing of what a call needs."""
+    await page.route("**/call/company.js", lambda route: route.abort())
+    await page.goto(service.url)
+    await page.keyboard.press("?")
+    await expect(page.get_by_role("dialog", name="Keyboard shortcuts")).to_be_visible()
+
+
+async def test_who_connects_at_once_is_not_asked_for_a_key_that_comes(
+    service: Service, page: Page
+) -> None:
+    """Connect is there before the page knows what the operator tells it."""
+    comes = asyncio.Event()
+
+    async def slow(route: Route) -> None:
+        await comes.wait()
+        await route.continue_()
+
+    await page.route("**/tester.json", slow)
+    await page.goto(service.url)
+    await button(page, "Connect").click()
+    comes.set()
+    await expect(failure(page)).to_contain_text("The provider failed")
+    assert len(service.offers) == 1
+
+
+@pytest.mark.in_firefox
+async def test_the_calls_as_the_first_page_take_the_key_that_is_given(
+    service: Service, page: Page
+) -> None:
+    """Nobody is asked for it while the service's answer is on its way."""
+    comes = asyncio.Event()
+
+    async def slow(route: Route) -> None:
+        await comes.wait()
+        await route.continue_()
+
+    await page.route("**/tester.json", slow)
+    await page.goto(f"{service.url}/#/calls")
+    title = page.locator(".calls-title")
+    await expect(title).to_be_attached()
+    comes.set()
+    await expect(title).to_be_visible()
+    await expect(field(page, "Master key or a caller's key")).to_be_hidden()
+
+
+async def test_settings_that_do_not_come_are_not_waited_for(service: Service, page: Page) -> None:
+    """A sheet says so, and the form can be used."""
+    await page.add_init_script(
+        "const { timeout } = AbortSignal;"
+        "AbortSignal.timeout = (ms) => timeout.call(AbortSignal, ms / 50);"
+    )
+    await page.route("**/tester.json", lambda _: None)  # no answer, ever
+    await page.goto(service.url)
+    await expect(failure(page)).to_contain_text("Nothing came back in time.")
+    await expect(field(page, "Model")).to_be_visible()
+
+
+@pytest.mark.in_firefox
+async def test_the_focus_is_kept_when_the_window_takes_another_layout(
+    service: Service, page: Page
+) -> None:
+    """Each layout has controls that the others have not."""
+    await page.goto(service.url)
+    await expect(page.locator("#model option")).to_have_count(2)
+    tab = page.get_by_role("tab", selected=True)
+    for before, after, control in [
+        (1280, 390, page.get_by_role("separator")),
+        (390, 1280, page.locator("#phone-tabs").get_by_role("tab", name="Setup")),
+        (1024, 390, button(page, "Inspector")),
+        (1280, 1024, page.locator("#inspector-tabs").get_by_role("tab", name="Steps")),
+    ]:
+        await page.set_viewport_size({"width": before, "height": 800})
+        await control.focus()
+        await page.set_viewport_size({"width": after, "height": 800})
+        await expect(control).to_be_hidden()
+        focused = page.locator(":focus")
+        await expect(focused.and_(tab.or_(button(page, "Inspector")))).to_be_visible()
 
 
 async def test_a_part_that_fails_is_not_said_to_be_missing(

@@ -348,6 +348,17 @@ async def test_what_a_link_says_wrongly_is_left_out_with_a_word(
     await expect(note).to_have_text("Sent with the token. What is empty is left to the provider.")
 
 
+@pytest.mark.parametrize("kind", ["constructor", "__proto__", "toString", "valueOf"])
+async def test_a_choice_that_every_object_has_is_none(
+    service: Service, page: Page, note: Locator, kind: str
+) -> None:
+    """A link may say anything: the page is whole, and says what it left out."""
+    await opened(service, page, f"/#/talk?turns={kind}&voice=cedar")
+    await expect(note).to_contain_text("“turns”: Choose one of")
+    await expect(field(page, "Turn detection")).to_have_value("")
+    await expect(field(page, "Voice")).to_have_value("cedar")
+
+
 @pytest.mark.in_firefox
 async def test_a_copied_link_opens_the_same_session(
     service: Service, page: Page, browser: Browser

@@ -219,6 +219,16 @@ async def test_sixty_levels_are_taken_and_no_more(page: Page) -> None:
     assert parse_object(body.encode())["session"] == json.loads(most)
 
 
+async def test_of_a_link_that_is_wrong_without_end_a_few_words_are_told(page: Page) -> None:
+    """Each name once, and that there are more."""
+    wrong = "&".join(f"x{number // 2}=1" for number in range(3000))
+    read = await page.evaluate(READ_LINK, f"#/talk?{wrong}&voice=marin")
+    assert read["ignored"] == [
+        *[f"“x{number}” is no setting." for number in range(5)],
+        "And more.",
+    ]
+
+
 async def test_what_a_link_says_and_is_not_understood_is_left_out(page: Page) -> None:
     """Each with its reason; the rest counts."""
     link = "#/talk?voice=marin&key=sk-1&turns=server_vad&threshold=7&eagerness=low&tools=[&%zz=1"

@@ -1,44 +1,51 @@
-/** One call at a time: begun, steered and ended, and what is kept of it for who asks later. Knows no DOM. */
+/** One call at a time: begun, steered and ended. What makes it comes when it is asked for. Knows no DOM. */
 
-import { record } from "../events/record.js";
-import { isBusy, isLive } from "../hub.js";
-import { followCall } from "./follow.js";
-import { holdToken } from "./held-token.js";
-import { Journal } from "./journal.js";
-import { RealtimeCall } from "./realtime-call.js";
+import { isBusy } from "../hub.js";
 import { Speaking } from "./speaking.js";
+
+/** @typedef {typeof import("./realtime-call.js").RealtimeCall} Call */
 
 /**
  * @param {import("../hub.js").Hub} hub
  * @param {Pick<import("../hub.js").Actions, "wanted" | "keepFocus" | "show">} page
- * @param {() => Promise<unknown>} ready brings what shall miss nothing of a call
+ * @param {() => Promise<Call | null>} bring what makes a call, once those that shall miss nothing of it are there; null: they do not come, and that is told
  */
-export function CallControl(hub, page, ready) {
-  /** @type {RealtimeCall | null} */
+export function CallControl(hub, page, bring) {
+  /** @type {InstanceType<Call> | null} */
   let call = null;
   let speaking = new Speaking();
-  let [live, busy, muted, opening, usedMicrophone] = [false, false, false, false, true];
-  const journal = Journal(hub);
-  const kept = record(hub, send);
+  let muted = false;
+  let talking = false;
+  let usedMicrophone = true;
+  const busy = () => isBusy(hub.latest("state")?.state);
 
-  followCall(hub);
   hub.on("devices", (chosen) => call?.use(chosen));
-  addEventListener("pagehide", () => void call?.hangUp({ keepalive: true }).catch(() => {})); // nobody is left to tell
 
   /** @param {{withMicrophone?: boolean}} [options] */
   async function connect({ withMicrophone = true } = {}) {
-    const all = busy || opening ? null : page.wanted();
-    if (!all) return;
-    opening = true;
+    const asked = busy() || hub.latest("opening") ? null : page.wanted();
+    if (!asked) return;
+    /** @type {Promise<void> | undefined} */
+    let opened;
+    hub.emit("opening", true);
     try {
-      await ready();
+      const Made = await bring();
+      if (Made) opened = open(Made, { ...asked, withMicrophone });
     } finally {
-      opening = false;
+      hub.emit("opening", false);
     }
-    const opened = new RealtimeCall((type, detail) => { if (call === opened) tell(type, detail); });
+    await opened;
+  }
+
+  /**
+   * @param {Call} Made
+   * @param {import("../hub.js").Wanted & {withMicrophone: boolean}} asked
+   */
+  async function open(Made, asked) {
+    const opened = new Made((type, detail) => { if (call === opened) tell(type, detail); });
     call = opened;
-    usedMicrophone = withMicrophone;
-    void opened.open({ ...all, withMicrophone });
+    usedMicrophone = asked.withMicrophone;
+    await opened.open(asked);
   }
 
   /**
@@ -47,7 +54,7 @@ export function CallControl(hub, page, ready) {
    * @param {any} detail
    */
   function tell(type, detail) {
-    if (type === "state") changed(detail);
+    if (type === "state") page.keepFocus(() => changed(detail));
     else if (type === "microphone") page.keepFocus(() => hub.emit(type, detail)); // without one there is nothing to mute
     else hub.emit(type, detail);
     if (type !== "event" || detail.direction !== "in") return;
@@ -59,12 +66,8 @@ export function CallControl(hub, page, ready) {
 
   /** @param {import("../hub.js").Stage} stage */
   function changed(stage) {
-    live = isLive(stage.state);
-    busy = isBusy(stage.state);
-    page.keepFocus(() => {
-      if (stage.state === "checking") begin();
-      hub.emit("state", stage);
-    });
+    if (stage.state === "checking") begin();
+    hub.emit("state", stage);
   }
 
   function begin() {
@@ -79,8 +82,8 @@ export function CallControl(hub, page, ready) {
 
   /** As the last time, unless told otherwise; a call that stands is ended first. */
   async function connectAgain({ withMicrophone = usedMicrophone } = {}) {
-    if (busy) await hangUp();
-    void connect({ withMicrophone });
+    if (busy()) await hangUp();
+    await connect({ withMicrophone });
   }
 
   async function hangUp() {
@@ -91,12 +94,23 @@ export function CallControl(hub, page, ready) {
     }
   }
 
+  /** @param {boolean} wanted */
+  function mute(wanted) {
+    if (hub.latest("microphone")) silence(wanted, false);
+  }
+
+  /** @param {boolean} held */
+  function talk(held) {
+    if (held ? hub.latest("microphone") : talking) silence(!held, held);
+  }
+
   /**
-   * @param {boolean} wanted
-   * @param {boolean} talking
+   * @param {boolean} nowMuted
+   * @param {boolean} nowTalking
    */
-  function silence(wanted, talking) {
-    muted = wanted;
+  function silence(nowMuted, nowTalking) {
+    muted = nowMuted;
+    talking = nowTalking;
     call?.mute(muted);
     hub.emit("muted", { muted, talking });
   }
@@ -119,16 +133,9 @@ export function CallControl(hub, page, ready) {
   }
 
   return {
-    kept,
-    /** What the call has shown so far. */
-    now: () => ({ live: journal.live, ...journal.now }),
-    isLive: () => live,
-    toggleMute: () => silence(!muted, false),
-    actions: {
-      connect, connectAgain, hangUp, interrupt, send, say, ...holdToken(hub, page.wanted),
-      mute: (/** @type {boolean} */ wanted) => silence(wanted, false),
-      talk: (/** @type {boolean} */ held) => silence(!held, held),
-      stats: async () => (await call?.stats()) ?? new Map(),
-    },
+    toggleMute: () => mute(!muted),
+    /** With the page: nobody is left to tell how it went. */
+    leave: async () => { await call?.hangUp({ keepalive: true }).catch(() => {}); },
+    actions: { connect, connectAgain, hangUp, mute, talk, interrupt, send, say, stats: async () => (await call?.stats()) ?? new Map() },
   };
 }

@@ -20,7 +20,8 @@ export function Journal(hub) {
   let descriptions = [];
   /** @type {import("../hub.js").Events["event"][]} */
   let events = [];
-  let [spoke, muted] = [false, false];
+  let spoke = false;
+  let muted = false;
   /** @type {string | null} */
   let id = null;
   /** @type {MediaStream | null} */
@@ -47,13 +48,10 @@ export function Journal(hub) {
   });
 
   return {
-    get live() {
-      return isLive(states.at(-1)?.state ?? "idle");
-    },
-    get now() {
-      return { states, steps: [...steps.values()], exchanges, candidates, descriptions, events: events.slice(-MOST), spoke, muted, id, microphone, session: hub.latest("session") ?? null };
+    get shown() {
+      return { live: isLive(hub.latest("state")?.state), states, steps: [...steps.values()], exchanges, candidates, descriptions, events: events.slice(-MOST), spoke, muted, id, microphone, session: hub.latest("session") ?? null };
     },
   };
 }
 
-/** @typedef {ReturnType<typeof Journal>["now"]} Known */
+/** @typedef {ReturnType<typeof Journal>["shown"]} Known */

@@ -6,7 +6,9 @@ import { candidatesOf } from "./candidates.js";
 import { MicrophoneLost, USUAL, alike, constraints, otherwise } from "./devices.js";
 import { close, openMicrophone } from "./microphone.js";
 import { watchService } from "./service-watch.js";
-import { CallLost, StepClock, StepFailure, StepTimeout } from "./step-clock.js";
+import { followStats } from "./stats.js";
+import { StepClock } from "./step-clock.js";
+import { CallLost, StepFailure, StepTimeout } from "./steps.js";
 
 /** Seconds a step of the connection may take before it counts as failed. */
 const PATIENCE = /** @type {Record<string, number>} */ ({ key: 20, token: 30, answer: 60, ice: 15, dtls: 10, "data-channel": 10, "session-created": 10 });
@@ -246,9 +248,7 @@ export class RealtimeCall {
 
   #watch() {
     const { signal } = this.#over;
-    import("./stats.js").then(({ followStats }) => {
-      if (!signal.aborted) followStats(this.#peer, signal, (figures) => this.#emit("stats", { ...figures, at: this.#now() }));
-    }, () => {}); // the service has gone, which the call itself will tell
+    followStats(this.#peer, signal, (figures) => this.#emit("stats", { ...figures, at: this.#now() }));
     this.#peer.addEventListener("icecandidate", ({ candidate }) => {
       if (!candidate?.candidate) return; // the end of them
       const { type, protocol, address } = candidate;
@@ -278,7 +278,7 @@ export class RealtimeCall {
     }, { signal });
     this.#channel.addEventListener("message", ({ data }) => this.#receive(data), { signal });
     this.#channel.addEventListener("close", () => {
-      if (!this.#connectedAt) this.#steps.lose();
+      if (!this.#connectedAt) this.#steps.lose(); // one that stood may have come to its proper end
       this.#close();
       this.#state("ended", { by: "them", error: new StepFailure("connection", new CallLost("provider")) });
     }, { signal });

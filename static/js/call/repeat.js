@@ -1,7 +1,7 @@
 /** Several calls one after another, to see how long each step takes as a rule and at worst. Knows no DOM. */
 
 import { RealtimeCall } from "./realtime-call.js";
-import { STEPS, StepFailure } from "./step-clock.js";
+import { STEPS, StepFailure } from "./steps.js";
 
 /** All that a call passes before it can be used; first audio waits for somebody to speak. */
 export const MEASURED = STEPS.filter((name) => name !== "first-audio");

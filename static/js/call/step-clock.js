@@ -1,11 +1,9 @@
-/** The steps of a call, when each began and ended, and how it fails. Knows no DOM and no WebRTC. */
+/** When each step of a call began and ended. Knows no DOM and no WebRTC. */
+
+import { STEPS } from "./steps.js";
 
 /** @typedef {"pending" | "active" | "done" | "failed" | "lost" | "skipped"} StepState lost: it was done, and the call is no more */
 /** @typedef {{name: string, state: StepState, from: number, to: number | null, timing: import("../api.js").ServerTiming | null, patience: number | null}} Step milliseconds since the first began; patience: seconds it may take */
-
-export const STEPS = Object.freeze([
-  "key", "microphone", "token", "offer", "answer", "apply", "ice", "dtls", "data-channel", "session-created", "first-audio",
-]);
 
 export class StepClock {
   #zero = performance.now();
@@ -50,7 +48,7 @@ export class StepClock {
     if (this.state(name) === "active") this.#set(name, { state: "failed", to: this.#now(), timing });
   }
 
-  /** A call that stood is no more: the last step it had reached says so. */
+  /** The call has gone: the last step that it had reached says so. */
   lose() {
     const reached = [...this.#steps.values()].filter(({ state }) => state === "done").at(-1);
     if (reached) this.#set(reached.name, { state: "lost" });
@@ -83,35 +81,5 @@ export class StepClock {
    */
   #set(name, change) {
     this.#onChange(Object.assign(this.#step(name), change));
-  }
-}
-
-/** A step did not come to its end; `cause` says why. */
-export class StepFailure extends Error {
-  name = "StepFailure";
-
-  /**
-   * @param {string} step
-   * @param {unknown} cause
-   */
-  constructor(step, cause) {
-    super(`${step}: ${cause instanceof Error ? cause.message : cause}`, { cause });
-    this.step = step;
-  }
-}
-
-/** A step took longer than anyone should wait. */
-export class StepTimeout extends Error {
-  name = "StepTimeout";
-}
-
-/** A call that stood is no more. */
-export class CallLost extends Error {
-  name = "CallLost";
-
-  /** @param {"network" | "provider" | "service"} why service: neither the other side nor the service is heard any more */
-  constructor(why) {
-    super(`The call was lost: ${why}.`);
-    this.why = why;
   }
 }

@@ -48,7 +48,7 @@ export function mount(root, hub, actions) {
 
   /** @type {import("../hub.js").Stage} */
   let stage = { state: "idle" };
-  let known = { key: true, step: "", microphone: false, muted: false, held: false, faults: /** @type {string[]} */ ([]) };
+  let known = { key: true, opening: false, step: "", microphone: false, muted: false, held: false, faults: /** @type {string[]} */ ([]) };
   /** @type {import("../hub.js").Events["call"]} */
   let call = null;
   /** @type {import("../hub.js").Events["speaking"]} */
@@ -57,8 +57,8 @@ export function mount(root, hub, actions) {
   let ticking;
   let began = 0;
 
-  pressing(connect, () => actions.connect());
-  pressing(hangUp, () => actions.hangUp());
+  pressing(connect, () => void actions.connect());
+  pressing(hangUp, () => void actions.hangUp());
   mute.addEventListener("click", () => actions.mute(!known.muted));
   interrupt.addEventListener("click", () => actions.interrupt());
   holding(talk, (held) => actions.talk(held));
@@ -69,18 +69,19 @@ export function mount(root, hub, actions) {
     voice.textContent = voiceOf(session) ?? text.defaultVoice;
   });
   hub.on("faults", (on) => update(() => { known.faults = on; }));
+  hub.on("opening", (now) => update(() => { known.opening = now; }));
   hub.on("step", ({ name, state }) => update(() => { if (state === "active") known.step = name; }));
   hub.on("call", (told) => update(() => { call = told; }));
   hub.on("microphone", (stream) => update(() => { known.microphone = stream !== null; }));
   hub.on("muted", ({ muted, talking }) => update(() => Object.assign(known, { muted, held: talking })));
   hub.on("speaking", (now) => update(() => { speaking = now; }));
   hub.on("state", (changed) => {
-    const wasWaiting = document.activeElement === hangUp && !isLive(stage.state);
+    const wasLive = isLive(stage.state);
     update(() => {
       stage = changed;
       if (changed.state === "checking") Object.assign(known, { step: "", microphone: false });
     });
-    if (changed.state === "connected" && wasWaiting) heirs().find((each) => !each.disabled)?.focus(); // Space shall talk now, not hang up
+    if (changed.state === "connected" && !wasLive) leaveHangUp();
   });
   update(() => {});
 
@@ -98,6 +99,7 @@ export function mount(root, hub, actions) {
     root.dataset.who = live ? (known.muted && who !== "model" ? "muted" : who ?? "nobody") : "nobody";
     // Two buttons in one place: neither moves the other.
     connect.classList.toggle("is-away", busy);
+    connect.setAttribute("aria-busy", String(known.opening));
     hangUp.classList.toggle("is-away", !busy);
     /** @type {HTMLElement} */ (hangUp.lastChild).textContent = live || !busy ? text.hangUp : text.cancel;
     talk.disabled = mute.disabled = !live || !known.microphone;
@@ -125,6 +127,13 @@ export function mount(root, hub, actions) {
     if (state === "checking") clock.textContent = minutes(0);
   }
 
+  /** It was Cancel until now: Space shall talk, not hang up. A dialog gives the focus back when it closes. */
+  function leaveHangUp() {
+    const dialog = document.querySelector("dialog[open]");
+    if (dialog) dialog.addEventListener("close", leaveHangUp, { once: true });
+    else if (document.activeElement === hangUp) heirs().find((each) => !each.disabled)?.focus();
+  }
+
   /** Who gets the focus that would be lost. */
   function heirs() {
     return [talk, hangUp, connect];
@@ -136,14 +145,15 @@ export function mount(root, hub, actions) {
 /**
  * The state in large words, and what to know about it.
  * @param {import("../hub.js").Stage} stage
- * @param {{key: boolean, step: string, microphone: boolean, muted: boolean, held: boolean, faults: string[]}} known
+ * @param {{key: boolean, opening: boolean, step: string, microphone: boolean, muted: boolean, held: boolean, faults: string[]}} known
  * @param {"you" | "model" | null} who
  * @param {import("../hub.js").Events["call"]} call
  * @returns {[string, string]}
  */
-function phrase(stage, { key, step, microphone, muted, held, faults }, who, call) {
+function phrase(stage, { key, opening, step, microphone, muted, held, faults }, who, call) {
   const { state, by, error, seconds = 0 } = stage;
   const { states, details } = words;
+  if (opening && !isBusy(state)) return [states.connecting, ""];
   switch (state) {
     case "idle": return [states.idle, faults.length ? words.faults.on(faults) : key ? details.idle : details.idleWithoutKey];
     case "checking":

@@ -7,7 +7,7 @@ import { gist, isBad, joined } from "../events/gist.js";
 import { EventLog, LineFault, reading, writing } from "../events/log.js";
 import { Shown } from "../events/shown.js";
 import { slices } from "../events/slices.js";
-import { loaded, once } from "../late.js";
+import { fetched, loaded, once } from "../late.js";
 import { words } from "../words.js";
 import { JsonTree } from "./json-tree.js";
 import { VirtualList } from "./virtual-list.js";
@@ -71,11 +71,11 @@ export function mount(root, hub, actions, { log, tools }) {
   /** @type {Row | null} what the detail shows */
   let read = null;
   const composer = once(async () => {
-    const { mount: mountComposer } = await import("./event-composer.js");
+    const { mount: mountComposer } = await fetched(import("./event-composer.js"));
     return mountComposer(panes.compose.body, hub, actions);
   });
   const answers = once(async () => {
-    const { mount: mountTools } = await import("./tools.js");
+    const { mount: mountTools } = await fetched(import("./tools.js"));
     mountTools(panes.tools.body, tools, (event) => void edit(event));
   });
   let said = "";

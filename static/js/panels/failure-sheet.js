@@ -3,9 +3,9 @@
  * of a rung gives way to whatever view is chosen next: the ladder has it too.
  */
 
-import { STEPS } from "../call/step-clock.js";
+import { STEPS } from "../call/steps.js";
 import { element } from "../element.js";
-import { endedWell, isOver } from "../hub.js";
+import { endedByThem, isOver } from "../hub.js";
 import { explained } from "./failure.js";
 import { FaultLine } from "./fault-line.js";
 
@@ -24,7 +24,7 @@ export function mount(root, hub, actions) {
   hub.on("state", (stage) => {
     const { state, error } = stage;
     if (state === "checking" || isOver(state)) hide();
-    if (error && !endedWell(stage)) show(error.step, error.cause);
+    if (error && !endedByThem(stage)) show(error.step, error.cause);
   });
   hub.on("trouble", ({ step, error }) => show(step, error));
   hub.on("show", () => { if (isRung(box.dataset.failed ?? "")) hide(); });

@@ -35,8 +35,8 @@ export function explained(step, error, actions, onDismiss) {
 function mending(remedy, actions, onDismiss) {
   const button = element("button", { class: "button failure-mend", type: "button" }, text.remedies[remedy]);
   button.addEventListener("click", () => {
-    if (remedy === "again" || remedy === "reconnect" || remedy === "token") actions.connectAgain();
-    else if (remedy === "withoutMicrophone") actions.connectAgain({ withMicrophone: false });
+    if (remedy === "again" || remedy === "reconnect" || remedy === "token") void actions.connectAgain();
+    else if (remedy === "withoutMicrophone") void actions.connectAgain({ withMicrophone: false });
     else if (remedy === "devices") {
       onDismiss(); // it may lie over the choice
       actions.chooseDevice("microphone");

@@ -15,7 +15,7 @@ const LOOK_EVERY_MS = 50;
 /** @typedef {import("../call/hearing.js").Seen} Seen */
 /** @typedef {import("../call/hearing.js").Mend} Mend */
 
-/** @typedef {import("../call/journal.js").Known & {live: boolean}} Known */
+/** @typedef {import("../call/journal.js").Known} Known */
 
 /**
  * @param {() => Known} read what is known now
@@ -96,7 +96,7 @@ export function Hearing(read, actions) {
 
   return {
     open() {
-      dialog.showModal();
+      actions.showDialog(dialog);
       void run();
     },
   };

@@ -68,7 +68,7 @@ export function mount(root, hub, actions) {
         });
         said.textContent = (signal.aborted ? text.stopped(calls.length) : text.done(TIMES)) + without;
       } catch (error) {
-        const { step, cause } = /** @type {import("../call/step-clock.js").StepFailure} */ (error);
+        const { step, cause } = /** @type {import("../call/steps.js").StepFailure} */ (error);
         const { title, message } = advise(step, cause);
         said.textContent = text.failed(calls.length + 1, title, message);
       }

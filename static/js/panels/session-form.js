@@ -56,7 +56,7 @@ export function mount(root, hub, actions) {
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     link.keep();
-    actions.connect();
+    void actions.connect();
   });
   form.addEventListener("input", ({ target }) => {
     const name = editor.nameOf(target);

@@ -5,7 +5,8 @@ import { words } from "../words.js";
 
 const text = words.shortcuts;
 
-export function ShortcutsDialog() {
+/** @param {Pick<import("../hub.js").Actions, "showDialog">} actions */
+export function ShortcutsDialog(actions) {
   const close = element("button", { class: "button", type: "submit" }, text.close);
   const dialog = /** @type {HTMLDialogElement} */ (element("dialog", { class: "shortcuts", "aria-labelledby": "shortcuts-heading" },
     element("h2", { id: "shortcuts-heading" }, text.heading),
@@ -15,7 +16,6 @@ export function ShortcutsDialog() {
   dialog.addEventListener("click", ({ target }) => { if (target === dialog) dialog.close(); }); // beside it
   document.body.append(dialog);
   return {
-    /** What had the focus gets it back at the end. */
-    open() { if (!dialog.open) dialog.showModal(); },
+    open() { if (!dialog.open) actions.showDialog(dialog); },
   };
 }

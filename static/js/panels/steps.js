@@ -1,10 +1,10 @@
 /** The steps of a call as a waterfall of milliseconds. The one that fails opens in place. */
 
 import { advise } from "../advice.js";
-import { STEPS } from "../call/step-clock.js";
+import { STEPS } from "../call/steps.js";
 import { CopyButton } from "../copy-button.js";
 import { element } from "../element.js";
-import { endedWell, isBusy, isOver } from "../hub.js";
+import { endedByThem, isBusy, isOver } from "../hub.js";
 import { late, loaded } from "../late.js";
 import { figure, milliseconds } from "../milliseconds.js";
 import { words } from "../words.js";
@@ -66,7 +66,7 @@ export function mount(root, hub, actions) {
     else if (state === "connected") update();
     if (isOver(state)) patience.stop();
     actions.keepFocus(() => { tenTimes.disabled = isBusy(state); });
-    if (error) (endedWell(stage) ? tell : fail)(error.step, error.cause);
+    if (error) (endedByThem(stage) ? tell : fail)(error.step, error.cause);
   });
   hub.on("trouble", ({ step, error }) => { if (rows.has(step)) fail(step, error); });
   hub.on("id", showId);

@@ -9,6 +9,8 @@ import { isObject, readSession } from "./json.js";
 const text = words.setup.link;
 /** Where a session stands as a whole, for what the fields cannot show. */
 const WHOLE = "session";
+/** Sentences on what is not understood: a link may be wrong without end. */
+const MOST = 5;
 const NOTHING = /** @type {Session} */ (Object.freeze({ type: "realtime" }));
 const TALK = /^#\/talk\?(.+)$/su;
 
@@ -47,7 +49,8 @@ export function readLink(hash) {
   for (const [name, why] of complaints) ignored.push(text.broken(name, why));
   const open = unmasked(session);
   for (const { number, member } of open.missing) ignored.push(text.broken("tools", text.secret(number, member)));
-  return { session: open.session, ignored };
+  const told = [...new Set(ignored)];
+  return { session: open.session, ignored: told.length > MOST ? [...told.slice(0, MOST), text.more] : told };
 }
 
 /**

@@ -26,8 +26,8 @@ const TURNS = ["audio", "input", "turn_detection"];
 const TRANSCRIPTION = ["audio", "input", "transcription"];
 
 /** What each kind of turn detection has. */
-const OF_KIND = /** @type {Record<string, Name[]>} */ ({ server_vad: ["threshold", "silence", "prefix"], semantic_vad: ["eagerness"] });
-const OF_KINDS = Object.values(OF_KIND).flat();
+const OF_KIND = new Map(/** @type {[string, Name[]][]} */ ([["server_vad", ["threshold", "silence", "prefix"]], ["semantic_vad", ["eagerness"]]]));
+const OF_KINDS = [...OF_KIND.values()].flat();
 /** Of a session's turn detection, what means nothing to another kind. */
 const NOT_SHARED = ["type", "threshold", "silence_duration_ms", "prefix_padding_ms", "idle_timeout_ms", "eagerness"];
 
@@ -93,7 +93,7 @@ export function voiceOf(session) {
  */
 export function applies(name, values) {
   if (name === "language") return values.transcription.trim() !== "" || values.language.trim() !== "";
-  return !OF_KINDS.includes(name) || Boolean(OF_KIND[values.turns]?.includes(name));
+  return !OF_KINDS.includes(name) || Boolean(OF_KIND.get(values.turns)?.includes(name));
 }
 
 /**
