@@ -14,7 +14,7 @@
  * @property {string} link the hash of the page's address that opens the page with that session
  * @property {boolean} opening Connect was pressed, and what a call needs is on its way
  * @property {Stage} state
- * @property {{who: "you" | "model" | null, interruptible: boolean}} speaking who of both; interruptible: the model speaks or is about to
+ * @property {{who: "you" | "model" | null, interruptible: boolean, responding: boolean}} speaking who of both; interruptible: the model speaks or is about to; responding: its answer is still being made
  * @property {{muted: boolean, talking: boolean}} muted talking: the key or button is held
  * @property {import("./call/step-clock.js").Step} step
  * @property {import("./api.js").Exchange & {at: number}} exchange

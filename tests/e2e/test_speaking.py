@@ -7,6 +7,7 @@ from playwright.async_api import Page, expect
 
 from tests.e2e.tester import (
     button,
+    connect,
     connected,
     failure,
     field,
@@ -16,9 +17,11 @@ from tests.e2e.tester import (
     quiet,
     refuse_microphone,
     status,
+    turns,
     update_session,
     view,
     write,
+    write_only,
 )
 from tests.support.service import MASTER_KEY
 from tests.support.stage import Stage
@@ -162,3 +165,18 @@ async def test_space_talks_after_connecting_by_keyboard(stage: Stage, page: Page
     await page.keyboard.up(" ")
     await expect(status(page)).to_have_attribute("data-state", "connected")
     assert await page.evaluate(TRACK) is False
+
+
+@pytest.mark.in_firefox
+async def test_what_is_written_while_the_model_answers_is_answered_next(
+    stage: Stage, page: Page
+) -> None:
+    """There is one response at a time: the next one is asked for when it is done."""
+    await connect(stage, page)
+    await write_only(page)
+    await write(page, LONG)
+    await expect(status(page)).to_contain_text("Model is speaking")
+    await write(page, "And now?")
+    await expect(turns(page, "model", "You wrote: And now?")).to_be_visible()
+    assert "error" not in [each["event"].get("type") for each in await logged(page)]
+    await hang_up(page)

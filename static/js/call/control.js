@@ -17,6 +17,8 @@ export function CallControl(hub, page, bring) {
   let muted = false;
   let talking = false;
   let usedMicrophone = true;
+  /** Something was written that no response has been asked for yet. */
+  let unanswered = false;
   const busy = () => isBusy(hub.latest("state")?.state);
 
   hub.on("devices", (chosen) => call?.use(chosen));
@@ -60,6 +62,8 @@ export function CallControl(hub, page, bring) {
     if (type !== "event" || detail.direction !== "in") return;
     const { who, interruptible } = speaking.now;
     speaking.receive(detail.event);
+    if (isTaken(detail.event)) unanswered = true;
+    if (detail.event?.type === "response.done") answer();
     const { now } = speaking;
     if (now.who !== who || now.interruptible !== interruptible) page.keepFocus(() => hub.emit("speaking", now));
   }
@@ -72,6 +76,7 @@ export function CallControl(hub, page, bring) {
 
   function begin() {
     speaking = new Speaking();
+    unanswered = false;
     hub.emit("speaking", speaking.now);
     hub.emit("id", null);
     hub.emit("token", null);
@@ -129,7 +134,17 @@ export function CallControl(hub, page, bring) {
   /** @param {string} text */
   function say(text) {
     const sent = send({ type: "conversation.item.create", item: { type: "message", role: "user", content: [{ type: "input_text", text }] } });
-    return Boolean(sent && send({ type: "response.create" }));
+    if (!sent) return false;
+    unanswered = true;
+    answer();
+    return true;
+  }
+
+  /** There is one response at a time: what is written meanwhile is answered after it. */
+  function answer() {
+    if (!unanswered || speaking.now.responding) return;
+    unanswered = false;
+    send({ type: "response.create" });
   }
 
   return {
@@ -138,4 +153,12 @@ export function CallControl(hub, page, bring) {
     leave: async () => { await call?.hangUp({ keepalive: true }).catch(() => {}); },
     actions: { connect, connectAgain, hangUp, mute, talk, interrupt, send, say, stats: async () => (await call?.stats()) ?? new Map() },
   };
+}
+
+/**
+ * Whether a response was asked for a moment after another one had begun.
+ * @param {any} event
+ */
+function isTaken(event) {
+  return event?.type === "error" && event.error?.code === "conversation_already_has_active_response";
 }

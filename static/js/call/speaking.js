@@ -10,7 +10,7 @@ export class Speaking {
   /** You, if both do: then the model is being interrupted. */
   get now() {
     const model = this.#sounding || this.#responding;
-    return { who: /** @type {Who} */ (this.#you ? "you" : model ? "model" : null), interruptible: model };
+    return { who: /** @type {Who} */ (this.#you ? "you" : model ? "model" : null), interruptible: model, responding: this.#responding };
   }
 
   /** @param {any} event from the provider */

@@ -52,7 +52,7 @@ export function mount(root, hub, actions) {
   /** @type {import("../hub.js").Events["call"]} */
   let call = null;
   /** @type {import("../hub.js").Events["speaking"]} */
-  let speaking = { who: null, interruptible: false };
+  let speaking = { who: null, interruptible: false, responding: false };
   /** @type {ReturnType<typeof setInterval> | undefined} */
   let ticking;
   let began = 0;
