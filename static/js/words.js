@@ -29,7 +29,7 @@ export const words = tables({
     interrupted: "Waiting for the network.", byUs: "You hung up", lost: "The connection was lost",
     /** `client` is also what the service calls an end that it cannot tell from the page's own hang up, which the page can. */
     enders: {
-      unknown: "by the other side", client: "by the other side", caller: "by the caller's key", operator: "by the operator", length: "longest call", idle: "nobody spoke",
+      unknown: "by the other side", client: "by the other side", caller: "by the caller's key", operator: "by the operator", length: "longest call", idle: "no answer for too long",
       replay: "token used again", drift: "session changed", supervision: "nobody watched", provider: "by the provider",
     },
     afterBy: (/** @type {string} */ time, /** @type {string} */ ender) => `after ${time}: ${ender}`,
@@ -47,7 +47,7 @@ export const words = tables({
       transcription: "Transcription", language: "Language", output: "Output", reasoning: "Reasoning effort", tools: "Tools",
     },
     placeholders: {
-      model: "gpt-realtime", voice: "the model's default", instructions: "How the model should speak and behave, in your own words.", threshold: "0.5", silence: "500", prefix: "300",
+      model: "such as gpt-realtime", voice: "the model's default", instructions: "How the model should speak and behave, in your own words.", threshold: "0.5", silence: "500", prefix: "300",
       transcription: "none", language: "any", tools: "A list of functions, as JSON.",
     },
     hints: { threshold: "0 to 1", silence: "in ms", prefix: "in ms", eagerness: "How soon the model answers.", transcription: "A model that writes down what you say.", language: "Such as en or de." },
