@@ -1,4 +1,4 @@
-"""The session editor, without a call."""
+"""What panels and what feeds them do without a call."""
 
 import pytest
 from playwright.async_api import Page, expect
@@ -45,3 +45,28 @@ async def test_a_preset_fills_the_editor_and_needs_a_call(service: Service, page
     assert "transcription" in await page.locator("#session-editor").input_value()
     await button(page, "Send session.update").click()
     await expect(page.locator("#session-note")).to_contain_text("Connect first")
+
+
+@pytest.mark.parametrize("content", ["a text", [{"text": {"toString": 1}}, None, 7], {}, None])
+async def test_a_message_of_any_shape_is_no_fault(
+    service: Service, page: Page, content: object
+) -> None:
+    """Whatever somebody composes: what is no text is no turn."""
+    await page.goto(service.url)
+    turns = await page.evaluate(
+        """async (content) => {
+          const { Hub } = await import("/js/hub.js");
+          const { followTurns } = await import("/js/call/turns.js");
+          const hub = new Hub();
+          const told = [];
+          hub.on("turn", (turn) => told.push(turn));
+          followTurns(hub);
+          hub.emit("state", { state: "checking" });
+          const item = { type: "message", role: "user", content };
+          const event = { type: "conversation.item.create", item };
+          hub.emit("event", { direction: "out", event, at: 1 });
+          return told.length;
+        }""",
+        content,
+    )
+    assert turns == 0

@@ -1,5 +1,6 @@
 /** Who said what, how long the answer took and what it cost, as the channel's events tell it. Knows no DOM. */
 
+import { said } from "../events/families.js";
 import { isOver } from "../hub.js";
 
 /** A conversation of a day; the oldest turns go. */
@@ -87,7 +88,7 @@ export class Turns {
   #sent({ type, event_id: id, item }, at) {
     if (type === "response.create") this.#asked ??= at;
     if (type !== "conversation.item.create" || item?.role !== "user") return;
-    const text = (item.content ?? []).map((/** @type {any} */ part) => part?.text ?? "").join("").trim();
+    const text = (Array.isArray(item.content) ? item.content : []).map((/** @type {any} */ part) => said(part?.text)).join("").trim();
     this.#asked = at;
     if (text) this.#change("you", item.id ?? id, at, { text, done: true });
   }
