@@ -4,9 +4,9 @@
  * Make a change; if it hides or disables what has the focus, the first of `heirs` that can take it gets it.
  * @param {() => void} change
  * @param {() => Iterable<HTMLElement>} heirs
+ * @param {Element | null} [focused]
  */
-export function keepFocus(change, heirs) {
-  const focused = document.activeElement;
+export function keepFocus(change, heirs, focused = document.activeElement) {
   change();
   if (focused instanceof HTMLElement && focused !== document.body && !takesFocus(focused)) pass(heirs);
 }

@@ -48,6 +48,9 @@ export function Layout(hub, inspected) {
   drawer.addEventListener("click", () => open(dataset.drawer !== "open"));
   close.addEventListener("click", () => open(false));
   inspector.addEventListener("keydown", ({ key }) => { if (key === "Escape") open(false); });
+  // Chromium may take the focus from what a layout hides before it tells of the layout.
+  let focused = document.activeElement;
+  document.addEventListener("focusin", ({ target }) => { focused = /** @type {Element} */ (target); });
   DRAWER.addEventListener("change", () => changeLayout(() => open(false)));
   PHONE.addEventListener("change", () => changeLayout(() => {}));
   hub.on("badge", ({ tab, text }) => {
@@ -59,7 +62,7 @@ export function Layout(hub, inspected) {
 
   /** Each has controls that the others have not. @param {() => void} change */
   function changeLayout(change) {
-    keepFocus(change, () => [drawer, .../** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll('[role="tab"][aria-selected="true"]'))]);
+    keepFocus(change, () => [drawer, .../** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll('[role="tab"][aria-selected="true"]'))], focused);
   }
 
   /** @param {boolean} opened */
