@@ -41,6 +41,8 @@ const real = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
 globalThis.allowed = new Promise((allow) => { globalThis.allow = allow; });
 navigator.mediaDevices.getUserMedia = async (wanted) => { await allowed; return real(wanted); };
 """
+SOON_MS = 5_000
+"""The page asks every two seconds."""
 NOTHING_IS_HEARD = "RTCRtpReceiver.prototype.getStats = async () => new Map();"
 PHONE: ViewportSize = {"width": 390, "height": 844}
 SLOW_MS = 120_000
@@ -343,7 +345,8 @@ async def test_a_service_that_dies_in_a_call(page: Page) -> None:
     async with provider_alone() as (_, provider_url):
         async with serving(create_app(settings(deployment(provider_url)))) as url:
             await connect_at(url, page, MASTER_KEY)
-        for text in ("The service does not answer", "Your call goes on", "new calls have to wait"):
+        await expect(failure(page)).to_contain_text("does not answer", timeout=SOON_MS)
+        for text in ("Your call goes on", "new calls have to wait"):
             await expect(failure(page)).to_contain_text(text)
         await write(page, "Are you still there?")
         await expect(turns(page, "model", "You wrote: Are you still there?").first).to_be_visible()

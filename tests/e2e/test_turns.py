@@ -286,8 +286,16 @@ async def test_axe_finds_nothing_in_a_conversation(
 
 
 async def test_without_motion_the_lanes_stand_still(stage: Stage, browser: Browser) -> None:
-    """They are written from the left, like a page; what has been drawn does not move on."""
+    """They are written from the left, like a page; what has been drawn does not move on.
+
+    Nor does anything else move on its way into a call.
+    """
     page = await browser.new_page(reduced_motion="reduce")
+    await page.add_init_script(
+        """globalThis.moves = [];
+        for (const type of ["animationstart", "transitionrun"])
+          addEventListener(type, ({ target }) => moves.push(type + target.outerHTML), true);"""
+    )
     await connect_at(stage.url, page, MASTER_KEY)
     await loud(page, "you")
     leftmost = """
@@ -305,6 +313,7 @@ async def test_without_motion_the_lanes_stand_still(stage: Stage, browser: Brows
     before = await page.evaluate(leftmost)
     await expect(page.get_by_role("banner")).to_contain_text("0:03")
     assert await page.evaluate(leftmost) == before
+    assert await page.evaluate("moves") == []
     await page.close()
 
 
