@@ -187,6 +187,7 @@ async def test_a_call_right_after_a_press_shows_what_it_will_meet(url: str, page
     await expect(page.locator(".fault", has_text="Dead")).to_have_attribute("aria-pressed", "true")
 
 
+@pytest.mark.in_firefox
 async def test_each_is_switched_by_itself(url: str, page: Page) -> None:
     """Whatever else is on, and whoever has switched that on."""
     await put(url, udp_blocked=True, dead_sideband=True)
