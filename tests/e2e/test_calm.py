@@ -76,8 +76,8 @@ async def stays(page: Page) -> None:
     assert screen
     bar = page.get_by_role("banner")
     height = 72 if screen["width"] >= 820 else 64
-    box = {"x": 0, "y": 0, "width": screen["width"], "height": height}
-    assert await bar.bounding_box() == box
+    box: Any = await bar.bounding_box()
+    assert box == {"x": 0, "y": 0, "width": screen["width"], "height": height}
     await expect(bar.get_by_text(MODEL, exact=True)).to_be_visible(visible=height == 72)
     assert await page.evaluate("document.documentElement.scrollHeight") == screen["height"]
 
