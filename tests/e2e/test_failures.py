@@ -14,6 +14,7 @@ from signaller.app import create_app
 from signaller.loopback.events import Conversation
 from signaller.loopback.switches import Faults, Switches
 from signaller.settings import Timeouts
+from tests.e2e.looks import inspect, violations
 from tests.e2e.tester import (
     button,
     connect_at,
@@ -364,7 +365,8 @@ async def test_a_service_that_comes_back(scene: Scene, page: Page) -> None:
 
 
 async def test_a_network_that_is_lost(page: Page) -> None:
-    """First the page waits for it, then the last rung says what has happened."""
+    """First the page waits for it, then the last rung says what has happened; axe finds nothing."""
+    await inspect(page)
     async with (
         provider_alone() as (process, provider_url),
         serving(create_app(settings(deployment(provider_url)))) as url,
@@ -374,6 +376,7 @@ async def test_a_network_that_is_lost(page: Page) -> None:
         process.kill()
         await expect(status(page)).to_contain_text("Reconnecting")
         await expect(step(page, "first-audio")).to_contain_text("waiting for the network")
+        assert await violations(page) == []
         await expect(status(page)).to_contain_text("Ended", timeout=SLOW_MS)
         await opened(
             page,
@@ -383,6 +386,7 @@ async def test_a_network_that_is_lost(page: Page) -> None:
             mend="Connect again",
             state="lost",
         )
+        assert await violations(page) == []
 
 
 async def test_a_machine_that_is_lost(page: Page) -> None:

@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import re
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,7 +11,7 @@ import pytest_asyncio
 from playwright.async_api import Browser, Locator, Page, expect
 
 from signaller.secret import Secret
-from tests.e2e.looks import inspected, violations
+from tests.e2e.looks import inspect, inspected, violations
 from tests.e2e.tester import button, connect_at, field, status
 from tests.support.provider import error as provider_error
 from tests.support.proxy import forward_proxy
@@ -33,7 +32,6 @@ ANOTHER_WINDOW = """() => {
   delete document.hasFocus;
 }"""
 """What a page is told when another window comes to the front; no browser without a head has two."""
-AXE = Path(__file__).parents[1] / "support/axe/node_modules/axe-core/axe.min.js"
 SHIFTS = """
 globalThis.shifts = [];
 new PerformanceObserver((list) => {
@@ -195,12 +193,14 @@ async def test_a_wrong_key_is_told_beside_its_field(
 ) -> None:
     """Nothing of any call is shown; the right one opens, and is that of the whole page."""
     await called(service)
+    await inspect(page)
     await page.goto(f"{service.url}/#/calls")
     await field(page, ASKED).fill(key)
     await button(page, "Show the calls").click()
     await expect(page.get_by_text(words)).to_be_visible()
     await expect(field(page, ASKED)).to_have_attribute("aria-invalid", "true")
     await expect(page.get_by_role("table")).to_have_count(0)
+    assert await violations(page) == []
     await expect(band(page)).to_be_hidden()
     await field(page, ASKED).fill(MASTER_KEY)
     await field(page, ASKED).press("Enter")
@@ -218,6 +218,7 @@ async def test_a_feed_that_is_cut_off_goes_on_where_it_was(
         proxy.routes["operators.example"] = service.url
         context = await browser.new_context(proxy={"server": proxy.url})
         page = await context.new_page()
+        await inspect(page)
         ended, stays = await called(service), await called(service)
         await opened(page, "http://operators.example")
         await expect(rows(page)).to_have_count(2)
@@ -226,6 +227,7 @@ async def test_a_feed_that_is_cut_off_goes_on_where_it_was(
         del proxy.routes["operators.example"]  # a name that leads nowhere now
         await proxy.cut()
         await expect(feed(page)).to_contain_text(re.compile(r"Cut off, again in \d+ s"))
+        assert await violations(page) == []
         assert await service.ended(f"/v1/realtime/calls/{ended}", MASTER_KEY) == 200
         begun = await called(service)
         proxy.routes["operators.example"] = service.url
