@@ -48,6 +48,10 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     refused. It writes each connection that it could not make on the console, of which nothing may
     stand there. Before 155 it never asks again for a module that it could not fetch. That it opens
     the choice of a file to load is not always told to Playwright.
+
+    What depends on the page alone is shown in Chromium: how it fits a screen, in which order it is
+    read, and what it says of a failure that the service or the provider tells it. A call in Firefox
+    takes seconds more.
     """
     if metafunc.definition.get_closest_marker("in_firefox"):
         metafunc.parametrize("browser", [CHROMIUM, FIREFOX], indirect=True)

@@ -45,12 +45,17 @@ async def inspected(
         browser,
         timeout_seconds=PATIENCE_SECONDS,
         tolerated=tolerated,
-        reduced_motion="reduce",
         **looks,
     ) as page:
-        await page.add_init_script(UNREAD)
-        await page.add_init_script(path=AXE)
+        await inspect(page)
         yield page
+
+
+async def inspect(page: Page) -> None:
+    """Let axe look at what this page opens from now on; nothing moves meanwhile."""
+    await page.emulate_media(reduced_motion="reduce")
+    await page.add_init_script(UNREAD)
+    await page.add_init_script(path=AXE)
 
 
 async def violations(page: Page) -> list[Any]:

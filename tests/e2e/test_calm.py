@@ -22,7 +22,7 @@ from tests.e2e.tester import (
     write,
     write_only,
 )
-from tests.support.service import MASTER_KEY
+from tests.support.service import MASTER_KEY, MODEL
 from tests.support.stage import Stage, staged
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")  # the browser lives on that loop
@@ -41,7 +41,7 @@ async def stage() -> AsyncIterator[Stage]:
 
 @pytest.mark.parametrize(("width", "height"), [(1280, 650), (1440, 900), (390, 844), (320, 740)])
 async def test_nothing_moves(stage: Stage, browser: Browser, width: int, height: int) -> None:
-    """Failing, connecting, muting, a conversation, an interruption, hanging up."""
+    """Failing, connecting, muting, a conversation, an interruption, hanging up; nor is scrolled."""
     page = await browser.new_page(viewport={"width": width, "height": height})
     await page.add_init_script(SHIFTS)
     await page.add_init_script(KEEP_PEERS)
@@ -64,9 +64,22 @@ async def test_nothing_moves(stage: Stage, browser: Browser, width: int, height:
         await write(page, f"Sentence {number}: " + "what a long way to say it. " * 6)
     await expect(page.locator("#transcript li").nth(12)).to_be_attached()
     await nothing_moved(page)
+    await stays(page)
     await hang_up(page)
     await nothing_moved(page)
     await page.close()
+
+
+async def stays(page: Page) -> None:
+    """The bar with the model's name is at the top, and the page itself is not scrolled."""
+    screen = page.viewport_size
+    assert screen
+    bar = page.get_by_role("banner")
+    height = 72 if screen["width"] >= 820 else 64
+    box: Any = await bar.bounding_box()
+    assert box == {"x": 0, "y": 0, "width": screen["width"], "height": height}
+    await expect(bar.get_by_text(MODEL, exact=True)).to_be_visible(visible=height == 72)
+    assert await page.evaluate("document.documentElement.scrollHeight") == screen["height"]
 
 
 async def seen(page: Page, state: str) -> None:

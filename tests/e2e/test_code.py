@@ -81,6 +81,18 @@ async def test_settings_are_filled_in_and_the_key_is_not(stage: Stage, shown: Pa
     assert "cedar" in await example(shown, "Dart")
 
 
+async def test_they_are_fetched_when_they_are_opened(stage: Stage, page: Page) -> None:
+    """The first load has none of them."""
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    await page.goto(stage.url)
+    await page.wait_for_load_state("networkidle")
+    assert [url for url in asked if "code" in url] == []
+    await view(page, "Code")
+    await expect(page.get_by_role("region", name="Code")).to_contain_text("curl")
+    assert [url for url in asked if "/js/code/curl" in url]
+
+
 async def test_they_are_those_of_the_documentation(shown: Page) -> None:
     """Word for word, but for names, address and session."""
     for language in ("Swift", "Kotlin", "Dart"):

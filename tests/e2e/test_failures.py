@@ -14,6 +14,7 @@ from signaller.app import create_app
 from signaller.loopback.events import Conversation
 from signaller.loopback.switches import Faults, Switches
 from signaller.settings import Timeouts
+from tests.e2e.looks import inspect, violations
 from tests.e2e.tester import (
     button,
     connect_at,
@@ -41,6 +42,8 @@ const real = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
 globalThis.allowed = new Promise((allow) => { globalThis.allow = allow; });
 navigator.mediaDevices.getUserMedia = async (wanted) => { await allowed; return real(wanted); };
 """
+SOON_MS = 5_000
+"""The page asks every two seconds."""
 NOTHING_IS_HEARD = "RTCRtpReceiver.prototype.getStats = async () => new Map();"
 PHONE: ViewportSize = {"width": 390, "height": 844}
 SLOW_MS = 120_000
@@ -343,7 +346,8 @@ async def test_a_service_that_dies_in_a_call(page: Page) -> None:
     async with provider_alone() as (_, provider_url):
         async with serving(create_app(settings(deployment(provider_url)))) as url:
             await connect_at(url, page, MASTER_KEY)
-        for text in ("The service does not answer", "Your call goes on", "new calls have to wait"):
+        await expect(failure(page)).to_contain_text("does not answer", timeout=SOON_MS)
+        for text in ("Your call goes on", "new calls have to wait"):
             await expect(failure(page)).to_contain_text(text)
         await write(page, "Are you still there?")
         await expect(turns(page, "model", "You wrote: Are you still there?").first).to_be_visible()
@@ -361,7 +365,8 @@ async def test_a_service_that_comes_back(scene: Scene, page: Page) -> None:
 
 
 async def test_a_network_that_is_lost(page: Page) -> None:
-    """First the page waits for it, then the last rung says what has happened."""
+    """First the page waits for it, then the last rung says what has happened; axe finds nothing."""
+    await inspect(page)
     async with (
         provider_alone() as (process, provider_url),
         serving(create_app(settings(deployment(provider_url)))) as url,
@@ -371,6 +376,7 @@ async def test_a_network_that_is_lost(page: Page) -> None:
         process.kill()
         await expect(status(page)).to_contain_text("Reconnecting")
         await expect(step(page, "first-audio")).to_contain_text("waiting for the network")
+        assert await violations(page) == []
         await expect(status(page)).to_contain_text("Ended", timeout=SLOW_MS)
         await opened(
             page,
@@ -380,6 +386,7 @@ async def test_a_network_that_is_lost(page: Page) -> None:
             mend="Connect again",
             state="lost",
         )
+        assert await violations(page) == []
 
 
 async def test_a_machine_that_is_lost(page: Page) -> None:

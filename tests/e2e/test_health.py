@@ -117,6 +117,8 @@ async def test_the_verdict_says_what_is_wrong(
     await expect(page.locator(".health-verdict")).to_contain_text("Connect")
     await told(page, {**WELL, **change}, seconds=5)
     await expect(page.locator(".health-verdict")).to_contain_text(words)
+    badge = await page.evaluate("hub.latest('badge')")
+    assert badge == {"tab": "health", "text": "!" if words.startswith("Poor") else ""}
     figures = page.locator(".health-now")
     lines = {round(box["y"]) for each in await figures.all() if (box := await each.bounding_box())}
     assert len(lines) == len(CHARTS) / 2  # two beside each other stand on one line

@@ -87,6 +87,7 @@ async def saved(page: Page, name: str) -> str:
     return download.suggested_filename + Path(await download.path()).read_text()  # noqa: ASYNC240 - small
 
 
+@pytest.mark.in_firefox
 async def test_the_key_stays_in_the_page(stage: Stage, page: Page) -> None:
     """It is in no URL, no storage, no download, and not in the page's own text."""
     urls: list[str] = []
@@ -112,6 +113,7 @@ async def test_the_key_stays_in_the_page(stage: Stage, page: Page) -> None:
     assert [text for text in told if MASTER_KEY in text] == []
 
 
+@pytest.mark.in_firefox
 async def test_a_whole_call_by_keyboard(stage: Stage, page: Page) -> None:
     """From the key to the record of a call that was hung up, without a pointer."""
     await page.goto(stage.url)
@@ -262,6 +264,28 @@ async def test_a_call_ended_among_the_calls_says_so(stage: Stage, page: Page) ->
     await expect(status(page)).to_be_visible()
     await expect(status(page)).to_contain_text("Ended")
     assert await page.evaluate("document.activeElement !== document.body")
+
+
+async def test_on_a_phone_a_call_fills_the_screen(stage: Stage, page: Page) -> None:
+    """Both lanes and what is said, from the bar with the state down to the call's buttons."""
+    await page.set_viewport_size({"width": 390, "height": 844})
+    await connect(stage, page)
+    said = page.locator("#transcript li").last
+    for shown in (status(page), *await page.locator(".lane canvas").all(), said):
+        await expect(shown).to_be_in_viewport(ratio=1)
+    bar, talk, buttons = [
+        await each.bounding_box()
+        for each in (
+            page.get_by_role("banner"),
+            page.locator("#talk"),
+            page.get_by_role("group", name="Call controls"),
+        )
+    ]
+    assert bar
+    assert talk
+    assert buttons
+    assert (talk["x"], talk["width"]) == (0, 390)
+    assert (talk["y"], talk["y"] + talk["height"]) == (bar["height"], buttons["y"])
 
 
 async def test_on_a_phone_a_call_and_all_calls_have_room(stage: Stage, page: Page) -> None:

@@ -1,19 +1,21 @@
 """The operators' view: live calls as they happen, their records, and their end."""
 
 import asyncio
+import contextlib
 import re
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Locator, Page, expect
 
-from tests.e2e.looks import inspected, violations
+from signaller.secret import Secret
+from tests.e2e.looks import inspect, inspected, violations
 from tests.e2e.tester import button, connect_at, field, status
 from tests.support.provider import error as provider_error
 from tests.support.proxy import forward_proxy
+from tests.support.redis import redis_server
 from tests.support.service import MASTER_KEY, MODEL, Service, bearer, named, running
 from tests.support.stage import staged
 
@@ -22,13 +24,14 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")  # the browser lives on t
 KEY, OTHER_KEY = "sk-canary-web-0123456789abcdef", "sk-canary-two-0123456789abcdef"
 CALLERS = (named("web", KEY), named("kiosk", OTHER_KEY))
 ASKED = "Master key or a caller's key"
+PRICES = {"input_cost_per_token": "0.01", "output_cost_per_token": "0.01"}
+"""So high that the shortest answer shows."""
 ANOTHER_WINDOW = """() => {
   document.hasFocus = () => false;
   document.activeElement.dispatchEvent(new FocusEvent("focusout", { bubbles: true }));
   delete document.hasFocus;
 }"""
 """What a page is told when another window comes to the front; no browser without a head has two."""
-AXE = Path(__file__).parents[1] / "support/axe/node_modules/axe-core/axe.min.js"
 SHIFTS = """
 globalThis.shifts = [];
 new PerformanceObserver((list) => {
@@ -85,10 +88,22 @@ def band(page: Page) -> Locator:
     return page.locator(".band")
 
 
+async def rises(page: Page, name: str) -> None:
+    """A figure of the open record grows while one looks at it."""
+    label = page.get_by_role("term").filter(has_text=re.compile(f"^{name}$"))
+    figure = record(page).locator("dl > div").filter(has=label).get_by_role("definition")
+    await expect(figure).to_have_text(re.compile(r"\d"))
+    before = await figure.inner_text()
+    await expect(figure).not_to_have_text(before)
+    first, then = (float(each.strip("≥ $")) for each in (before, await figure.inner_text()))
+    assert then > first
+
+
 @pytest.mark.in_firefox
 async def test_two_browsers_calls_are_seen_and_one_is_hung_up(browser: Browser) -> None:
     """Both appear without a reload; whose Hang up is pressed ends, and its browser hears of it."""
-    async with staged(callers=CALLERS) as stage:
+    paid = staged(callers=CALLERS, supervision="best_effort", prices=PRICES)
+    async with paid as stage:
         operator, one, other = [await browser.new_page() for _ in range(3)]
         await opened(operator, stage.url)
         await expect(operator.get_by_text("No live call.")).to_be_visible()
@@ -96,10 +111,19 @@ async def test_two_browsers_calls_are_seen_and_one_is_hung_up(browser: Browser) 
         await connect_at(stage.url, other, OTHER_KEY)
         await expect(rows(operator)).to_have_count(2)
         row = rows(operator).filter(has_text="kiosk")
-        await expect(row).to_contain_text(re.compile(r"voice.*\d:\d\d.*in \d+:\d\d.*Live"))
+        costs = r"\$\d+\.\d{4}Watched"
+        await expect(row).to_contain_text(
+            re.compile(rf"voice.*\d:\d\d.*in \d+:\d\d.*{costs}.*Live")
+        )
+        sum_of_both = re.compile(r"^2 live · \$(?!0\.00)\d+\.\d\d$")  # the microphone beeps
+        await expect(operator.get_by_text(sum_of_both)).to_be_visible()
         await expect(row.get_by_role("button", name="Hang up")).to_have_accessible_description(
             re.compile("^kiosk call rtc_.* voice$")
         )
+        await rows(operator).filter(has_text="web").get_by_role("link").click()
+        await rises(operator, "Responses")
+        await rises(operator, "Cost")
+        await button(operator, "Close the record").click()
 
         await row.get_by_role("button", name="Hang up").dblclick()  # by mistake
         await expect(row.get_by_role("button", name="Hang up", exact=True)).to_be_visible()
@@ -146,6 +170,20 @@ async def test_the_band_tells_the_operator_how_the_service_stands(
     await expect(band(page)).to_contain_text("Live calls1")
 
 
+async def test_the_band_tells_that_the_store_is_gone(browser: Browser) -> None:
+    """By itself, while the operator looks on; how many calls there are, nobody knows then."""
+    with contextlib.ExitStack() as lives:
+        port = lives.enter_context(redis_server())
+        async with running(redis_url=Secret(f"redis://127.0.0.1:{port}/0")) as service:
+            page = await browser.new_page()
+            await opened(page, service.url)
+            await expect(band(page)).to_contain_text(re.compile(r"Store\d+\.\d msRedis"))
+            await asyncio.to_thread(lives.close)
+            await expect(band(page)).to_contain_text("StoreNot reachableRedis")
+            await expect(band(page)).to_contain_text("Live calls?")
+            await page.close()
+
+
 @pytest.mark.parametrize(
     ("key", "words"),
     [("not-a-key", "This service does not know the key."), ("", "Enter a key first.")],
@@ -155,12 +193,14 @@ async def test_a_wrong_key_is_told_beside_its_field(
 ) -> None:
     """Nothing of any call is shown; the right one opens, and is that of the whole page."""
     await called(service)
+    await inspect(page)
     await page.goto(f"{service.url}/#/calls")
     await field(page, ASKED).fill(key)
     await button(page, "Show the calls").click()
     await expect(page.get_by_text(words)).to_be_visible()
     await expect(field(page, ASKED)).to_have_attribute("aria-invalid", "true")
     await expect(page.get_by_role("table")).to_have_count(0)
+    assert await violations(page) == []
     await expect(band(page)).to_be_hidden()
     await field(page, ASKED).fill(MASTER_KEY)
     await field(page, ASKED).press("Enter")
@@ -178,6 +218,7 @@ async def test_a_feed_that_is_cut_off_goes_on_where_it_was(
         proxy.routes["operators.example"] = service.url
         context = await browser.new_context(proxy={"server": proxy.url})
         page = await context.new_page()
+        await inspect(page)
         ended, stays = await called(service), await called(service)
         await opened(page, "http://operators.example")
         await expect(rows(page)).to_have_count(2)
@@ -186,6 +227,7 @@ async def test_a_feed_that_is_cut_off_goes_on_where_it_was(
         del proxy.routes["operators.example"]  # a name that leads nowhere now
         await proxy.cut()
         await expect(feed(page)).to_contain_text(re.compile(r"Cut off, again in \d+ s"))
+        assert await violations(page) == []
         assert await service.ended(f"/v1/realtime/calls/{ended}", MASTER_KEY) == 200
         begun = await called(service)
         proxy.routes["operators.example"] = service.url

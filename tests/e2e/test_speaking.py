@@ -5,6 +5,7 @@ import re
 import pytest
 from playwright.async_api import Page, expect
 
+from tests.e2e.looks import inspect, violations
 from tests.e2e.tester import (
     button,
     connect,
@@ -131,6 +132,7 @@ async def test_interrupt_stops_the_model(stage: Stage, page: Page) -> None:
 
 async def test_without_a_microphone_mute_is_not_offered(stage: Stage, page: Page) -> None:
     """Nor is Talk; the state says what can be done instead."""
+    await inspect(page)
     await refuse_microphone(page)
 
     await page.goto(stage.url)
@@ -149,6 +151,7 @@ async def test_without_a_microphone_mute_is_not_offered(stage: Stage, page: Page
     await view(page, "Talk")
     await write(page, "Good morning")
     await expect(status(page)).to_contain_text("No microphone: write a message.")
+    assert await violations(page) == []
 
 
 @pytest.mark.in_firefox

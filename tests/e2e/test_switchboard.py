@@ -187,6 +187,7 @@ async def test_a_call_right_after_a_press_shows_what_it_will_meet(url: str, page
     await expect(page.locator(".fault", has_text="Dead")).to_have_attribute("aria-pressed", "true")
 
 
+@pytest.mark.in_firefox
 async def test_each_is_switched_by_itself(url: str, page: Page) -> None:
     """Whatever else is on, and whoever has switched that on."""
     await put(url, udp_blocked=True, dead_sideband=True)
@@ -261,7 +262,7 @@ async def test_on_a_phone_the_failure_says_that_it_is_on(url: str, browser: Brow
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 async def test_axe_finds_nothing_in_the_board(url: str, browser: Browser, scheme: Any) -> None:
-    """Closed, with one on, and with its failure."""
+    """Closed, with one on, with its failure, and while a call connects."""
     async with inspected(browser, tolerated=CHROMIUMS_OWN, color_scheme=scheme) as page:
         await page.goto(url)
         await expect(button(page, "See it fail")).to_be_visible()
@@ -273,6 +274,11 @@ async def test_axe_finds_nothing_in_the_board(url: str, browser: Browser, scheme
         await button(page, "Connect").click()
         await expect(failure(page).first).to_be_visible()
         await clean(page, "failed", "Steps")
+        await put(url, slow_answer_seconds=PATIENCE_SECONDS)
+        await button(page, "Connect").click()
+        await expect(step(page, "answer")).to_contain_text("gives up in")
+        await clean(page, "connecting", "Steps")
+        await button(page, "Cancel").click()
 
 
 @pytest.mark.parametrize("width", [390, 1280, 1920])

@@ -57,6 +57,31 @@ canvas => {
   return tallest / canvas.height;
 }
 """
+MARKED = """
+canvas => {
+  const { width, height } = canvas;
+  const pen = new OffscreenCanvas(width, height).getContext("2d", { willReadFrequently: true });
+  const colours = getComputedStyle(canvas);
+  const [bad, model] = ["--bad", "--model"].map((name) => {
+    pen.fillStyle = colours.getPropertyValue(name);
+    pen.fillRect(0, 0, 1, 1);
+    return String(pen.getImageData(0, 0, 1, 1).data);
+  });
+  pen.clearRect(0, 0, 1, 1);
+  pen.drawImage(canvas, 0, 0);
+  const { data } = pen.getImageData(0, 0, width, height);
+  const at = (x, y) => String(data.slice(4 * (y * width + x), 4 * (y * width + x) + 4));
+  for (let x = width - 1; x > 0; x--) {
+    if (at(x, height - 1) !== bad) continue;
+    let [tall, long] = [0, 0];
+    for (let y = height - 1; y >= 0; y--) tall += at(x, y) === bad;
+    for (let left = x - 1; left > 0 && [bad, model].includes(at(left, height - 1)); left--) long++;
+    return [tall / height, long];
+  }
+  return null;
+}
+"""
+"""Of a lane: how tall the mark of an interruption is, how long the line below the turn before."""
 """Of a lane: the share of its height that its tallest column has."""
 
 
@@ -135,7 +160,7 @@ async def test_what_is_said_is_answered_in_a_measured_time(stage: Stage, page: P
 
 
 async def test_an_interrupted_turn_says_so(stage: Stage, page: Page) -> None:
-    """By the button; and by speaking, with how much of it was heard."""
+    """By the button, in its lane, too; and by speaking, with how much of it was heard."""
     await quiet(stage, page)
     await write(page, LONG)
     await expect(status(page)).to_contain_text("Model is speaking")
@@ -149,6 +174,11 @@ async def test_an_interrupted_turn_says_so(stage: Stage, page: Page) -> None:
         ].map(({ content, color }) => [content, color])"""
     )
     assert mark == ['"—"', note[1]]  # a sentence broken off, and no error
+    lane = await page.locator('.lane[data-who="model"] canvas').element_handle()
+    marked = await page.wait_for_function(MARKED, arg=lane)
+    tall, long = await marked.json_value()
+    assert tall > 0.7  # above it may stand when the answer began
+    assert long > 3
     await update_session(page, BETWEEN_BEEPS)
     spoken = turns(page, "model", "You spoke for").filter(
         has_text=re.compile(r"interrupted after \d+\.\d\ss")
@@ -256,8 +286,16 @@ async def test_axe_finds_nothing_in_a_conversation(
 
 
 async def test_without_motion_the_lanes_stand_still(stage: Stage, browser: Browser) -> None:
-    """They are written from the left, like a page; what has been drawn does not move on."""
+    """They are written from the left, like a page; what has been drawn does not move on.
+
+    Nor does anything else move on its way into a call.
+    """
     page = await browser.new_page(reduced_motion="reduce")
+    await page.add_init_script(
+        """globalThis.moves = [];
+        for (const type of ["animationstart", "transitionrun"])
+          addEventListener(type, ({ target }) => moves.push(type + target.outerHTML), true);"""
+    )
     await connect_at(stage.url, page, MASTER_KEY)
     await loud(page, "you")
     leftmost = """
@@ -275,6 +313,7 @@ async def test_without_motion_the_lanes_stand_still(stage: Stage, browser: Brows
     before = await page.evaluate(leftmost)
     await expect(page.get_by_role("banner")).to_contain_text("0:03")
     assert await page.evaluate(leftmost) == before
+    assert await page.evaluate("moves") == []
     await page.close()
 
 

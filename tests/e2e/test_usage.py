@@ -92,6 +92,9 @@ async def test_both_accounts_stand_side_by_side(stage: Stage, page: Page) -> Non
     await expect(page.get_by_role("definition").filter(has_text=cost)).to_be_visible()
     await expect(page.get_by_role("banner")).to_contain_text(cost)
     await expect(page.get_by_role("banner")).to_contain_text(re.compile(r"5\d:\d\d left"))
+    await expect(page.get_by_role("tabpanel", name="Usage")).to_contain_text(
+        "The account iscomplete"
+    )
 
 
 async def test_the_last_account_is_read_after_the_end(stage: Stage, page: Page) -> None:

@@ -242,6 +242,7 @@ async def test_outside_the_demo_the_key_is_empty(service: Service, page: Page) -
     await button(page, "Connect").click()
     await expect(page.locator("#key")).to_have_attribute("aria-invalid", "true")
     await expect(page.locator("#key")).to_be_focused()
+    await expect(page.get_by_text("Enter this service's key first.")).to_be_visible()
     await expect(page.locator("#demo-note")).to_be_hidden()
     assert service.minted == []
 
@@ -408,7 +409,10 @@ async def test_a_very_wide_screen_shows_all_larger(service: Service, page: Page)
 
 
 async def test_a_tablet_has_the_inspector_in_a_drawer(service: Service, browser: Browser) -> None:
-    """It opens with the focus in it; Escape closes it and gives the focus back."""
+    """It opens with the focus in it; Escape closes it and gives the focus back.
+
+    A phone has none, and where there is room for both none is needed.
+    """
     page = await browser.new_page(viewport={"width": 1024, "height": 768})
     await page.goto(service.url)
     opener = button(page, "Inspector")
@@ -419,6 +423,9 @@ async def test_a_tablet_has_the_inspector_in_a_drawer(service: Service, browser:
     await page.keyboard.press("Escape")
     await expect(page.get_by_role("tab", name="Steps", exact=True)).to_be_hidden()
     await expect(opener).to_be_focused()
+    for width, drawer in ((819, False), (820, True), (1239, True), (1240, False)):
+        await page.set_viewport_size({"width": width, "height": 768})
+        await expect(opener).to_be_visible(visible=drawer)
     await page.close()
 
 
