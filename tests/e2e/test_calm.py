@@ -29,6 +29,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")  # the browser lives on t
 
 REFUSED = ("Failed to load resource: the server responded with a status of 401",)
 """Chromium itself writes down every answer that is an error."""
+INSPECTED = ("Steps", "Events", "Health", "Usage", "Token", "Code", "Update")
 WIDTHS = (320, 390, 820, 1024, 1280, 1920)
 
 
@@ -64,6 +65,32 @@ async def test_nothing_moves(stage: Stage, browser: Browser, width: int, height:
         await write(page, f"Sentence {number}: " + "what a long way to say it. " * 6)
     await expect(page.locator("#transcript li").nth(12)).to_be_attached()
     await nothing_moved(page)
+    await hang_up(page)
+    await nothing_moved(page)
+    await page.close()
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "tab"),
+    [
+        *((1280, 650, tab) for tab in INSPECTED),
+        pytest.param(1024, 768, "Token", id="in the drawer"),
+    ],
+)
+async def test_nothing_moves_in_the_inspector(
+    stage: Stage, browser: Browser, width: int, height: int, tab: str
+) -> None:
+    """From Connect to the end, whatever is in front: what a call tells has its place before."""
+    page = await browser.new_page(viewport={"width": width, "height": height})
+    await page.add_init_script(SHIFTS)
+    await page.goto(stage.url)
+    await fill_in(page, MASTER_KEY)
+    if width < 1240:
+        await button(page, "Inspector").click()
+    await view(page, tab)
+    await button(page, "Connect").click()
+    await connected(page)
+    await expect(page.locator(".call-bar-clock")).to_have_text("0:02")
     await hang_up(page)
     await nothing_moved(page)
     await page.close()
