@@ -155,7 +155,7 @@ async function saveDiagnostics() {
   await save(journal.shown, await actions.stats());
 }
 
-/** Always in reach: beside the call's views, or on a phone beside its state. */
+/** Always in reach: beside the call's views, or where those are not, beside its state. */
 function hearNothing() {
   const made = element("button", { class: "button button-quiet hear-nothing", type: "button", "aria-label": words.hearing.open, title: words.hearing.open },
     icon("M4 10v4h3l4 4V6l-4 4zM15 10l5 5M20 10l-5 5"), element("span", {}, words.hearing.open));

@@ -26,7 +26,7 @@ export const words = tables({
     idle: "Press Connect and speak.", idleWithoutKey: "Enter the service's key, then connect.",
     listening: "Speak, or write a message.", withoutMicrophone: "No microphone: write a message.", you: "The model waits for you.",
     model: "Speak to interrupt.", modelMuted: "Muted: the model does not hear you.", muted: "The model does not hear you.", held: "Hold Talk or Space to speak.",
-    interrupted: "Waiting for the network.", byUs: "You hung up", lost: "The connection was lost",
+    interrupted: "Waiting for the network.", waited: (/** @type {number} */ seconds) => ` ${seconds} s`, byUs: "You hung up", lost: "The connection was lost",
     /** `client` is also what the service calls an end that it cannot tell from the page's own hang up, which the page can. */
     enders: {
       unknown: "by the other side", client: "by the other side", caller: "by the caller's key", operator: "by the operator", length: "longest call", idle: "no answer for too long",

@@ -29,6 +29,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")  # the browser lives on t
 
 REFUSED = ("Failed to load resource: the server responded with a status of 401",)
 """Chromium itself writes down every answer that is an error."""
+INSPECTED = ("Steps", "Events", "Health", "Usage", "Token", "Code", "Update")
 WIDTHS = (320, 390, 820, 1024, 1280, 1920)
 
 
@@ -80,6 +81,32 @@ async def stays(page: Page) -> None:
     assert box == {"x": 0, "y": 0, "width": screen["width"], "height": height}
     await expect(bar.get_by_text(MODEL, exact=True)).to_be_visible(visible=height == 72)
     assert await page.evaluate("document.documentElement.scrollHeight") == screen["height"]
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "tab"),
+    [
+        *((1280, 650, tab) for tab in INSPECTED),
+        pytest.param(1024, 768, "Token", id="in the drawer"),
+    ],
+)
+async def test_nothing_moves_in_the_inspector(
+    stage: Stage, browser: Browser, width: int, height: int, tab: str
+) -> None:
+    """From Connect to the end, whatever is in front: what a call tells has its place before."""
+    page = await browser.new_page(viewport={"width": width, "height": height})
+    await page.add_init_script(SHIFTS)
+    await page.goto(stage.url)
+    await fill_in(page, MASTER_KEY)
+    if width < 1240:
+        await button(page, "Inspector").click()
+    await view(page, tab)
+    await button(page, "Connect").click()
+    await connected(page)
+    await expect(page.locator(".call-bar-clock")).to_have_text("0:02")
+    await hang_up(page)
+    await nothing_moved(page)
+    await page.close()
 
 
 async def seen(page: Page, state: str) -> None:

@@ -374,9 +374,10 @@ async def test_a_network_that_is_lost(page: Page) -> None:
         await connect_at(url, page, MASTER_KEY)
         await expect(step(page, "first-audio")).to_have_attribute("data-state", "done")
         process.kill()
-        await expect(status(page)).to_contain_text("Reconnecting")
+        await expect(status(page)).to_contain_text(re.compile(r"Reconnecting \d+ s"))
         await expect(step(page, "first-audio")).to_contain_text("waiting for the network")
         assert await violations(page) == []
+        await expect(status(page)).to_contain_text(re.compile(r"Reconnecting [2-9] s"))
         await expect(status(page)).to_contain_text("Ended", timeout=SLOW_MS)
         await opened(
             page,

@@ -179,6 +179,36 @@ async def test_it_fits_every_screen(
     await page.close()
 
 
+@pytest.mark.parametrize("width", [390, 820, 1024, 1239, 1240])
+async def test_i_hear_nothing_is_always_in_reach(
+    stage: Stage, browser: Browser, width: int
+) -> None:
+    """Once, whatever is in front: a view, an open drawer, the operators' page in a call."""
+    page = await browser.new_page(viewport={"width": width, "height": 800})
+    page.set_default_timeout(PATIENCE_SECONDS * 1000)
+    opener = button(page, "I hear nothing")
+    await connect(stage, page)
+    drawer = button(page, "Inspector")
+    has_drawer = 820 <= width < 1240
+    for name in ("Setup", "Talk", "Steps", "Events"):
+        if has_drawer and name == "Steps":
+            await drawer.click()
+        await view(page, name)
+        assert await opener.evaluate(REACHED), name
+    if has_drawer:
+        assert await drawer.evaluate(REACHED)
+        await drawer.click()
+        await expect(drawer).to_have_attribute("aria-expanded", "false")
+    await page.get_by_role("link", name="Calls", exact=True).click()
+    await expect(page.get_by_role("region", name="Calls", exact=True)).to_be_visible()
+    assert await opener.evaluate(REACHED)
+    await opener.click()
+    await expect(page.get_by_role("dialog", name="I hear nothing")).to_be_visible()
+    word = page.locator(".call-state-word")
+    assert await word.evaluate("word => word.scrollWidth <= word.clientWidth")
+    await page.close()
+
+
 async def test_in_forced_colours_axe_finds_nothing(stage: Stage, browser: Browser) -> None:
     """Where the system chooses all colours, what is pressed and what is chosen still shows."""
     async with inspected(browser, forced_colors="active") as page:

@@ -34,9 +34,10 @@ export function mount(root, hub, actions) {
   const [talk, mute, interrupt] = [button("talk", text.talkHint, "control-talk"), button("mute", text.muteHint), button("interrupt", text.interruptHint)];
   const model = element("p", { class: "call-bar-model" });
   const voice = element("p", { class: "call-bar-voice" });
-  const word = element("strong", { class: "call-state-word" });
+  const word = element("span", {});
+  const waited = element("span", { "aria-hidden": "true" }); // a second is not worth being read out
   const detail = element("span", { class: "call-state-detail" });
-  const status = element("p", { id: "status", role: "status", class: "call-state" }, word, " ", detail);
+  const status = element("p", { id: "status", role: "status", class: "call-state" }, element("strong", { class: "call-state-word" }, word, waited), " ", detail);
   const clock = element("span", { class: "call-bar-clock", "aria-hidden": "true" }, "0:00");
   root.append(
     element("h1", { class: "visually-hidden" }, text.title),
@@ -56,6 +57,7 @@ export function mount(root, hub, actions) {
   /** @type {ReturnType<typeof setInterval> | undefined} */
   let ticking;
   let began = 0;
+  let interruptedAt = 0;
 
   pressing(connect, () => void actions.connect());
   pressing(hangUp, () => void actions.hangUp());
@@ -78,6 +80,7 @@ export function mount(root, hub, actions) {
   hub.on("state", (changed) => {
     const wasLive = isLive(stage.state);
     update(() => {
+      if (changed.state === "interrupted" && stage.state !== "interrupted") interruptedAt = performance.now();
       stage = changed;
       if (changed.state === "checking") Object.assign(known, { step: "", microphone: false });
     });
@@ -118,13 +121,21 @@ export function mount(root, hub, actions) {
   function tell(live, state) {
     if (live && !ticking) {
       began = performance.now();
-      ticking = setInterval(() => { clock.textContent = minutes((performance.now() - began) / 1000); }, 1000);
+      ticking = setInterval(() => {
+        clock.textContent = minutes((performance.now() - began) / 1000);
+        count();
+      }, 1000);
     }
     if (!live) {
       clearInterval(ticking);
       ticking = undefined;
     }
     if (state === "checking") clock.textContent = minutes(0);
+    count();
+  }
+
+  function count() {
+    waited.textContent = stage.state === "interrupted" ? words.details.waited(Math.round((performance.now() - interruptedAt) / 1000)) : "";
   }
 
   /** It was Cancel until now: Space shall talk, not hang up. A dialog gives the focus back when it closes. */

@@ -23,7 +23,6 @@ export function mount(root, hub, actions) {
   const button = (/** @type {string} */ name, kind = "", described = "") => /** @type {HTMLButtonElement} */ (
     element("button", { class: `button ${kind}`, type: "button", ...(described && { "aria-describedby": described }) }, name));
   const [get, revoke, again] = [button(text.get), button(text.revoke, "button-danger", "token-revoke-hint"), button(text.again, "", "token-again-hint")];
-  const none = element("p", { class: "hint" }, text.none);
   const ring = Ring();
   const left = element("span", { class: "token-left" });
   const state = element("p", { class: "token-state", role: "status" });
@@ -31,16 +30,16 @@ export function mount(root, hub, actions) {
   const terms = element("pre", { class: "token-terms", tabindex: "0", role: "region", "aria-label": text.terms });
   const note = element("p", { class: "token-note", role: "status" });
   const verdict = element("div", { class: "token-verdict", role: "status" });
-  const revokeHint = element("p", { class: "hint", id: "token-revoke-hint" });
-  const againHint = element("p", { class: "hint", id: "token-again-hint" });
+  const revokeHint = element("p", { class: "hint", id: "token-revoke-hint" }, text.revokeHint);
+  const [possible, impossible] = [element("span", {}, text.againHint), element("span", {}, text.againUnused)];
+  const againHint = element("p", { class: "hint token-either", id: "token-again-hint" }, possible, impossible);
   const head = element("div", { class: "token-head" }, ring.node, element("div", {}, state, element("p", { class: "token-expiry" }, left), note));
   const card = element("div", { class: "token-card", hidden: "" }, head,
     element("div", { class: "token-acts" }, element("div", {}, revoke, revokeHint), element("div", {}, again, againHint)),
     verdict,
     element("dl", { class: "token-facts" }, ...[...facts].map(([name, value]) => element("div", {}, element("dt", {}, text[name]), value))),
     element("details", {}, element("summary", {}, text.terms), terms));
-  const whole = element("div", { class: "token" }, card, element("div", { class: "token-get" }, none, get));
-  root.append(whole);
+  root.append(element("div", { class: "token" }, element("div", { class: "token-get" }, element("p", { class: "hint" }, text.none), get), card));
   /** @type {Held | null} */
   let held = null;
   let busy = false;
@@ -72,8 +71,6 @@ export function mount(root, hub, actions) {
   function paint() {
     get.disabled = busy;
     card.hidden = !held;
-    none.hidden = held !== null;
-    whole.dataset.held = String(held !== null);
     if (!held) return;
     const { told, usesLeft, session } = held;
     const call = hub.latest("call") ?? null;
@@ -97,8 +94,8 @@ export function mount(root, hub, actions) {
     note.dataset.bad = String(held.failed !== null);
     revoke.disabled = held.revoked;
     again.disabled = !spent;
-    put(revokeHint, text.revokeHint);
-    put(againHint, spent ? text.againHint : text.againUnused);
+    possible.classList.toggle("is-away", !spent);
+    impossible.classList.toggle("is-away", spent);
     judge(held);
     tick();
   }
