@@ -1,8 +1,12 @@
 /** The service's HTTP calls and their failures. Knows no DOM. */
 
+import { words } from "./words.js";
+
 /** @typedef {{gateway: number | null, provider: number | null, network: number | null}} ServerTiming milliseconds; network is what remains of the exchange */
 /** @typedef {{method: string, path: string, status: number | null, ms: number, requestId: string | null, timing: ServerTiming}} Exchange */
 /** @typedef {{signal?: AbortSignal, onExchange?: (exchange: Exchange) => void}} Options */
+
+const text = words.errors;
 
 /** The service answered, and the answer is an error. */
 export class ApiError extends Error {
@@ -14,7 +18,7 @@ export class ApiError extends Error {
    * @param {number | null} retryAfterSeconds
    */
   constructor(exchange, body, retryAfterSeconds) {
-    super(typeof body.message === "string" ? body.message : `The service answered ${exchange.status} without a reason.`);
+    super(typeof body.message === "string" ? body.message : text.noReason(exchange.status));
     this.exchange = exchange;
     this.status = /** @type {number} */ (exchange.status);
     this.requestId = exchange.requestId;
@@ -97,7 +101,7 @@ export async function mintToken(key, session, options = {}) {
   const headers = { Authorization: `Bearer ${key}`, "Content-Type": "application/json" };
   const { response, exchange } = await request("POST", "v1/realtime/client_secrets", headers, JSON.stringify({ session }), options);
   const { value, expires_at: expires, session: minted, calls_url: url } = await json(response);
-  if (typeof value !== "string") throw new AnswerError("The service's answer holds no token.");
+  if (typeof value !== "string") throw new AnswerError(text.noToken);
   const told = {
     value, expiresAt: typeof expires === "number" ? expires : null,
     session: /** @type {object | null} */ (minted ?? null), callsUrl: typeof url === "string" ? url : null,
@@ -115,9 +119,9 @@ export async function postOffer(token, offer, options = {}) {
   const headers = { Authorization: `Bearer ${token}`, "Content-Type": "application/sdp" };
   const { response, exchange } = await request("POST", "v1/realtime/calls", headers, offer, options);
   const place = response.headers.get("Location");
-  if (!place) throw new AnswerError("The service's answer has no Location, so the call cannot be ended from here.");
+  if (!place) throw new AnswerError(text.noLocation);
   const location = new URL(place, response.url);
-  if (location.origin !== new URL(response.url).origin) throw new AnswerError("The call's Location is at another host.");
+  if (location.origin !== new URL(response.url).origin) throw new AnswerError(text.elsewhere);
   const callId = decodeURIComponent(location.pathname.split("/").pop() ?? "");
   // Below the address that answered: `Location` is written for those who come through the gateway.
   const address = `${response.url}/${encodeURIComponent(callId)}`;
@@ -151,7 +155,7 @@ export async function request(method, url, headers, body, { signal, onExchange, 
   } catch (error) {
     exchange.ms = performance.now() - began;
     onExchange?.(exchange);
-    if (error instanceof TypeError) throw new NetworkError("The service did not answer.", { cause: error });
+    if (error instanceof TypeError) throw new NetworkError(text.noAnswer, { cause: error });
     throw error;
   }
   exchange.ms = performance.now() - began;
@@ -179,7 +183,7 @@ async function apiError(response, exchange) {
  */
 export async function json(response) {
   const body = await response.json().catch(() => null);
-  if (body === null || typeof body !== "object") throw new AnswerError("The service's answer is not a JSON object.");
+  if (body === null || typeof body !== "object") throw new AnswerError(text.notObject);
   return body;
 }
 

@@ -1,4 +1,4 @@
-/** Every text of the page; but what an error says of itself stands where it is thrown. */
+/** Every text of the page, what its own errors say included. */
 
 export const words = tables({
   views: { setup: "Setup", talk: "Talk", steps: "Steps", events: "Events", health: "Health", usage: "Usage", token: "Token", code: "Code", session: "Update", more: "More" },
@@ -229,7 +229,9 @@ export const words = tables({
     answered: "Answered", by: { hand: "by hand", rule: "by rule" }, unanswered: "not answered: the call ended", resting: "Rules have answered eight times in a row and rest: the session may require a call each time. Answer by hand to go on.",
   },
   session: {
-    label: "Session to send with session.update, as JSON", presets: "Presets", send: "Send session.update", intro: "Change the session while you talk.",
+    label: "Session to send with session.update, as JSON", presets: "Presets",
+    presetNames: { short: "Short answers", interpreter: "Interpreter", voice: "Voice", transcribe: "Transcribe me", patient: "Patient turns", text: "Text only" },
+    send: "Send session.update", intro: "Change the session while you talk.",
     notConnected: "Not connected. Connect first, then send.", sent: "Sent; waiting for session.updated", late: "No session.updated within 5 seconds. Look for an error among the events.",
     updated: (/** @type {number} */ ms) => `session.updated after ${ms} ms`, refused: (/** @type {string} */ why) => `Refused: ${why}`, noReason: "no reason given",
   },
@@ -440,6 +442,14 @@ export const words = tables({
       rests: (/** @type {string} */ model, /** @type {string} */ time) => `${model} for ${time}`,
       answersIn: (/** @type {string} */ ms) => `${ms} ms`, replaysSince: "this replica, since it began", everywhere: "of all replicas, with unknown ones",
     },
+  },
+  /** What errors of the page's own say. */
+  errors: {
+    noAnswer: "The service did not answer.", noReason: (/** @type {number | null} */ status) => `The service answered ${status} without a reason.`,
+    noToken: "The service's answer holds no token.", noLocation: "The service's answer has no Location, so the call cannot be ended from here.", elsewhere: "The call's Location is at another host.",
+    notObject: "The service's answer is not a JSON object.", notCalls: "The service's answer is not a list of calls.", noEvents: "The service's answer holds no events.",
+    feed: { ended: "The feed ended.", silent: "The feed fell silent.", cut: "The feed was cut off." },
+    noMicrophone: "No microphone could be opened.", insecure: "This page is not in a secure context.", connection: "The connection failed.", waited: (/** @type {number} */ seconds) => `Nothing happened for ${seconds} seconds.`,
   },
   copy: { name: "Copy", done: "Copied", refused: "Not allowed" },
 });

@@ -1,5 +1,7 @@
 /** What to speak into and to listen with: the choice, what of it is there, and whether the browser lets us. Knows no DOM. */
 
+import { words } from "../words.js";
+
 /** What the browser may do to a voice before it is sent; each is a constraint's name. */
 export const PROCESSING = /** @type {const} */ (["echoCancellation", "noiseSuppression", "autoGainControl"]);
 export const KINDS = /** @type {const} */ (["microphone", "speaker"]);
@@ -25,7 +27,7 @@ export class DeviceGone extends Error {
    * @param {string} label
    */
   constructor(kind, label) {
-    super(`The ${kind} has gone: ${label}.`);
+    super(`${kind}: ${label}`);
     this.kind = kind;
     this.label = label;
   }
@@ -37,7 +39,7 @@ export class MicrophoneLost extends Error {
 
   /** @param {unknown} cause */
   constructor(cause) {
-    super("No microphone could be opened.", { cause });
+    super(words.errors.noMicrophone, { cause });
   }
 }
 

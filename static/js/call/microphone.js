@@ -1,5 +1,6 @@
 /** The microphone, opened as it was chosen. Knows no DOM. */
 
+import { words } from "../words.js";
 import { constraints } from "./devices.js";
 import { LevelSource } from "./levels.js";
 
@@ -11,7 +12,7 @@ const LOOK_EVERY_MS = 50;
  */
 export async function openMicrophone(devices) {
   const { mediaDevices } = navigator;
-  if (!mediaDevices) throw new DOMException("This page is not in a secure context.", "SecurityError");
+  if (!mediaDevices) throw new DOMException(words.errors.insecure, "SecurityError");
   try {
     return await mediaDevices.getUserMedia({ audio: constraints(devices) });
   } catch (error) {

@@ -1,6 +1,7 @@
 /** One WebRTC call through the service, from microphone to hang up. Knows no DOM. */
 
 import { ApiError, checkKey, endCall, mintToken, postOffer } from "../api.js";
+import { words } from "../words.js";
 import { whenAudible } from "./audible.js";
 import { candidatesOf } from "./candidates.js";
 import { MicrophoneLost, USUAL, alike, constraints, otherwise } from "./devices.js";
@@ -262,7 +263,7 @@ export class RealtimeCall {
     this.#peer.addEventListener("connectionstatechange", () => {
       const state = this.#peer.connectionState;
       if (state === "connected") this.#connected();
-      if (state === "failed") this.#failConnection(new Error("The connection failed."));
+      if (state === "failed") this.#failConnection(new Error(words.errors.connection));
     }, { signal });
     this.#peer.addEventListener("track", ({ receiver, track }) => {
       this.#emit("voice", new MediaStream([track]));
@@ -312,7 +313,7 @@ export class RealtimeCall {
     this.#steps.begin(name, PATIENCE[name]);
     clearTimeout(this.#patience);
     this.#patience = setTimeout(() => {
-      const timeout = new StepTimeout(`Nothing happened for ${PATIENCE[name]} seconds.`);
+      const timeout = new StepTimeout(words.errors.waited(PATIENCE[name] ?? 0));
       if (name === "session-created") { // the call itself stands
         this.#steps.fail(name);
         this.#emit("trouble", { step: name, error: timeout });

@@ -29,7 +29,7 @@ export class CallLost extends Error {
 
   /** @param {"network" | "provider" | "service"} why service: neither the other side nor the service is heard any more */
   constructor(why) {
-    super(`The call was lost: ${why}.`);
+    super(why);
     this.why = why;
   }
 }

@@ -1,6 +1,7 @@
 /** What the service tells of calls to whoever has a key: one, a list, events, and its own state. Knows no DOM. */
 
 import { AnswerError, json, request } from "../api.js";
+import { words } from "../words.js";
 
 /**
  * A `realtime.call` object; times are Unix seconds.
@@ -47,7 +48,7 @@ export async function listCalls(key, query, options = {}) {
   // The header has no fractions: what is off by less than two seconds is not off.
   if (Number.isFinite(date)) aheadMs = Math.abs(date - Date.now()) < 2000 ? 0 : date - Date.now();
   const { data, last_id: lastId, has_more: hasMore } = await json(response);
-  if (!Array.isArray(data)) throw new AnswerError("The service's answer is not a list of calls.");
+  if (!Array.isArray(data)) throw new AnswerError(words.errors.notCalls);
   return { calls: data, lastId: typeof lastId === "string" ? lastId : null, hasMore: hasMore === true };
 }
 
@@ -81,7 +82,7 @@ export async function endCall(key, id) {
 export async function openFeed(key, lastId, options = {}) {
   const headers = { ...bearer(key), Accept: "text/event-stream", ...(lastId && { "Last-Event-ID": lastId }) };
   const { response } = await request("GET", `${CALLS}/events`, headers, null, options);
-  if (!response.body) throw new AnswerError("The service's answer holds no events.");
+  if (!response.body) throw new AnswerError(words.errors.noEvents);
   return response.body;
 }
 

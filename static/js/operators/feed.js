@@ -4,7 +4,10 @@
  */
 
 import { ApiError, NetworkError } from "../api.js";
+import { words } from "../words.js";
 import { listCalls, openFeed, readCall } from "./api.js";
+
+const text = words.errors.feed;
 
 /** @typedef {import("./api.js").Call} Call */
 /** @typedef {{state: "connecting" | "following"} | {state: "waiting", error: unknown, until: number} | {state: "refused", error: ApiError}} FeedState until: `performance.now()` of the next attempt */
@@ -99,7 +102,7 @@ export class Feed {
       }
       // The service ends a stream now and then, so that whoever follows proves itself anew.
       if (!error && performance.now() - began > SHORT_MS) continue;
-      await this.#wait(error ?? new NetworkError("The feed ended."), stop);
+      await this.#wait(error ?? new NetworkError(text.ended), stop);
     }
   }
 
@@ -131,7 +134,7 @@ export class Feed {
       cut.abort();
     };
     const signal = AbortSignal.any([stop, cut.signal]);
-    const silent = () => cutOff(new NetworkError("The feed fell silent."));
+    const silent = () => cutOff(new NetworkError(text.silent));
     let watchdog = setTimeout(silent, SILENT_MS);
     try {
       const body = await openFeed(this.#key, this.#lastId, { signal });
@@ -150,7 +153,7 @@ export class Feed {
         this.#retryMs = message.retry ?? this.#retryMs;
       }
     } catch (error) {
-      throw why ?? (error instanceof TypeError ? new NetworkError("The feed was cut off.", { cause: error }) : error);
+      throw why ?? (error instanceof TypeError ? new NetworkError(text.cut, { cause: error }) : error);
     } finally {
       clearTimeout(watchdog);
       cut.abort();

@@ -28,14 +28,14 @@ export function mount(root, hub, actions) {
   let awaited = null;
 
   for (const [name, session] of Object.entries(PRESETS)) {
-    const button = element("button", { class: "button button-chip", type: "button" }, name);
+    const button = element("button", { class: "button button-chip", type: "button" }, text.presetNames[/** @type {keyof typeof PRESETS} */ (name)]);
     button.addEventListener("click", () => {
       editor.value = JSON.stringify(session, null, 2);
       update("quiet", "");
     });
     presets.append(button);
   }
-  editor.value = JSON.stringify(Object.values(PRESETS)[0], null, 2);
+  editor.value = JSON.stringify(PRESETS.short, null, 2);
   editor.addEventListener("input", () => update("quiet", ""));
 
   form.addEventListener("submit", (event) => {

@@ -1,11 +1,10 @@
-/** Sessions worth trying, by the name of their button. Knows no DOM. */
+/** Sessions worth trying, by their names in `words.session.presetNames`. Knows no DOM. */
 
-/** @type {Readonly<Record<string, object>>} */
 export const PRESETS = Object.freeze({
-  "Short answers": { type: "realtime", instructions: "Answer in one short, friendly sentence." },
-  Interpreter: { type: "realtime", instructions: "Repeat everything you hear in French. Say nothing else." },
-  Voice: { type: "realtime", audio: { output: { voice: "marin" } } },
-  "Transcribe me": { type: "realtime", audio: { input: { transcription: { model: "gpt-4o-mini-transcribe" } } } },
-  "Patient turns": { type: "realtime", audio: { input: { turn_detection: { type: "semantic_vad", eagerness: "low" } } } },
-  "Text only": { type: "realtime", output_modalities: ["text"] },
+  short: { type: "realtime", instructions: "Answer in one short, friendly sentence." },
+  interpreter: { type: "realtime", instructions: "Repeat everything you hear in French. Say nothing else." },
+  voice: { type: "realtime", audio: { output: { voice: "marin" } } },
+  transcribe: { type: "realtime", audio: { input: { transcription: { model: "gpt-4o-mini-transcribe" } } } },
+  patient: { type: "realtime", audio: { input: { turn_detection: { type: "semantic_vad", eagerness: "low" } } } },
+  text: { type: "realtime", output_modalities: ["text"] },
 });
