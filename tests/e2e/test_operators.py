@@ -12,7 +12,7 @@ from playwright.async_api import Browser, Locator, Page, expect
 
 from signaller.secret import Secret
 from tests.e2e.looks import inspect, inspected, violations
-from tests.e2e.tester import button, connect_at, field, status
+from tests.e2e.tester import button, connect_at, copied, field, may_copy, status
 from tests.support.provider import error as provider_error
 from tests.support.proxy import forward_proxy
 from tests.support.redis import redis_server
@@ -261,6 +261,7 @@ async def test_an_end_that_is_not_confirmed_is_told_in_the_row(
 async def test_a_row_shows_which_call_it_is_and_that_it_opens(service: Service, page: Page) -> None:
     """Of one caller and model all look alike: each has the end of its id, which is a link."""
     await page.set_viewport_size({"width": 1280, "height": 800})
+    await may_copy(page)
     both = [await called(service), await called(service)]
     await opened(page, service.url)
     for call_id in both:
@@ -269,6 +270,8 @@ async def test_a_row_shows_which_call_it_is_and_that_it_opens(service: Service, 
         await expect(shown).to_have_css("text-decoration-line", "underline")
         await shown.click()
         await expect(record(page)).to_contain_text(call_id)
+        await button(page, "Copy the id").click()
+        assert await copied(page) == call_id
         await button(page, "Close the record").click()
         await expect(row.get_by_role("link")).to_be_focused()
 
@@ -276,7 +279,7 @@ async def test_a_row_shows_which_call_it_is_and_that_it_opens(service: Service, 
 async def test_who_turns_away_from_the_question_has_not_meant_it(
     service: Service, page: Page
 ) -> None:
-    """By Escape, by going elsewhere, or by doing nothing for a while: it has to be asked anew.
+    """By Escape, Keep, going elsewhere, or doing nothing for a while: it has to be asked anew.
 
     To look at another window is no turning away: the page keeps its focus for the way back.
     """
@@ -287,6 +290,11 @@ async def test_who_turns_away_from_the_question_has_not_meant_it(
 
     await ask.click()
     await page.keyboard.press("Escape")
+    await expect(ask).to_be_focused()
+    await expect(sure).to_be_hidden()
+
+    await ask.click()
+    await button(page, "Keep").click()
     await expect(ask).to_be_focused()
     await expect(sure).to_be_hidden()
 
@@ -354,6 +362,11 @@ async def test_filters_and_pages(service: Service, page: Page) -> None:
     await field(page, "Caller").fill("nobody")
     await expect(page.get_by_text("No live call matches the filters.")).to_be_visible()
     await field(page, "Caller").fill("")
+    for model, count in (("another", 0), (MODEL[1:], 2), ("", 2)):
+        await field(page, "Served model").fill(model)
+        await expect(rows(page)).to_have_count(count)
+    await field(page, "Status").select_option("Unknown")
+    await expect(page.get_by_text("No call of which nobody knows what became.")).to_be_visible()
     await field(page, "Status").select_option("Ended")
     await expect(rows(page)).to_have_count(50)
     await button(page, "Show earlier calls").click()

@@ -100,8 +100,8 @@ async def test_talk_opens_the_microphone_while_held(stage: Stage, page: Page) ->
     assert await page.evaluate(TRACK) is True
 
 
-async def test_space_is_a_space_while_typing(stage: Stage, page: Page) -> None:
-    """And m an m: shortcuts are off in fields."""
+async def test_letters_are_keys_where_nothing_is_typed(stage: Stage, page: Page) -> None:
+    """In fields a space is a space, and i an i; elsewhere I interrupts and H hangs up."""
     await quiet(stage, page)
     await field(page, "Message").press_sequentially("m h i")
     await expect(field(page, "Message")).to_have_value("m h i")
@@ -111,6 +111,14 @@ async def test_space_is_a_space_while_typing(stage: Stage, page: Page) -> None:
     await page.keyboard.up(" ")
     await expect(status(page)).to_contain_text("Listening")
     assert await page.evaluate(TRACK) is True
+    await write(page, LONG)
+    await expect(status(page)).to_contain_text("Model is speaking")
+    await page.locator("#stage").focus()
+    await page.keyboard.press("i")
+    await expect(button(page, "Interrupt")).to_be_disabled()
+    assert (await sent(page))[-2:] == ["response.cancel", "output_audio_buffer.clear"]
+    await page.keyboard.press("h")
+    await expect(status(page)).to_contain_text("You hung up")
 
 
 @pytest.mark.in_firefox

@@ -10,8 +10,11 @@ from tests.e2e.tester import (
     button,
     connect,
     connected,
+    copied,
+    field,
     fill_in,
     logged,
+    may_copy,
     status,
     step,
     turns,
@@ -40,6 +43,17 @@ BETWEEN_BEEPS: dict[str, object] = {
     "audio": {"input": {"turn_detection": {"silence_duration_ms": 200}}}
 }
 """The fake microphone beeps once a second: half a second of silence would seldom end a turn."""
+
+
+PRESETS = {
+    "Short answers": {"instructions"},
+    "Interpreter": {"instructions"},
+    "Voice": {"audio"},
+    "Transcribe me": {"audio"},
+    "Patient turns": {"audio"},
+    "Text only": {"output_modalities"},
+}
+"""Of the session's editor, and what each changes."""
 
 
 async def test_the_page_is_light(stage: Stage, page: Page) -> None:
@@ -77,7 +91,11 @@ async def test_the_times_of_gateway_and_provider_are_told_apart(stage: Stage, pa
         await expect(page.locator(f"#time-{name}")).to_have_text(re.compile(r"^\d+(\.\d)? ms$"))
     await expect(page.locator("#call-id")).to_have_text(re.compile(r"^rtc_[\w-]{20,}$"))
     (call,) = stage.provider.calls
-    assert await page.locator("#call-id").inner_text() != call.rpartition("/")[2]
+    call_id = await page.locator("#call-id").inner_text()
+    assert call_id != call.rpartition("/")[2]
+    await may_copy(page)
+    await button(page, "Copy the call id").click()
+    assert await copied(page) == call_id
 
 
 async def test_what_the_browser_does_with_the_answer_is_not_the_networks(
@@ -108,20 +126,32 @@ async def test_what_the_browser_does_with_the_answer_is_not_the_networks(
 
 
 async def test_a_session_update_is_answered(stage: Stage, page: Page) -> None:
-    """The note turns good with the provider's session.updated, and both events are logged."""
+    """Each that is proposed, too: the note turns good with the provider's session.updated."""
     await connect(stage, page)
     await update_session(page, {"instructions": "Be brief."})
-    seen = [(each["direction"], each["event"].get("type")) for each in await logged(page)]
-    for direction, type_ in (("out", "session.update"), ("in", "session.updated")):
-        assert seen.count((direction, type_)) == 1
+    for preset in PRESETS:
+        await button(page, preset).click()
+        await expect(page.locator("#session-note")).to_have_attribute("data-state", "quiet")
+        await button(page, "Send session.update").click()
+        await expect(page.locator("#session-note")).to_have_attribute("data-state", "good")
+    events = [(each["direction"], each["event"]) for each in await logged(page)]
+    updates = [event for direction, event in events if direction == "out"]
+    assert {event["type"] for event in updates} == {"session.update"}
+    assert [{*event["session"]} - {"type"} for event in updates[1:]] == [*PRESETS.values()]
+    answers = [event for direction, event in events if event.get("type") == "session.updated"]
+    assert len(answers) == len(updates) == 1 + len(PRESETS)
 
 
 async def test_what_is_typed_and_answered_is_written_down(stage: Stage, page: Page) -> None:
-    """The message, and the model's words."""
+    """The message, whether Enter or Send was pressed, and the model's words."""
     await connect(stage, page)
     await write(page, "Good morning")
     await expect(turns(page, "you", "Good morning")).to_have_count(1)
     await expect(turns(page, "model", "You wrote: Good morning").first).to_be_visible()
+    await field(page, "Message").fill("Good night")
+    await button(page, "Send").click()
+    await expect(turns(page, "you", "Good night")).to_have_count(1)
+    await expect(field(page, "Message")).to_have_value("")
 
 
 async def test_what_is_said_and_answered_is_written_down(stage: Stage, page: Page) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from playwright.async_api import Browser, Locator, Page, expect
 
-from tests.e2e.tester import button, events, field, logged, view
+from tests.e2e.tester import button, copied, events, field, logged, may_copy, view
 from tests.page.conftest import Service, failure
 from tests.support.browser import tab
 
@@ -57,7 +57,11 @@ async def opened(service: Service, page: Page) -> None:
 
 @pytest.mark.in_firefox
 async def test_words_and_families_filter(service: Service, page: Page) -> None:
-    """Words must occur, one with a minus must not; of families those pressed are shown."""
+    """Words must occur, one with a minus must not; of families those pressed are shown.
+
+    What is copied is what is shown.
+    """
+    await may_copy(page)
     service.mint = failure(429, "rate_limited", "Slowly.")
     await opened(service, page)
     for expected in (3, 6):  # with the line where each call begins
@@ -67,6 +71,10 @@ async def test_words_and_families_filter(service: Service, page: Page) -> None:
     await field(page, "Search").fill("client_secrets")
     await expect(events(page).filter(has_text="POST")).to_have_count(2)
     await expect(page.get_by_text("2 of 4")).to_be_visible()
+    await button(page, "Copy").click()
+    await expect(page.get_by_text("2 copied")).to_be_visible()
+    both = [json.loads(line) for line in (await copied(page)).splitlines()]
+    assert [each["event"]["path"] for each in both] == 2 * ["/v1/realtime/client_secrets"]
     await field(page, "Search").fill("-client_secrets -calls")
     await expect(events(page)).to_have_count(0)
     await expect(page.get_by_text("No event matches the search.")).to_be_visible()
@@ -80,8 +88,56 @@ async def test_words_and_families_filter(service: Service, page: Page) -> None:
     await expect(page.get_by_text("Every request and event will appear here")).to_be_visible()
 
 
+OF_EACH_FAMILY: dict[str, Line] = {
+    "HTTP": {"direction": "http", "event": {"method": "GET", "path": "/v1/realtime/calls"}},
+    "Session": {"direction": "out", "event": {"type": "session.update"}},
+    "Input": {"direction": "in", "event": {"type": "input_audio_buffer.committed"}},
+    "Item": {"direction": "in", "event": {"type": "conversation.item.added"}},
+    "Response": {"direction": "in", "event": {"type": "response.created"}},
+    "Output": {"direction": "in", "event": {"type": "output_audio_buffer.started"}},
+    "Tool": {"direction": "in", "event": {"type": "response.function_call_arguments.done"}},
+    "Error": {"direction": "in", "event": {"type": "error"}},
+    "Other": {"direction": "in", "event": {"type": "rate_limits.updated"}},
+}
+
+
+async def test_each_family_has_its_chip(service: Service, page: Page) -> None:
+    """Pressed alone it leaves its own events: each with time, direction, family and type."""
+    await opened(service, page)
+    every = [{"at": 1234 + at, **line} for at, line in enumerate(OF_EACH_FAMILY.values())]
+    await load(page, lines(every))
+    await expect(page.get_by_text("9 events")).to_be_visible()
+    said = {"out": "sent", "in": "received", "http": "HTTP"}
+    for at, (family, line) in enumerate(OF_EACH_FAMILY.items()):
+        chip = page.get_by_role("group", name="Families").get_by_role("button", name=family)
+        await chip.click()
+        row = events(page).filter(has=page.locator(".event-title"))
+        await expect(row).to_have_count(1)
+        what = line["event"].get("type", "GET /v1/realtime/calls")  # type: ignore[attr-defined]
+        parts = [f"1.{234 + at}", said[str(line["direction"])], family, what]
+        shown = re.compile(".*?".join(map(re.escape, parts)))
+        await expect(row).to_have_text(shown)
+        await chip.click()
+    heights = await events(page).evaluate_all("(all) => all.map((row) => row.offsetHeight)")
+    assert len({*heights[1:]}) == 1
+
+
+async def test_a_session_with_a_tool_is_proposed_where_calls_would_wait(
+    service: Service, page: Page
+) -> None:
+    """It stands in the composer, ready to be sent."""
+    await opened(service, page)
+    await page.locator("#events").get_by_role("button", name="Tools", exact=True).click()
+    await button(page, "Compose a session with a tool").click()
+    written = field(page, "Event as JSON")
+    await expect(written).to_be_focused()
+    session = json.loads(await written.input_value())["session"]
+    assert [tool["name"] for tool in session["tools"]] == ["get_weather"]
+
+
 async def test_an_event_opens_as_a_tree(service: Service, page: Page) -> None:
     """By keyboard: arrows, Enter, Home and End; Escape closes, and gives the focus back."""
+    await may_copy(page)
     await opened(service, page)
     session = {"model": "m", "audio": {"output": {"voice": "marin"}}}
     every = [received("session.created", 0, session=session)]
@@ -104,6 +160,10 @@ async def test_an_event_opens_as_a_tree(service: Service, page: Page) -> None:
     for name in ("audio", "output"):
         await detail.get_by_text(name, exact=True).click()
     await expect(detail.get_by_text('"marin"')).to_be_visible()
+    taken = page.locator("#events-detail").get_by_role("button", name=re.compile("Copy|Copied"))
+    await taken.click()
+    await expect(taken).to_have_text("Copied")
+    assert json.loads(await copied(page)) == every[0]["event"]
     await button(page, "Close").press("Enter")
     await expect(detail).to_be_hidden()
     await expect(box).to_be_focused()
@@ -135,6 +195,7 @@ async def test_what_was_saved_can_be_loaded(service: Service, page: Page) -> Non
         await button(page, "Connect").click()
         await expect(events(page)).to_have_count(expected)
     saved = await logged(page)
+    assert {frozenset(each) for each in saved} == {frozenset({"at", "direction", "event"})}
     assert all(each["direction"] == "http" and each["at"] >= 0 for each in saved)
     assert "sk-page" not in json.dumps(saved)
     await load(page, lines(saved), "before.jsonl")

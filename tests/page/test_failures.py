@@ -88,6 +88,47 @@ async def test_the_time_of_a_step_that_fails_counts(service: Service, page: Page
     await expect(page.locator("#time-provider")).not_to_contain_text("s")
 
 
+async def test_the_networks_share_is_what_nobody_else_took(service: Service, page: Page) -> None:
+    """Of the whole exchange; where nobody told a share it is not known, and never below nothing."""
+    await page.goto(service.url)
+    shares = await page.evaluate(
+        """async (all) => {
+          const { serverTiming } = await import("/js/api.js");
+          return all.map(([told, whole]) => serverTiming(told, whole).network);
+        }""",
+        [
+            ["gateway;dur=3, provider;dur=41", 60],
+            ["provider;dur=41", 60],
+            ["gateway;dur=3.5", 60],
+            ["gateway;dur=3, provider;dur=59", 60],
+            ["cdn;dur=5", 60],
+            [None, 60],
+        ],
+    )
+    assert shares == [16, 19, 56.5, 0, None, None]
+
+
+async def test_an_offer_that_cannot_be_made_is_explained(service: Service, page: Page) -> None:
+    """At its own rung, with what the browser said; tried again, the call goes on from there."""
+    await page.add_init_script(
+        """
+        const real = RTCPeerConnection.prototype.setLocalDescription;
+        RTCPeerConnection.prototype.setLocalDescription = function () {
+          RTCPeerConnection.prototype.setLocalDescription = real;
+          return Promise.reject(new DOMException("No codec is left.", "OperationError"));
+        };
+        """
+    )
+    await connect(service, page)
+    await expect(page.locator('[data-step="offer"]')).to_have_attribute("data-state", "failed")
+    for said in ("No offer", "No codec is left."):
+        await expect(sheet(page)).to_contain_text(said)
+    assert service.offers == []
+    await sheet(page).get_by_role("button", name="Try again").click()
+    await expect(page.locator('[data-step="offer"]')).to_have_attribute("data-state", "done")
+    assert len(service.offers) == 1
+
+
 async def test_an_answer_that_is_not_ours_is_still_explained(service: Service, page: Page) -> None:
     """A proxy in between answers in HTML; nothing of it is parsed as markup."""
     service.mint = Response("<b id=injected>Bad gateway</b>", 502, media_type="text/html")

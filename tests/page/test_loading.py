@@ -332,6 +332,19 @@ async def test_every_control_is_reached_by_keyboard_in_reading_order(
         assert await page.evaluate(outline) == "solid", name
 
 
+async def test_the_first_tab_stop_skips_to_the_call(service: Service, page: Page) -> None:
+    """Past the bar; the address, which holds the settings, stays as it is."""
+    await page.goto(f"{service.url}/#/talk?voice=cedar")
+    await expect(field(page, "Voice")).to_have_value("cedar")
+    address = page.url
+    await page.keyboard.press("Tab")
+    await page.keyboard.press("Enter")
+    await expect(page.locator("#stage")).to_be_focused()
+    assert page.url == address
+    await page.keyboard.press("Tab")
+    await expect(page.get_by_role("tab", name="Setup")).to_be_focused()
+
+
 async def test_arrows_go_from_tab_to_tab(service: Service, page: Page) -> None:
     """One of the tabs is in the tab order; arrows choose, and show what was chosen."""
     await page.goto(service.url)
@@ -348,7 +361,7 @@ async def test_arrows_go_from_tab_to_tab(service: Service, page: Page) -> None:
 
 @pytest.mark.in_firefox
 async def test_the_splitter_gives_the_inspector_more_room(service: Service, page: Page) -> None:
-    """By keyboard, between 30 and 75 per cent."""
+    """By keyboard, between 30 and 75 per cent; Enter gives it back what it had."""
     await page.goto(service.url)
     splitter = page.get_by_role("separator")
     for key, share in [("ArrowLeft", 58), ("Home", 30), ("ArrowLeft", 30), ("End", 75)]:
@@ -357,6 +370,8 @@ async def test_the_splitter_gives_the_inspector_more_room(service: Service, page
     stage = await page.locator("#stage").bounding_box()
     assert stage is not None
     assert stage["width"] == pytest.approx(0.75 * 1280, abs=2)
+    await splitter.press("Enter")
+    await expect(splitter).to_have_attribute("aria-valuenow", "60")
 
 
 WHOLE = """(node, text) => {
@@ -386,7 +401,7 @@ async def test_the_model_stands_in_full(service: Service, page: Page, width: int
 
 
 async def test_a_very_wide_screen_shows_all_larger(service: Service, page: Page) -> None:
-    """And no more of it than fits; the splitter stays under the pointer."""
+    """And no more of it than fits; the splitter stays under the pointer, a double click undoes."""
     heights = []
     for width, height in ((1920, 1080), (3840, 2160)):
         await page.set_viewport_size({"width": width, "height": height})
@@ -406,10 +421,12 @@ async def test_a_very_wide_screen_shows_all_larger(service: Service, page: Page)
     moved = await splitter.bounding_box()
     assert moved is not None
     assert abs(moved["x"] - 2000) < 4
+    await splitter.dblclick()
+    await expect(splitter).to_have_attribute("aria-valuenow", "60")
 
 
 async def test_a_tablet_has_the_inspector_in_a_drawer(service: Service, browser: Browser) -> None:
-    """It opens with the focus in it; Escape closes it and gives the focus back.
+    """It opens with the focus in it; Escape or its own button close it and give the focus back.
 
     A phone has none, and where there is room for both none is needed.
     """
@@ -421,6 +438,10 @@ async def test_a_tablet_has_the_inspector_in_a_drawer(service: Service, browser:
     await expect(opener).to_have_attribute("aria-expanded", "true")
     await expect(page.get_by_role("tab", name="Steps", exact=True)).to_be_focused()
     await page.keyboard.press("Escape")
+    await expect(page.get_by_role("tab", name="Steps", exact=True)).to_be_hidden()
+    await expect(opener).to_be_focused()
+    await opener.click()
+    await button(page, "Close the inspector").click()
     await expect(page.get_by_role("tab", name="Steps", exact=True)).to_be_hidden()
     await expect(opener).to_be_focused()
     for width, drawer in ((819, False), (820, True), (1239, True), (1240, False)):

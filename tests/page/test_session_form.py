@@ -79,6 +79,14 @@ async def test_a_way_through_another_kind_loses_no_figure(service: Service, page
         "type": "server_vad",
         "silence_duration_ms": 900,
     }
+    await view(page, "Setup")
+    await turns.select_option("semantic_vad")
+    await field(page, "Eagerness").select_option("Low")
+    session = await asked_for(service, page)
+    assert session["audio"]["input"]["turn_detection"] == {
+        "type": "semantic_vad",
+        "eagerness": "low",
+    }
 
 
 async def test_a_field_that_is_typed_into_stays(service: Service, page: Page) -> None:

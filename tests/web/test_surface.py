@@ -237,6 +237,15 @@ async def test_the_first_scheme_is_the_clients(values: list[str], scheme: str) -
         assert minted.json()["calls_url"] == f"{scheme}://{host}/v1/realtime/calls"
 
 
+@pytest.mark.parametrize("method", ["GET", "PUT"])
+async def test_only_the_demo_has_switches_for_its_faults(method: str) -> None:
+    """Whoever has a key of any other service can break nothing in it."""
+    async with running() as service:
+        headers = {"authorization": f"Bearer {MASTER_KEY}"}
+        response = await service.client.request(method, "/demo/faults", headers=headers, json={})
+        assert response.status_code == 404
+
+
 @pytest.mark.parametrize(
     ("host", "told", "given"),
     [
