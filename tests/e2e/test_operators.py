@@ -121,8 +121,7 @@ async def test_two_browsers_calls_are_seen_and_one_is_hung_up(browser: Browser) 
             re.compile("^kiosk call rtc_.* voice$")
         )
         await rows(operator).filter(has_text="web").get_by_role("link").click()
-        await rises(operator, "Responses")
-        await rises(operator, "Cost")
+        await asyncio.gather(rises(operator, "Responses"), rises(operator, "Cost"))
         await button(operator, "Close the record").click()
 
         await row.get_by_role("button", name="Hang up").dblclick()  # by mistake

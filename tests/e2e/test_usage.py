@@ -1,7 +1,7 @@
 """What a call uses and costs: in the tab by two accounts, in the call bar at a glance."""
 
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import httpx
@@ -9,6 +9,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page, expect
 
+from signaller.loopback.reply import Reply
 from tests.e2e.conftest import KEEP_PEERS
 from tests.e2e.looks import clean, inspected
 from tests.e2e.tester import (
@@ -78,14 +79,26 @@ async def answered_once(stage: Stage, page: Page) -> list[list[str]]:
     return rows
 
 
-async def test_both_accounts_stand_side_by_side(stage: Stage, page: Page) -> None:
+async def test_both_accounts_stand_side_by_side(
+    stage: Stage, page: Page, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """While live: figure by figure, with the cost in tab and call bar, as the API has them."""
+    closing: Callable[..., Iterator[Any]] = Reply.closing
+
+    def partly_cached(*told: Any) -> Iterator[Any]:
+        for event in closing(*told):
+            if event["type"] == "response.done":
+                event["response"]["usage"]["input_token_details"]["cached_tokens"] = 1
+            yield event
+
+    monkeypatch.setattr(Reply, "closing", partly_cached)
     rows = await answered_once(stage, page)
     figures = {name: service for name, service, _ in rows}
     assert [service for _, service, _ in rows] == [here for _, _, here in rows]
     record = await recorded(stage, page)
     usage = record["usage"]
     assert figures["input"] == str(usage["input_tokens"]) != "0"
+    assert figures["cached"] == "1"
     assert figures["outputText"] == str(usage["output_token_details"]["text_tokens"]) != "0"
     assert figures["outputAudio"] == str(usage["output_token_details"]["audio_tokens"]) != "0"
     cost = f"${float(record['cost']['usd']):.{4 if float(record['cost']['usd']) < 1 else 2}f}"
