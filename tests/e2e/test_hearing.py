@@ -8,7 +8,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Locator, Page, expect
 
-from tests.e2e.tester import button, connect, connected, failure, step
+from tests.e2e.tester import button, connect, connected, failure, field, step
 from tests.support.stage import Stage, staged
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")  # the browser lives on that loop
@@ -127,6 +127,10 @@ async def test_what_is_wrong_is_mended_by_one_button(stage: Stage, page: Page) -
     await expect(good).to_be_visible()
     await dialog.get_by_role("button", name="Close").click()
     await expect(button(page, "I hear nothing")).to_be_focused()
+    await field(page, "Volume").press("Home")
+    await expect(await ask(page)).to_contain_text("The sound is turned off on this page.")
+    await dialog.get_by_role("button", name="Play it").click()
+    await expect(field(page, "Volume")).not_to_have_value("0")
     await connected(page)
 
 

@@ -236,7 +236,8 @@ async def test_the_first_load_is_quick(stage: Stage, browser: Browser) -> None:
             await context.add_init_script(SHOWN)
             page = await context.new_page()
             await page.goto(stage.url)
-            shown.append(await (await page.wait_for_function("() => globalThis.shownAt")).json_value())
+            at = await page.wait_for_function("() => globalThis.shownAt")
+            shown.append(await at.json_value())
         async with await browser.new_context(java_script_enabled=False) as context:
             page = await context.new_page()
             await page.goto(stage.url)

@@ -12,7 +12,7 @@ from playwright.async_api import Browser, Locator, Page, Route, expect
 
 from signaller.loopback.switches import NAMES
 from tests.e2e.looks import PAINTED, SHIFTS, clean, inspected, nothing_moved
-from tests.e2e.tester import button, connected, failure, status, step, turns, write
+from tests.e2e.tester import button, connected, failure, status, step, turns, view, write
 from tests.support.browser import CHROMIUMS_OWN
 from tests.support.demo import demo
 from tests.support.stage import PATIENCE_SECONDS, staged
@@ -112,13 +112,16 @@ async def test_a_slow_answer_is_counted_down(url: str, page: Page) -> None:
 
 
 async def test_a_dead_sideband_leaves_a_good_call(url: str, page: Page) -> None:
-    """The service finds out after a while, which its watch's tests show."""
+    """The service finds out after a while, and then Usage says what it may have missed."""
     line = await switch_on(url, page, "dead_sideband")
     await button(page, "Connect").click()
     await connected(page)
     await expect(line).to_be_visible()
     await write(page, "Good morning")
     await expect(turns(page, "model", "You wrote: Good morning").first).to_be_visible()
+    await view(page, "Usage")
+    note = page.locator('.usage-note[data-why="gaps"]')
+    await expect(note).to_contain_text("cut off", timeout=90_000)  # its pings, and time
 
 
 async def holding(page: Page, method: str) -> Callable[[], Awaitable[Route]]:

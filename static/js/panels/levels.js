@@ -44,6 +44,7 @@ export function mount(root, hub, actions) {
 
   play.addEventListener("click", () => void listen());
   volume.addEventListener("input", () => { voice.volume = volume.valueAsNumber / 100; });
+  voice.addEventListener("volumechange", () => { volume.valueAsNumber = Math.round(100 * voice.volume); }); // "I hear nothing" turns it up, too
   const chosen = hub.latest("devices");
   if (chosen) void playOn(voice, chosen.speaker);
   hub.on("devices", ({ speaker }) => void playOn(voice, speaker));
