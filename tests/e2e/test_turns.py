@@ -285,6 +285,30 @@ async def test_axe_finds_nothing_in_a_conversation(
             await clean(page, f"over: {over}", "Talk")
 
 
+async def test_a_voice_that_the_browser_holds_back_is_played_by_a_button(
+    stage: Stage, page: Page
+) -> None:
+    """Some let nothing sound that nobody has pressed a button for."""
+    await page.add_init_script(
+        """
+        const plays = HTMLMediaElement.prototype.play;
+        HTMLMediaElement.prototype.play = function () {
+          if (navigator.userActivation.isActive && globalThis.pressed) return plays.call(this);
+          this.pause();
+          return Promise.reject(new DOMException("", "NotAllowedError"));
+        };
+        """
+    )
+    await connect(stage, page)
+    play = button(page, "Play the model's voice")
+    await expect(play).to_be_visible()
+    await page.evaluate("globalThis.pressed = true")
+    await play.click()
+    await expect(play).to_be_hidden()
+    assert not await page.evaluate("document.querySelector('audio').paused")
+    await hang_up(page)
+
+
 async def test_without_motion_the_lanes_stand_still(stage: Stage, browser: Browser) -> None:
     """They are written from the left, like a page; what has been drawn does not move on.
 
