@@ -44,7 +44,8 @@ export function mount(root, hub, actions) {
 
   play.addEventListener("click", () => void listen());
   volume.addEventListener("input", () => { voice.volume = volume.valueAsNumber / 100; });
-  voice.addEventListener("volumechange", () => { volume.valueAsNumber = Math.round(100 * voice.volume); }); // "I hear nothing" turns it up, too
+  // The tests of what may be wrong turn it up, too.
+  voice.addEventListener("volumechange", () => { volume.valueAsNumber = Math.round(100 * voice.volume); });
   const chosen = hub.latest("devices");
   if (chosen) void playOn(voice, chosen.speaker);
   hub.on("devices", ({ speaker }) => void playOn(voice, speaker));
