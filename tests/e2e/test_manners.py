@@ -1,13 +1,12 @@
 """What holds wherever the page is used: by keyboard, on any screen, and without telling the key."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, Page, Route, expect
+from playwright.async_api import Browser, Page, expect
 
 from tests.e2e.looks import inspected, violations
 from tests.e2e.tester import (
@@ -17,6 +16,7 @@ from tests.e2e.tester import (
     field,
     fill_in,
     hang_up,
+    held_back,
     status,
     step,
     view,
@@ -265,13 +265,7 @@ async def test_a_double_click_is_meant_for_one_button(stage: Stage, page: Page) 
 
 async def test_no_second_call_begins_beside_the_first(stage: Stage, page: Page) -> None:
     """Whatever offers to connect ends first what is under way."""
-    answers = asyncio.Event()
-
-    async def late(route: Route) -> None:
-        await answers.wait()
-        await route.continue_()
-
-    await page.route("**/v1/realtime/calls", late, times=1)
+    answers = await held_back(page, "**/v1/realtime/calls", times=1)
     begun = len(stage.provider.calls)
     await page.goto(stage.url)
     await fill_in(page, MASTER_KEY)

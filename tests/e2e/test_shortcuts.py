@@ -1,13 +1,12 @@
 """The keys, and where they are told."""
 
-import asyncio
 from typing import Any
 
 import pytest
-from playwright.async_api import Browser, Page, Route, expect
+from playwright.async_api import Browser, Page, expect
 
 from tests.e2e.looks import AXE, clean
-from tests.e2e.tester import button, connect, connected, field, fill_in, status, step
+from tests.e2e.tester import button, connect, connected, field, fill_in, held_back, status, step
 from tests.support.browser import tab
 from tests.support.service import MASTER_KEY
 from tests.support.stage import PATIENCE_SECONDS, Stage, staged
@@ -47,14 +46,8 @@ async def test_a_question_mark_tells_the_keys(page: Page) -> None:
 @pytest.mark.in_firefox
 async def test_a_call_goes_on_behind_the_dialog(page: Page) -> None:
     """Closed, it leaves the focus where Space talks, not where it hangs up; nor is it lost."""
-    answers = asyncio.Event()
-
-    async def late(route: Route) -> None:
-        await answers.wait()
-        await route.continue_()
-
+    answers = await held_back(page, "**/v1/realtime/calls", times=1)
     async with staged() as stage:
-        await page.route("**/v1/realtime/calls", late, times=1)
         await page.goto(stage.url)
         await fill_in(page, MASTER_KEY)
         await button(page, "Connect").press("Enter")

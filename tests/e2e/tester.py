@@ -1,10 +1,11 @@
 """The tester page as a person uses it: by roles and names, as assistive technology tells them."""
 
+import asyncio
 import json
 from pathlib import Path
 from typing import Any
 
-from playwright.async_api import Locator, Page, expect
+from playwright.async_api import Locator, Page, Route, expect
 
 from tests.support.service import MASTER_KEY, MODEL
 from tests.support.stage import Stage
@@ -126,6 +127,18 @@ async def example(page: Page, language: str) -> str:
     name = "native" if language == "React Native" else language.lower()
     await expect(code).to_have_attribute("data-language", name)
     return str(await code.text_content())
+
+
+async def held_back(page: Page, url: str, *, times: int | None = None) -> asyncio.Event:
+    """Hold such requests, or so many of them, back until the event is set."""
+    goes = asyncio.Event()
+
+    async def hold(route: Route) -> None:
+        await goes.wait()
+        await route.continue_()
+
+    await page.route(url, hold, times=times)
+    return goes
 
 
 async def may_copy(page: Page) -> None:

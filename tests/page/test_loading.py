@@ -1,12 +1,11 @@
 """The page as it arrives."""
 
-import asyncio
 import re
 
 import pytest
-from playwright.async_api import Browser, Page, Route, expect
+from playwright.async_api import Browser, Page, expect
 
-from tests.e2e.tester import button, failure, field, status, view
+from tests.e2e.tester import button, failure, field, held_back, status, view
 from tests.page.conftest import Service
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")  # the browser lives on that loop
@@ -114,13 +113,7 @@ async def test_a_call_without_its_panel_does_not_begin(service: Service, page: P
 async def test_what_a_call_needs_is_waited_for_in_sight(service: Service, page: Page) -> None:
     """A missing key is told at once; Connect shows that it was pressed, and begins one call."""
     service.key = None
-    comes = asyncio.Event()
-
-    async def slow(route: Route) -> None:
-        await comes.wait()
-        await route.continue_()
-
-    await page.route("**/call/company.js", slow)
+    comes = await held_back(page, "**/call/company.js")
     await page.goto(service.url)
     await expect(page.locator("#model option")).to_have_count(2)
     connect = button(page, "Connect")
@@ -150,13 +143,7 @@ async def test_who_connects_at_once_is_not_asked_for_a_key_that_comes(
     service: Service, page: Page
 ) -> None:
     """Connect is there before the page knows what the operator tells it."""
-    comes = asyncio.Event()
-
-    async def slow(route: Route) -> None:
-        await comes.wait()
-        await route.continue_()
-
-    await page.route("**/tester.json", slow)
+    comes = await held_back(page, "**/tester.json")
     await page.goto(service.url)
     await button(page, "Connect").click()
     comes.set()
@@ -169,13 +156,7 @@ async def test_the_calls_as_the_first_page_take_the_key_that_is_given(
     service: Service, page: Page
 ) -> None:
     """Nobody is asked for it while the service's answer is on its way."""
-    comes = asyncio.Event()
-
-    async def slow(route: Route) -> None:
-        await comes.wait()
-        await route.continue_()
-
-    await page.route("**/tester.json", slow)
+    comes = await held_back(page, "**/tester.json")
     await page.goto(f"{service.url}/#/calls")
     title = page.locator(".calls-title")
     await expect(title).to_be_attached()
