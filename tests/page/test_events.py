@@ -113,7 +113,7 @@ async def test_each_family_has_its_chip(service: Service, page: Page) -> None:
         await chip.click()
         row = events(page).filter(has=page.locator(".event-title"))
         await expect(row).to_have_count(1)
-        what = line["event"].get("type", "GET /v1/realtime/calls")  # type: ignore[attr-defined]
+        what = line["event"].get("type", "GET /v1/realtime/calls")  # type: ignore[attr-defined]  # JSON
         parts = [f"1.{234 + at}", said[str(line["direction"])], family, what]
         shown = re.compile(".*?".join(map(re.escape, parts)))
         await expect(row).to_have_text(shown)
@@ -459,7 +459,7 @@ READ = """
     response.usage.input_tokens response.status_details response.status_details.error
     response.status_details.error.message response.status_details.reason response.output
     response.output.0 response.output.0.type response.output.0.name
-""".split()  # noqa: SIM905
+""".split()  # noqa: SIM905 - names, as words
 """Members of an event that a row of the list is made of."""
 
 
@@ -467,7 +467,7 @@ def with_member(path: str, value: object, **others: object) -> dict[str, Any]:
     """An event that has this there, and lists where a name is a number."""
     name, _, rest = path.partition(".")
     inner = with_member(rest, value) if rest else value
-    return {**others, name: [inner["0"]] if rest.startswith("0") else inner}  # type: ignore[index]
+    return {**others, name: [inner["0"]] if rest.startswith("0") else inner}  # type: ignore[index]  # JSON
 
 
 @pytest.mark.in_firefox

@@ -122,7 +122,7 @@ async def test_a_half_open_connection_is_found_in_20_seconds() -> None:
 
     async def answers_once(connection: ServerConnection) -> None:
         await connection.send("one")
-        await asyncio.sleep(1.4 * seconds)
+        await asyncio.sleep(1.4 * seconds)  # one ping is answered meanwhile, the next is not
         connection.transport.pause_reading()
         await found.wait()
         connection.transport.abort()

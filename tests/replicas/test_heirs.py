@@ -164,7 +164,7 @@ async def test_a_record_read_elsewhere_is_five_seconds_old_at_most(pair: Fleet) 
         while len(told_at) < 120:
             bands.responds(theirs)
             told_at.append(now())
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(0.1)  # so often does the call change
             asked_at, call = now(), await shown(other, call_id)
             unknown = told_at[call["usage"]["responses"] :]
             oldest_seconds = max(oldest_seconds, *(asked_at - at for at in unknown), 0)

@@ -192,7 +192,7 @@ async def test_a_provider_that_is_down_is_dialled_less_and_less_often() -> None:
         dialled_at.append((time.monotonic(), own_time()))
         raise UpstreamUnreachable("it is down")
 
-    this.upstream.attach = refuses  # type: ignore[method-assign]
+    this.upstream.attach = refuses  # type: ignore[method-assign]  # for once
     async with this.replicas[0].running():
         await this.replicas[0].begin(await this.call())
         await until(lambda: len(dialled_at) == 7)
